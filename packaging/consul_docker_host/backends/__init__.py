@@ -1,0 +1,49 @@
+"""The programs that write packages, behind one interface: both are given one plan and make the same package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from consul_docker_host.backends.fpm import FpmBackend
+from consul_docker_host.backends.nfpm import NfpmBackend
+from consul_docker_host.errors import BuildError
+from consul_docker_host.payload import Format
+from consul_docker_host.plan import Plan
+from consul_docker_host.toolbox import find_fpm
+
+CHOICES = ("auto", "fpm", "nfpm")
+
+
+class Backend(Protocol):
+    """Writes one package from a plan."""
+
+    @property
+    def name(self) -> str:
+        """The word that chooses it."""
+
+    def build(self, plan: Plan, package_format: Format, out: Path) -> None:
+        """Write the package to ``out``, a path that does not exist yet in a folder that does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The backend taken, and why, in words for the user."""
+
+    backend: Backend
+    reason: str
+
+
+def choose_backend(name: str) -> Choice:
+    """Return the backend for one of CHOICES; ``auto`` takes fpm where it is and never installs it."""
+    if name not in CHOICES:
+        raise BuildError(f"--backend {name}: unknown backend", hint=f"one of {', '.join(CHOICES)}")
+    if name == "nfpm":
+        return Choice(backend=NfpmBackend(), reason="asked for")
+    fpm = find_fpm()
+    if fpm:
+        return Choice(backend=FpmBackend(fpm=fpm), reason="asked for" if name == "fpm" else f"found as {fpm.program}")
+    if name == "fpm":
+        raise BuildError("fpm is neither on the PATH nor in the cache", hint="./inv setup.fpm installs it")
+    return Choice(backend=NfpmBackend(), reason="fpm is not installed; ./inv setup.fpm would")

@@ -1,0 +1,195 @@
+"""cloud-init snippets made from the same tree as the packages.
+
+``inline`` carries the files themselves, for hosts that reach no repository of ours; ``repository`` adds ours and
+installs the package. Both merge into a user's own cloud-config instead of replacing its lists.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
+
+from consul_docker_host.errors import BuildError
+from consul_docker_host.plan import Entry, Plan
+
+# EC2 takes 16 KB of user data; cloud-init unpacks gzip by itself.
+SIZE_LIMIT = 16 * 1024
+# Documentation is not worth the room in user data.
+LEFT_OUT = ("usr/share/",)
+# The snippet acts for the administrator: it writes where a package's file would give way to it.
+MOVED = {"usr/lib/systemd/": "etc/systemd/", "usr/lib/NetworkManager/": "etc/NetworkManager/"}
+HEADER = """#cloud-config
+# {title}
+# Made by consul-docker-host {version}. A change belongs in the settings of the build, or on the host in
+# /etc/default/consul-docker-host.
+"""
+APPEND = [{"name": "list", "settings": ["append"]}, {"name": "dict", "settings": ["no_replace", "recurse_list"]}]
+HERE_DOCUMENT = re.compile(r"<<-?\s*['\"]?([A-Za-z_]+)")
+KEYRING = "/etc/apt/keyrings/consul-docker-host.asc"
+
+
+def snippets(plan: Plan) -> dict[str, str]:
+    """Return the snippets by file name; ``repository.yaml`` only where the settings name the archive's key.
+
+    A snippet above 16 KB, gzipped, raises BuildError with its size.
+    """
+    made = {"inline.yaml": inline_snippet(plan)}
+    if plan.repository.key:
+        made["repository.yaml"] = repository_snippet(plan)
+    for name, text in made.items():
+        size = gzipped_size(text)
+        if size > SIZE_LIMIT:
+            hint = "fewer or smaller services in the settings make it smaller"
+            raise BuildError(
+                f"cloud-init/{name}: {size} bytes gzipped, above the {SIZE_LIMIT} that EC2 takes", hint=hint
+            )
+    return made
+
+
+def gzipped_size(text: str) -> int:
+    """Return the size in bytes of what is handed to a cloud."""
+    return len(gzip.compress(text.encode(), compresslevel=9, mtime=0))
+
+
+def host_path(path: str) -> str:
+    """Return where the snippet puts a file of the tree, as an absolute path."""
+    for package_folder, admin_folder in MOVED.items():
+        if path.startswith(package_folder):
+            return "/" + admin_folder + path.removeprefix(package_folder)
+    return "/" + path
+
+
+def inline_snippet(plan: Plan) -> str:
+    """Return the cloud-config that holds every file of the package."""
+    files = [
+        {
+            "path": host_path(entry.path),
+            "owner": "root:root",
+            # Quoted: without quotes YAML reads an octal mode as a decimal number.
+            "permissions": DoubleQuotedScalarString(f"{entry.mode:04o}"),
+            "content": LiteralScalarString(snippet_text(plan, entry)),
+        }
+        for entry in plan.entries
+        if not entry.path.startswith(LEFT_OUT)
+    ]
+    config = {
+        "merge_how": APPEND,
+        "package_update": True,
+        "packages": [first_choice(name) for name in plan.relations.named("depends", "deb")],
+        "write_files": files,
+        "runcmd": [
+            # networkd is up before the files arrive; elsewhere our own unit makes the link.
+            "networkctl reload 2>/dev/null || true",
+            "systemctl daemon-reload",
+            "systemctl enable consul-docker-host.target",
+            "systemctl --no-block start consul-docker-host.target",
+            "/usr/bin/consul-docker-host apply",
+        ],
+    }
+    return dump(config, title="consul-docker-host without a repository: every file is in here.", plan=plan)
+
+
+def snippet_text(plan: Plan, entry: Entry) -> str:
+    """Return a file as the snippet carries it: what only the administrator reads keeps its comments, the rest not."""
+    text = (plan.tree / entry.path).read_text(encoding="utf-8")
+    return text if entry.is_conffile else without_comments(text)
+
+
+def without_comments(text: str) -> str:
+    """Return a script or unit without the lines that are comments alone.
+
+    A here-document and a text in quotes are left as they are, whatever their lines begin with.
+    """
+    is_shell = text.startswith("#!") or "# shellcheck shell=sh" in text
+    kept, end, quote = [], "", ""
+    for line in text.splitlines(keepends=True):
+        if end:
+            end = "" if line.strip() == end else end
+        elif quote:
+            quote = open_quote(line, quote)
+        elif line.lstrip().startswith("#") and not line.startswith("#!"):
+            continue
+        elif is_shell:
+            here = HERE_DOCUMENT.search(line)
+            end = here[1] if here else ""
+            quote = open_quote(line)
+        kept.append(line)
+    return "".join(kept)
+
+
+def open_quote(line: str, quote: str = "") -> str:
+    """Return the quote that is open after a line of shell, given the one that is open before it; else nothing."""
+    former, is_escaped = " ", False
+    for character in line:
+        if is_escaped or (character == "\\" and quote != "'"):
+            is_escaped = not is_escaped
+        elif quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        elif character == "#" and former.isspace():
+            break
+        former = character
+    return quote
+
+
+def repository_snippet(plan: Plan) -> str:
+    """Return the cloud-config that adds the package repository and installs the package from it."""
+    url = plan.repository.url.rstrip("/")
+    source = "\n".join(
+        [
+            "Types: deb",
+            f"URIs: {url}/apt",
+            f"Suites: {plan.repository.channel}",
+            "Components: main",
+            f"Signed-By: {KEYRING}",
+            "",
+        ]
+    )
+    config = {
+        "merge_how": APPEND,
+        "write_files": [
+            root_file(KEYRING, plan.repository.key),
+            root_file("/etc/apt/sources.list.d/consul-docker-host.sources", source),
+        ],
+        "package_update": True,
+        "packages": [plan.name],
+    }
+    return dump(config, title="consul-docker-host from its own package repository.", plan=plan)
+
+
+def root_file(path: str, content: str) -> dict[str, Any]:
+    """Return one entry of write_files that root owns and everybody may read."""
+    permissions = DoubleQuotedScalarString("0644")
+    return {"path": path, "owner": "root:root", "permissions": permissions, "content": LiteralScalarString(content)}
+
+
+def first_choice(relation: str) -> str:
+    """Return a relation's first alternative without a version, as cloud-init's package list wants names."""
+    return relation.partition("|")[0].split()[0]
+
+
+def dump(config: dict[str, Any], *, title: str, plan: Plan) -> str:
+    """Return the cloud-config's text, header first."""
+    yaml = YAML()
+    yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    stream = io.StringIO()
+    stream.write(HEADER.format(title=title, version=plan.version))
+    yaml.dump(config, stream)
+    return stream.getvalue()
+
+
+def write_snippets(made: dict[str, str], folder: Path) -> tuple[Path, ...]:
+    """Write the snippets into a folder and return their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in made.items():
+        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).chmod(0o644)
+    return tuple(folder / name for name in made)

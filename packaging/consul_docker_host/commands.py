@@ -1,0 +1,144 @@
+"""What each task does, one function a task: the first line of its docstring is what ``inv --list`` shows.
+
+Heavy modules are imported where they are needed: ``inv --list`` and a build with nothing to do need none of them.
+"""
+
+# ruff: noqa: PLC0415 - see above
+from __future__ import annotations
+
+from pathlib import Path
+
+from consul_docker_host import memory
+from consul_docker_host.errors import BuildError
+from consul_docker_host.report import say
+from consul_docker_host.toolbox import find_fpm, install_fpm
+from consul_docker_host.workspace import Workspace
+
+
+def build_all(*, backend: str = "auto", settings: str = "") -> None:
+    """Build the deb, the rpm and the cloud-init snippets into dist/."""
+    _build("deb", "rpm", "cloud-init", backend=backend, settings=settings)
+
+
+def build_deb(*, backend: str = "auto", settings: str = "") -> None:
+    """Build the deb alone."""
+    _build("deb", backend=backend, settings=settings)
+
+
+def build_rpm(*, backend: str = "auto", settings: str = "") -> None:
+    """Build the rpm alone."""
+    _build("rpm", backend=backend, settings=settings)
+
+
+def build_cloud_init(*, settings: str = "") -> None:
+    """Build the cloud-init snippets alone."""
+    _build("cloud-init", backend="nfpm", settings=settings)
+
+
+def _build(*targets: str, backend: str, settings: str) -> None:
+    work = Workspace()
+    override = _settings_path(settings)
+    # `auto` depends on what is installed, so what it means today is part of the key.
+    meaning = f"{backend} {find_fpm() if backend != 'nfpm' else ''}"
+    key = memory.build_key(work, backend=meaning, targets=targets, settings=override)
+    former = memory.last_build(work)
+    if former and memory.is_current(work, former, key):
+        say(f"nothing has changed: dist/ holds {len(former.outputs)} files of this very content")
+        return
+    from consul_docker_host.build import build
+
+    build(work, backend=backend, targets=targets, settings=override, key=key)
+
+
+def _settings_path(settings: str) -> Path | None:
+    if not settings:
+        return None
+    path = Path(settings)
+    if not path.is_file():
+        raise BuildError(f"--settings {settings}: no such file", hint="packaging/settings.toml explains every key")
+    return path
+
+
+def render(*, settings: str = "") -> None:
+    """Render only the tree, to look at it: build/consul-docker-host/tree."""
+    from consul_docker_host.build import judge_tree, make_plan
+
+    work = Workspace()
+    plan = make_plan(work, _settings_path(settings))
+    judge_tree(plan)
+    for entry in plan.entries:
+        say(f"{entry.mode:04o}  {'conffile' if entry.is_conffile else '':8}  /{entry.path}")
+    size = sum(entry.size for entry in plan.entries)
+    say(f"{plan.tree.relative_to(work.root)}: {len(plan.entries)} files, {size / 1024:.1f} KiB")
+
+
+def verify(*, settings: str = "") -> None:
+    """Demand every judge of tree and packages: real parsers, shellcheck, lintian, rpmlint."""
+    from consul_docker_host import suites, verify
+
+    work = Workspace()
+    suites.prepare(work)
+    verify.verify(work, settings=_settings_path(settings))
+
+
+def lint() -> None:
+    """Lint the project itself: ruff, mypy --strict, shellcheck."""
+    from consul_docker_host import suites
+
+    suites.run_suites((), lint_first=True)
+
+
+def run_all_tests(*, long: bool = False) -> None:
+    """Lint the project and run every suite; installs the system packages it needs."""
+    from consul_docker_host import suites
+
+    suites.run_suites(tuple(suites.SUITES), long=long, lint_first=True)
+
+
+def run_unit_tests(*, long: bool = False, args: str = "") -> None:
+    """Test the builder and the host's scripts, in seconds."""
+    _test("unit", long=long, args=args)
+
+
+def run_package_tests(*, long: bool = False, args: str = "") -> None:
+    """Test the packages as files: equal by both backends, reproducible, judged."""
+    _test("package", long=long, args=args)
+
+
+def run_install_tests(*, long: bool = False, args: str = "") -> None:
+    """Test the packages in systemd containers with a real Consul and dnsmasq."""
+    _test("install", long=long, args=args)
+
+
+def _test(suite: str, *, long: bool, args: str) -> None:
+    from consul_docker_host import suites
+
+    suites.run_suites((suite,), long=long, args=args)
+
+
+def setup_fpm() -> None:
+    """Install fpm into the user's cache: from the folder of gems in FPM_GEMS, or from RubyGems."""
+    say(f"fpm: {install_fpm().program}")
+
+
+def setup_system() -> None:
+    """Install what the tests need: system packages, fpm, a Consul."""
+    from consul_docker_host import suites
+
+    suites.prepare(Workspace())
+
+
+def bench_build(*, rounds: int = 7) -> None:
+    """Measure a build against bare fpm calls and bare Invoke, as ratios in one run."""
+    from consul_docker_host import bench
+
+    bench.build(Workspace(), rounds=rounds)
+
+
+def clean() -> None:
+    """Remove build/ and dist/; the user's cache stays."""
+    import shutil
+
+    work = Workspace()
+    for folder in (work.build, work.dist):
+        shutil.rmtree(folder, ignore_errors=True)

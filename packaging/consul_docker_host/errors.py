@@ -1,0 +1,29 @@
+"""The one error that reaches the user."""
+
+from __future__ import annotations
+
+import errno
+
+
+class BuildError(Exception):
+    """A fact with its value, and the remedy beside it.
+
+    ``str(error)`` is what the user reads: the message, and below it the hint, indented. No traceback goes with it.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+def describe(error: BaseException) -> str:
+    """Return what the user reads of an error: a BuildError's text, else the system's reason with the file it names."""
+    if not isinstance(error, OSError):
+        return str(error) or type(error).__name__
+    where = f"{error.filename}: " if error.filename else ""
+    hint = "\n  free some space and run it again; what was there before is whole" if error.errno == errno.ENOSPC else ""
+    return f"{where}{error.strerror or error}{hint}"

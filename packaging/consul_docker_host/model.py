@@ -1,0 +1,239 @@
+"""The settings' model: closed and frozen, one table of settings.toml a class.
+
+It has no defaults of its own for what settings.toml holds, so a key that is missing there, or a key there that the
+model does not know, fails the first test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from consul_docker_host import validation as v
+
+
+class Table(BaseModel):
+    """A table of the settings: closed (an unknown key is a mistake) and frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def mistake(key: str, reason: str) -> PydanticCustomError:
+    """Return the error of a rule between several keys of one table, to be shown at ``key``."""
+    return PydanticCustomError("rule", "{reason}", {"reason": reason, "key": key})
+
+
+class Package(Table):
+    """What deb and rpm say of themselves."""
+
+    version: v.Version
+    revision: Annotated[str, v.matching(r"[0-9]+([.][A-Za-z0-9]+)*", "a revision such as 1")]
+    maintainer: v.Maintainer
+    homepage: v.Url
+
+
+class Link(Table):
+    """The interface and the address that every host has."""
+
+    interface: v.Interface
+    address: v.LinkAddress
+
+
+class Ports(Table):
+    """Consul's own ports."""
+
+    http: v.Port
+    dns: v.Port
+    serf_lan: v.Port
+    serf_wan: v.Port
+    server: v.Port
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        taken: dict[int, str] = {}
+        for name, port in self:
+            if port in taken:
+                raise mistake(name, f"{port} is the port of {taken[port]} already")
+            taken[port] = name
+        return self
+
+
+class Consul(Table):
+    """The agent's configuration."""
+
+    datacenter: Annotated[str, v.matching(r"[a-z0-9_-]{1,64}", "a datacenter: lower case letters, digits, - and _")]
+    node_name: Annotated[str, v.matching(r"([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)?", "a host name without dots")]
+    role: Literal["client", "server"]
+    bootstrap_expect: Annotated[StrictInt, Field(ge=0, le=7)]
+    retry_join: tuple[v.JoinAddress, ...]
+    bind_addr: v.OptionalAddress
+    domain: v.Domain
+    alt_domain: v.OptionalDomain
+    log_level: Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
+    write_access: Literal["containers", "host"]
+    local_script_checks: StrictBool
+    gossip_key_file: v.HostFile
+    ca_file: v.HostFile
+    cert_file: v.HostFile
+    key_file: v.HostFile
+    acl: Literal["off", "allow", "deny"]
+    agent_token_file: v.HostFile
+    ports: Ports
+
+    @model_validator(mode="after")
+    def _rules(self) -> Self:
+        tls = {"ca_file": self.ca_file, "cert_file": self.cert_file, "key_file": self.key_file}
+        missing = [name for name, value in tls.items() if not value]
+        if 0 < len(missing) < len(tls):
+            raise mistake(missing[0], "is empty: TLS needs ca_file, cert_file and key_file, or none of them")
+        if self.role == "server" and self.bootstrap_expect == 0:
+            raise mistake("bootstrap_expect", "is 0: a server must know how many servers form the cluster (1, 3 or 5)")
+        if self.role == "client" and self.bootstrap_expect:
+            raise mistake("bootstrap_expect", f"is {self.bootstrap_expect} with role client: only servers take it")
+        if self.alt_domain and self.alt_domain == self.domain:
+            raise mistake("alt_domain", f"{self.alt_domain!r} is the domain itself")
+        if self.agent_token_file and self.acl == "off":
+            raise mistake("agent_token_file", 'is set with acl "off"')
+        return self
+
+
+class Dns(Table):
+    """The resolver in front of Consul."""
+
+    ttl: Annotated[StrictInt, Field(ge=0, le=2)]  # an answer may be at most 2 s old
+    cache_size: Annotated[StrictInt, Field(ge=0, le=1_000_000)]
+    upstreams: tuple[v.Upstream, ...]
+    reverse_zones: tuple[v.Network, ...]
+
+    @property
+    def reverse_domains(self) -> tuple[str, ...]:
+        """The zones below in-addr.arpa for ``reverse_zones``, each split at the next octet, without repeats."""
+        domains: dict[str, None] = {}
+        for zone in map(IPv4Network, self.reverse_zones):
+            octets = -(-zone.prefixlen // 8)
+            for part in zone.subnets(new_prefix=octets * 8):
+                labels = str(part.network_address).split(".")[:octets]
+                domains[".".join(reversed(labels)) + ".in-addr.arpa"] = None
+        return tuple(domains)
+
+
+class Docker(Table):
+    """How containers learn of the resolver."""
+
+    dns: Literal["per-container", "daemon"]
+
+
+class Registrator(Table):
+    """The container that publishes containers."""
+
+    enabled: StrictBool
+    image: v.Image
+    resync: Annotated[StrictInt, Field(ge=1, le=86_400)]
+    ttl: Annotated[StrictInt, Field(ge=0, le=86_400)]
+    ttl_refresh: Annotated[StrictInt, Field(ge=0, le=86_400)]
+    deregister: Literal["always", "on-success"]
+    internal: StrictBool
+    tags: tuple[v.Tag, ...]
+    options: tuple[v.RegistratorOption, ...]
+    token_file: v.HostFile
+
+    @model_validator(mode="after")
+    def _rules(self) -> Self:
+        if bool(self.ttl) != bool(self.ttl_refresh):
+            raise mistake("ttl_refresh", "ttl and ttl_refresh go together: set both or neither")
+        if self.ttl and self.ttl_refresh >= self.ttl:
+            raise mistake("ttl_refresh", f"{self.ttl_refresh} is not below ttl ({self.ttl}): services would flap")
+        return self
+
+
+class Environment(Table):
+    """The variables for shells and services."""
+
+    enabled: StrictBool
+
+
+class Guard(Table):
+    """Who may reach the address."""
+
+    enabled: StrictBool
+    bridges: tuple[v.Interface, ...]
+
+
+class Repository(Table):
+    """Where the packages are published."""
+
+    url: v.Url
+    key_file: Annotated[str, v.matching(r"[^\x00-\x1f]*", "a path")]
+    channel: Literal["stable", "testing"]
+
+
+class Check(Table):
+    """One health check of a host service; exactly one of http, tcp, ttl and args."""
+
+    name: v.Text = ""
+    http: Annotated[str, v.matching(r"(https?://[^\s\"'\\]+)?", "an http or https address")] = ""
+    tcp: Annotated[str, v.matching(r"([A-Za-z0-9.-]+:[0-9]{1,5})?", "host:port")] = ""
+    ttl: Annotated[str, v.matching(r"([1-9][0-9]*(ms|s|m|h))?", "a duration such as 10s")] = ""
+    args: tuple[v.Text, ...] = ()
+    interval: v.Duration = "10s"
+    timeout: v.Duration = "5s"
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        kinds = [name for name in ("http", "tcp", "ttl", "args") if getattr(self, name)]
+        if len(kinds) != 1:
+            raise mistake(
+                "", f"a check has exactly one of http, tcp, ttl and args, not {' and '.join(kinds) or 'none'}"
+            )
+        return self
+
+
+class Service(Table):
+    """A service of the host itself, published from /etc/consul.d/NAME.json."""
+
+    name: Annotated[
+        str, v.matching(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", "a service name: letters, digits and -")
+    ]
+    port: Annotated[StrictInt, Field(ge=0, le=65535)] = 0
+    address: v.OptionalAddress = ""
+    tags: tuple[v.Text, ...] = ()
+    meta: Mapping[Annotated[str, v.matching(r"[A-Za-z0-9_-]{1,128}", "a key: letters, digits, - and _")], v.Text] = {}
+    checks: tuple[Check, ...] = ()
+
+    @field_validator("name")
+    @classmethod
+    def _not_ours(cls, value: str) -> str:
+        if value in {"interfaces", "agent", "consul"}:
+            raise ValueError(f"{value!r} names a file of the agent itself in /etc/consul.d")
+        return value
+
+
+class Settings(Table):
+    """All settings of one build."""
+
+    package: Package
+    link: Link
+    consul: Consul
+    dns: Dns
+    docker: Docker
+    registrator: Registrator
+    environment: Environment
+    guard: Guard
+    repository: Repository
+    services: tuple[Service, ...] = ()
+
+    @model_validator(mode="after")
+    def _rules(self) -> Self:
+        names = [service.name for service in self.services]
+        for index, service in enumerate(self.services):
+            if service.name in names[:index]:
+                raise mistake(f"services.{index + 1}.name", f"{service.name!r} is the name of another service")
+            if any(check.args for check in service.checks) and not self.consul.local_script_checks:
+                raise mistake(f"services.{index + 1}.checks", "args needs consul.local_script_checks = true")
+        if self.consul.ports.dns == 53:
+            raise mistake("consul.ports.dns", "53 is dnsmasq's port")
+        return self

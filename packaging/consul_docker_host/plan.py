@@ -1,0 +1,76 @@
+"""The plan of one package: everything a backend is told, and nothing that only one of them is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from consul_docker_host.changelog import Release
+from consul_docker_host.payload import Format, Relations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One file of the tree, owned by root: ``path`` below the root, ``mode`` as bits, ``size`` in bytes."""
+
+    path: str
+    mode: int
+    is_conffile: bool
+    formats: tuple[Format, ...]
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryPlan:
+    """Where the packages can be fetched from, for the cloud-init snippet; ``key`` is ASCII armour, maybe empty."""
+
+    url: str
+    channel: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All that the backends are told; both get the same one.
+
+    ``tree`` holds the files; ``scripts`` maps a format to its maintainer scripts by name, each a path; ``epoch`` is
+    the time stamp of every file, in seconds since 1970; ``left_out`` are the paths that the settings switched off.
+    """
+
+    name: str
+    version: str
+    revision: str
+    summary: str
+    description: str
+    section: str
+    priority: str
+    license: str
+    maintainer: str
+    homepage: str
+    architecture: str
+    relations: Relations
+    scripts: Mapping[Format, Mapping[str, Path]]
+    releases: tuple[Release, ...]
+    repository: RepositoryPlan
+    epoch: int
+    tree: Path
+    entries: tuple[Entry, ...]
+    folders: tuple[tuple[str, int], ...]
+    left_out: tuple[str, ...] = ()
+
+    def entries_for(self, package_format: Format) -> tuple[Entry, ...]:
+        """Return the files that one format ships."""
+        return tuple(entry for entry in self.entries if package_format in entry.formats)
+
+    def installed_size(self, package_format: Format) -> int:
+        """Return the sum of the files' sizes in KiB, rounded down, which both backends can write."""
+        return sum(entry.size for entry in self.entries_for(package_format)) // 1024
+
+    def triggers(self) -> tuple[tuple[str, str], ...]:
+        """Return the deb's triggers (deb-triggers(5)) as pairs of directive and name."""
+        path = self.scripts["deb"].get("triggers")
+        lines = path.read_text(encoding="utf-8").splitlines() if path else []
+        words = (line.split() for line in lines if line.strip() and not line.startswith("#"))
+        return tuple((kind, name) for kind, name in words)

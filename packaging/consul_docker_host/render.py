@@ -1,0 +1,198 @@
+"""Settings and payload become one tree on disk and the plan that every artefact is made from.
+
+The last place that sees settings: what comes after reads the tree and the plan alone, so deb, rpm, cloud-init and
+image cannot disagree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import shutil
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from consul_docker_host import changelog
+from consul_docker_host.errors import BuildError
+from consul_docker_host.model import Settings
+from consul_docker_host.payload import CONFFILE_FOLDER, FORMATS, Format, PackageDescription, Source
+from consul_docker_host.plan import Entry, Plan, RepositoryPlan
+from consul_docker_host.templates import render_template, template_environment, template_variables
+from consul_docker_host.workspace import Workspace
+
+MAN_FOLDER = "usr/share/man/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """One file ready to be written: its path on the host, its content, mode bits and the formats that ship it."""
+
+    path: str
+    content: bytes
+    mode: int = 0o644
+    formats: tuple[Format, ...] = FORMATS
+
+    def as_entry(self) -> Entry:
+        """Return what the plan says of the file."""
+        return Entry(
+            path=self.path,
+            mode=self.mode,
+            is_conffile=self.path.startswith(CONFFILE_FOLDER),
+            formats=self.formats,
+            size=len(self.content),
+            sha256=hashlib.sha256(self.content).hexdigest(),
+        )
+
+
+def is_wanted(condition: str, settings: Settings) -> bool:
+    """Tell whether a rule's ``when`` holds: ``table.key`` is set, or ``table.key=value`` is equal."""
+    if not condition:
+        return True
+    key, equal, wanted = condition.partition("=")
+    value: object = settings
+    for part in key.split("."):
+        if not hasattr(value, part):
+            raise BuildError(f"packages/*.toml: when = {condition!r}: no setting {key}")
+        value = getattr(value, part)
+    return str(value) == wanted if equal else bool(value)
+
+
+def render_files(settings: Settings, payload: tuple[Source, ...], files: Path, epoch: int) -> Iterator[Rendered]:
+    """Yield every wanted file of the payload, rendered; manual pages compressed, as Debian's policy wants them."""
+    environment = template_environment(files)
+    variables = template_variables(settings)
+    for source in payload:
+        if not is_wanted(source.rule.when, settings):
+            continue
+        template = str(source.source.relative_to(files))
+        for path, extra in _targets(source, settings):
+            text = render_template(environment, template, variables | extra).encode() if source.is_template else None
+            content = source.source.read_bytes() if text is None else text
+            is_page = path.startswith(MAN_FOLDER)
+            yield Rendered(
+                path=f"{path}.gz" if is_page else path,
+                content=compressed(content, epoch) if is_page else content,
+                mode=int(source.rule.mode, 8),
+                formats=source.rule.formats,
+            )
+
+
+def _targets(source: Source, settings: Settings) -> Iterator[tuple[str, dict[str, object]]]:
+    if not source.rule.for_each:
+        yield source.path, {}
+        return
+    for service in getattr(settings, source.rule.for_each):
+        yield source.path.format(name=service.name), {"service": service}
+
+
+def compressed(content: bytes, epoch: int) -> bytes:
+    """Return the content as ``gzip -9n`` writes it, with the build's time stamp: byte for byte what fpm makes."""
+    header = b"\x1f\x8b\x08\x00" + epoch.to_bytes(4, "little") + b"\x02\x03"
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    body = deflate.compress(content) + deflate.flush()
+    return header + body + zlib.crc32(content).to_bytes(4, "little") + len(content).to_bytes(4, "little")
+
+
+def render_tree(settings: Settings, package: PackageDescription, payload: tuple[Source, ...], work: Workspace) -> Plan:
+    """Write build/NAME/tree and return the plan; the former tree is replaced."""
+    releases = changelog.for_version(changelog.read_changelog(work.root / "CHANGELOG.md"), settings.package.version)
+    epoch = changelog.source_date_epoch(releases)
+    notes = changelog.as_debian(releases, package=package.name, maintainer=settings.package.maintainer)
+    history = Rendered(path=f"usr/share/doc/{package.name}/changelog.gz", content=compressed(notes.encode(), epoch))
+    rendered = sorted([*render_files(settings, payload, work.files, epoch), history], key=lambda file: file.path)
+    repeated = {file.path for before, file in itertools.pairwise(rendered) if before.path == file.path}
+    if repeated:
+        raise BuildError(f"{', '.join(sorted(repeated))}: made by more than one file of the payload")
+    tree = work.build / package.name / "tree"
+    shutil.rmtree(tree, ignore_errors=True)
+    folders = tuple((folder.path, int(folder.mode, 8)) for folder in package.folders)
+    write_tree(tree, rendered, folders=folders, epoch=epoch)
+    left_out = tuple(source.path for source in payload if not is_wanted(source.rule.when, settings))
+    entries = tuple(file.as_entry() for file in rendered)
+    return _plan(settings, package, work, releases, tree=tree, entries=entries, left_out=left_out)
+
+
+def write_tree(tree: Path, rendered: list[Rendered], *, folders: tuple[tuple[str, int], ...] = (), epoch: int) -> None:
+    """Write files and folders with the modes and the time stamp of the plan, whatever the caller's umask."""
+    modes = {tree / path: mode for path, mode in folders}
+    for file in rendered:
+        path = tree / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.content)
+        path.chmod(file.mode)
+        os.utime(path, (epoch, epoch))
+    for path in modes:
+        path.mkdir(parents=True, exist_ok=True)
+    # Deepest first: a folder's time stamp changes with what is made in it.
+    for path in sorted((path for path in [tree, *tree.rglob("*")] if path.is_dir()), reverse=True):
+        path.chmod(modes.get(path, 0o755))
+        os.utime(path, (epoch, epoch))
+
+
+def _plan(
+    settings: Settings,
+    package: PackageDescription,
+    work: Workspace,
+    releases: tuple[changelog.Release, ...],
+    *,
+    tree: Path,
+    entries: tuple[Entry, ...],
+    left_out: tuple[str, ...],
+) -> Plan:
+    scripts = {
+        package_format: {
+            name: _script(work.packaging / "scripts" / package_format / file)
+            for name, file in getattr(package.scripts, package_format)
+            if file
+        }
+        for package_format in FORMATS
+    }
+    return Plan(
+        name=package.name,
+        version=settings.package.version,
+        revision=settings.package.revision,
+        summary=package.summary,
+        description=package.description.strip(),
+        section=package.section,
+        priority=package.priority,
+        license=package.license,
+        maintainer=settings.package.maintainer,
+        homepage=settings.package.homepage,
+        architecture=package.architecture,
+        relations=package.relations,
+        scripts=scripts,
+        releases=releases,
+        repository=_repository(settings, work),
+        epoch=changelog.source_date_epoch(releases),
+        tree=tree,
+        entries=entries,
+        folders=tuple((folder.path, int(folder.mode, 8)) for folder in package.folders),
+        left_out=left_out,
+    )
+
+
+def _script(path: Path) -> Path:
+    if not path.is_file():
+        raise BuildError(f"{path}: no such maintainer script")
+    return path
+
+
+def _repository(settings: Settings, work: Workspace) -> RepositoryPlan:
+    repository = settings.repository
+    key = ""
+    if repository.key_file:
+        path = work.root / repository.key_file
+        try:
+            key = path.read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BuildError(
+                f"repository.key_file: {path}: {error}", hint="give the public key, ASCII-armoured"
+            ) from error
+        if not key.startswith("-----BEGIN PGP PUBLIC KEY BLOCK-----"):
+            raise BuildError(
+                f"repository.key_file: {path}: not an ASCII-armoured public key", hint="gpg --armor --export"
+            )
+    return RepositoryPlan(url=repository.url, channel=repository.channel, key=key)

@@ -1,0 +1,119 @@
+"""The test suites and linters as tasks run them: which pytest folders, with what, and for how long at most."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from consul_docker_host import provision, toolbox
+from consul_docker_host.errors import BuildError
+from consul_docker_host.report import say, stage
+from consul_docker_host.run import find_program, follow, run
+from consul_docker_host.workspace import Workspace, cache_folder
+
+SUITE_TIMEOUT = 4500.0
+LINTED = ("packaging/consul_docker_host", "tasks.py", "tests", "pyinfra_deploy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """A part of the tests: its folders below tests/, and whether its tests run beside each other."""
+
+    name: str
+    folders: tuple[str, ...]
+    workers: int = 0
+
+
+SUITES = {
+    suite.name: suite
+    for suite in (
+        Suite(name="unit", folders=("unit", "host"), workers=2),
+        Suite(name="package", folders=("package",), workers=2),
+        Suite(name="install", folders=("install",), workers=2),
+    )
+}
+
+
+def prepare(work: Workspace) -> None:
+    """Make sure that this machine has what the tests need: system packages, both backends, a Consul."""
+    provision.ensure_packages(provision.read_packages(work.packaging / "system-packages.toml"))
+    if not toolbox.find_fpm():
+        with stage("installing fpm into the cache"):
+            toolbox.install_fpm()
+    ensure_consul(work)
+
+
+def ensure_consul(work: Workspace) -> None:
+    """Put a Consul where the parsers look for one, unless the machine has its own."""
+    link = cache_folder("bin") / "consul"
+    if find_program("consul", first=[link.parent]):
+        return
+    sys.path.insert(0, str(work.root))
+    from tests.support.consul import consul_binary  # noqa: PLC0415 - part of the tests' own bed
+
+    with stage("getting a Consul"):
+        binary = consul_binary()
+    link.unlink(missing_ok=True)
+    link.symlink_to(binary)
+
+
+def run_suite(work: Workspace, suite: Suite, *, long: bool, args: str) -> int:
+    """Run one suite and return pytest's exit code."""
+    folders = [f"tests/{folder}" for folder in suite.folders]
+    argv = [sys.executable, "-m", "pytest", *folders, "-q"]
+    if suite.workers:
+        argv += ["-n", str(min(suite.workers, os.cpu_count() or 1)), "--dist", "loadgroup"]
+    if long:
+        argv.append("--long")
+    say(f"== {suite.name}: {' '.join(folders)}")
+    return follow([*argv, *shlex.split(args)], cwd=work.root, timeout=SUITE_TIMEOUT)
+
+
+def run_suites(names: Sequence[str], *, long: bool = False, args: str = "", lint_first: bool = False) -> None:
+    """Run suites one after the other, all of them even when one fails, and raise BuildError for those that did."""
+    work = Workspace()
+    prepare(work)
+    failed: list[str] = []
+    times: list[str] = []
+    if lint_first:
+        begin = time.monotonic()
+        failed += [] if lint(work) else ["lint"]
+        times.append(f"lint {time.monotonic() - begin:.0f} s")
+    for name in names:
+        begin = time.monotonic()
+        if run_suite(work, SUITES[name], long=long, args=args):
+            failed.append(name)
+        times.append(f"{name} {time.monotonic() - begin:.0f} s")
+    say(f"== {', '.join(times)}")
+    if failed:
+        raise BuildError(f"failed: {', '.join(failed)}", hint=f"one alone: ./inv {_task(failed[0])}")
+
+
+def _task(name: str) -> str:
+    return name if name == "lint" else f"test.{name}"
+
+
+def lint(work: Workspace) -> bool:
+    """Run ruff, mypy and shellcheck over the project and tell whether all are content."""
+    present = [name for name in LINTED if (work.root / name).exists()]
+    scripts = [str(path.relative_to(work.root)) for path in shell_scripts(work)]
+    commands = (
+        [toolbox.python_program("ruff"), "check", *present],
+        [toolbox.python_program("ruff"), "format", "--check", "--quiet", *present],
+        [sys.executable, "-m", "mypy"],
+        [toolbox.python_program("shellcheck"), *scripts],
+    )
+    say("== lint: ruff, mypy --strict, shellcheck")
+    return not [True for argv in commands if follow(argv, cwd=work.root, timeout=SUITE_TIMEOUT)]
+
+
+def shell_scripts(work: Workspace) -> list[Path]:
+    """Return every file of the project that starts as a shell script, and the library that they source."""
+    listed = run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=work.root).stdout.splitlines()
+    paths = [work.root / name for name in listed if not name.endswith((".j2", ".py", ".md"))]
+    return [path for path in paths if path.is_file() and path.read_bytes()[:9] == b"#!/bin/sh"]

@@ -1,0 +1,141 @@
+"""What single settings may be: the field's value types, each with the one reason it gives when a value does not fit."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StrictInt, StrictStr
+
+LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+METADATA_ADDRESS = "169.254.169.254"
+# The reference grammar of the distribution specification: [host[:port]/]path[:tag][@digest].
+IMAGE = (
+    r"([A-Za-z0-9.-]+(:[0-9]{1,5})?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?"
+)
+JOIN = r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?|[0-9A-Fa-f:]+:[0-9A-Fa-f:.]+"
+SECRET_WORDS = ("secret", "password", "passwd", "token", "api_key", "access_key", "auth_token", "credentials")
+
+
+def matched(value: str, pattern: str, reason: str) -> str:
+    """Return the value if the whole of it matches ``pattern``; else raise ValueError with the reason."""
+    if not re.fullmatch(pattern, value):
+        raise ValueError(f"{value!r} is not {reason}")
+    return value
+
+
+def matching(pattern: str, reason: str) -> AfterValidator:
+    """Return a validator that wants the whole value to match ``pattern``."""
+    return AfterValidator(lambda value: matched(value, pattern, reason))
+
+
+def optional(check: Callable[[str], str]) -> Callable[[str], str]:
+    """Return the validator with the empty string allowed, which means "not set" in the settings."""
+    return lambda value: value and check(value)
+
+
+def ipv4_address(value: str) -> str:
+    """Accept one IPv4 address."""
+    try:
+        ipaddress.IPv4Address(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not an IPv4 address, such as 192.0.2.10") from None
+    return value
+
+
+def unicast_address(value: str) -> str:
+    """Accept an IPv4 address that an interface can carry."""
+    address = ipaddress.IPv4Address(ipv4_address(value))
+    if address.is_multicast or address.is_loopback or address.is_unspecified or address.is_reserved:
+        raise ValueError(f"{value!r} is not an address that an interface can carry to containers")
+    return value
+
+
+def link_address(value: str) -> str:
+    """Accept the host link's address: unicast, and not the cloud's metadata service."""
+    if value == METADATA_ADDRESS:
+        raise ValueError(f"{value!r} belongs to the cloud's metadata service; 169.254.1.1 is free")
+    return unicast_address(value)
+
+
+def upstream_server(value: str) -> str:
+    """Accept a DNS server's IPv4 address, with ``#port`` where it is not 53 (dnsmasq's notation)."""
+    address, mark, port = value.partition("#")
+    # A name server of the host itself is allowed, which no interface carries to containers.
+    checked = address if ipv4_address(address).startswith("127.") else unicast_address(address)
+    if mark and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError(f"{value!r} has no port from 1 to 65535 after the #")
+    return f"{checked}{mark}{port}"
+
+
+def network(value: str) -> str:
+    """Accept an IPv4 network in CIDR notation, /8 to /32."""
+    try:
+        parsed = ipaddress.IPv4Network(value)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is not an IPv4 network such as 10.1.0.0/16 ({error})") from None
+    if parsed.prefixlen < 8 or "/" not in value:
+        raise ValueError(f"{value!r} is not an IPv4 network of /8 to /32")
+    return value
+
+
+def printable(value: str) -> str:
+    """Accept one line of printable characters; every template quotes it for the file it goes into."""
+    if not value.isprintable():
+        raise ValueError(f"{value!r} holds a line break or a control character")
+    return value
+
+
+def join_address(value: str) -> str:
+    """Accept what ``retry_join`` takes: an address, a name, either with a port, or cloud auto-join without secrets."""
+    if not value.startswith("provider="):
+        return matched(value, JOIN, "an address, a name or cloud auto-join (provider=...)")
+    for key in re.findall(r"([A-Za-z_]+) *=", printable(value)):
+        if key != "tag_key" and any(word in key.lower() for word in SECRET_WORDS):
+            raise ValueError(f"{key} is a secret: give the host a role (instance profile) instead")
+    return matched(value, r"[A-Za-z0-9_=., /:@%+*\[\]-]+", "cloud auto-join without quotes")
+
+
+def registrator_option(value: str) -> str:
+    """Accept one option of Registrator's command line; those that our own settings give are refused."""
+    own = {"ip", "cleanup", "resync", "retry-attempts", "ttl", "ttl-refresh", "deregister", "internal", "tags"}
+    name = value.lstrip("-").partition("=")[0]
+    if not re.fullmatch(r"--?[A-Za-z][A-Za-z-]*(=[A-Za-z0-9._:/@,+-]*)?", value):
+        raise ValueError(f"{value!r} is not an option such as -useIpFromLabel=name")
+    if name in own:
+        raise ValueError(f"-{name} has a setting of its own")
+    return value
+
+
+def maintainer(value: str) -> str:
+    """Accept ``Name <mail@host>``, which deb and rpm demand."""
+    pattern = r"(?! )[^<>@\n,\"'%$`\\#]+ <[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+>"
+    return matched(printable(value), pattern, "of the form Name <mail@host>")
+
+
+Text = Annotated[StrictStr, AfterValidator(printable)]
+Port = Annotated[StrictInt, Field(ge=1, le=65535)]
+Interface = Annotated[
+    StrictStr, matching(r"[A-Za-z][A-Za-z0-9_.-]{0,14}", "an interface name of at most 15 characters")
+]
+Domain = Annotated[StrictStr, matching(rf"{LABEL}(\.{LABEL})*", "a DNS domain in lower case")]
+OptionalDomain = Annotated[StrictStr, matching(rf"({LABEL}(\.{LABEL})*)?", "a DNS domain in lower case")]
+HostFile = Annotated[StrictStr, matching(r"(/[A-Za-z0-9._@+-]+)*", "the absolute path of a file on the host")]
+OptionalAddress = Annotated[StrictStr, AfterValidator(optional(unicast_address))]
+LinkAddress = Annotated[StrictStr, AfterValidator(link_address)]
+Upstream = Annotated[StrictStr, AfterValidator(upstream_server)]
+Network = Annotated[StrictStr, AfterValidator(network)]
+JoinAddress = Annotated[StrictStr, AfterValidator(join_address)]
+Image = Annotated[StrictStr, matching(IMAGE, "an image reference such as name/registrator:v9.2.0")]
+Tag = Annotated[StrictStr, matching(r"[A-Za-z0-9][A-Za-z0-9._:/=+-]{0,127}", "a tag without spaces, commas or quotes")]
+RegistratorOption = Annotated[StrictStr, AfterValidator(registrator_option)]
+Maintainer = Annotated[StrictStr, AfterValidator(maintainer)]
+Version = Annotated[
+    StrictStr,
+    matching(r"[0-9]+(\.[0-9]+)*([+~][A-Za-z0-9]+(\.[A-Za-z0-9]+)*)*", "a version such as 1.4.0 or 1.4.0+site1"),
+]
+Url = Annotated[StrictStr, matching(r"https?://[A-Za-z0-9._:-]+(/[A-Za-z0-9._~/-]*)?", "an http or https address")]
+Duration = Annotated[StrictStr, matching(r"[1-9][0-9]*(ms|s|m|h)", "a duration such as 10s")]
