@@ -1,0 +1,138 @@
+# Read by every script of consul-docker-host: places, the host's settings, small tools.
+# shellcheck shell=sh disable=SC2034,SC2154
+# CONSUL_DOCKER_HOST_ROOT is a prefix of every path, for tests and for images under construction.
+ROOT=${CONSUL_DOCKER_HOST_ROOT:-}
+LIB=$ROOT/usr/lib/consul-docker-host
+RUN=$ROOT/run/consul-docker-host
+STATE=$ROOT/var/lib/consul-docker-host
+CONFIG=$ROOT/etc/default/consul-docker-host
+KEYS='HOST_IP RETRY_JOIN DATACENTER NODE_NAME ROLE BOOTSTRAP_EXPECT GOSSIP_KEY_FILE AGENT_TOKEN_FILE REGISTRATOR_TOKEN_FILE '
+KEYS="$KEYS"'CA_FILE CERT_FILE KEY_FILE UPSTREAMS BRIDGES REGISTRATOR_IMAGE REGISTRATOR_OPTIONS'
+LC_ALL=C
+export LC_ALL
+umask 022
+# shellcheck source=/dev/null
+. "$LIB/defaults"
+
+say() { printf '%s\n' "$*"; }
+warn() { printf '%s\n' "$*" >&2; }
+die() { warn "consul-docker-host: $*"; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+is_systemd() { [ -z "$ROOT" ] && [ -d /run/systemd/system ] && have systemctl; }
+is_active() { is_systemd && systemctl --quiet is-active "$1" 2>/dev/null; }
+# Also a unit whose start never ends, as Consul's own does before it has joined, or one between two attempts.
+is_running() { is_systemd && case $(systemctl is-active "$1" 2>/dev/null) in active | activating | reloading) ;; *) false ;; esac; }
+# Never waits for a job: Consul may take as long as it needs.
+restart() { is_systemd && systemctl --no-block try-restart "$1" 2>/dev/null || :; }
+api() ( # PATH: ask the local agent, as the agent itself
+    token=
+    [ ! -r "$AGENT_TOKEN_FILE" ] || token=$(cat "$AGENT_TOKEN_FILE")
+    [ -z "$token" ] || set -- "$1" -H @-
+    path=$1
+    shift
+    printf 'X-Consul-Token: %s\n' "$token" |
+        curl --noproxy '*' -sf --max-time 3 "$@" "http://$ADDRESS:$HTTP_PORT/v1/$path"
+)
+
+# install_as FILE: put standard input in FILE's place in one step, with FILE's mode, owner and label; 1 when nothing changed.
+install_as() {
+    [ ! -L "$1" ] || set -- "$(readlink -f "$1")"
+    # A name of its own: an apply and a start of Consul may write at the same time.
+    set -- "$1" "$1.consul-docker-host-$$"
+    if [ -e "$1" ]; then cp -p "$1" "$2"; fi
+    cat >"$2"
+    if cmp -s "$1" "$2"; then
+        rm -f "$2"
+        return 1
+    fi
+    if have restorecon; then restorecon "$2" 2>/dev/null || :; fi
+    # A file that is a mount of its own, as in containers, cannot be replaced, only written.
+    mv -f "$2" "$1" 2>/dev/null || { cat "$2" >"$1" && rm -f "$2"; }
+}
+
+# fingerprint UNIT: what the unit's program reads when it starts. started UNIT: remember it; is_stale UNIT: it has changed since.
+fingerprint() {
+    case $1 in
+        consul) cat "$ROOT"/etc/consul.d/*.json "$ROOT"/etc/consul.d/*.hcl "$RUN"/consul.d/* ;;
+        dnsmasq) cat "$ROOT"/etc/dnsmasq.d/*.conf "$ROOT/etc/dnsmasq.conf" "$RUN/dnsmasq.env" ;;
+        registrator) say "$REGISTRATOR_IMAGE $REGISTRATOR_FLAGS $REGISTRATOR_OPTIONS $HOST_IP"; cat "$REGISTRATOR_TOKEN_FILE" ;;
+    esac 2>/dev/null | cksum
+}
+started() { mkdir -p "$RUN" && fingerprint "$1" >"$RUN/$1.started"; }
+is_stale() { [ "$(fingerprint "$1")" != "$(cat "$RUN/$1.started" 2>/dev/null)" ]; }
+
+is_ipv4() (
+    case $1 in '' | *[!0-9.]* | *.) exit 1 ;; esac
+    IFS=.
+    # shellcheck disable=SC2086
+    set -- $1
+    [ $# -eq 4 ] || exit 1
+    for part; do
+        case $part in '' | 0?* | ????*) exit 1 ;; esac
+        [ "$part" -le 255 ] || exit 1
+    done
+)
+
+is_server() ( # ADDRESS or ADDRESS#PORT
+    is_ipv4 "${1%%#*}" || exit 1
+    port=${1#"${1%%#*}"}
+    case $port in '') exit 0 ;; '#' | '#0'* | '#'*[!0-9]* | ???????*) exit 1 ;; esac
+    [ "${port#?}" -le 65535 ]
+)
+
+# fault KEY VALUE: say what is wrong with the value, nothing when it is right
+fault() (
+    set -f
+    case $2 in *[![:print:]]*) say 'holds a character that cannot be printed'; exit ;; esac
+    [ -n "$2" ] || exit 0
+    case $1 in
+        HOST_IP) is_ipv4 "$2" || say "\"$2\" is not an IPv4 address" ;;
+        UPSTREAMS) for one in $2; do is_server "$one" || say "\"$one\" is not an IPv4 address (with #port where it is not 53)"; done ;;
+        DATACENTER) case $2 in *[!a-z0-9_-]*) say "\"$2\" has more than lower case letters, digits, - and _" ;; esac ;;
+        NODE_NAME) case $2 in *[!A-Za-z0-9-]* | -*) say "\"$2\" has more than letters, digits and -" ;; esac ;;
+        ROLE) case $2 in client | server) ;; *) say "\"$2\" is neither client nor server" ;; esac ;;
+        BOOTSTRAP_EXPECT) case $2 in *[!0-9]* | ???*) say "\"$2\" is not a small number" ;; esac ;;
+        *_FILE) case $2 in /*) ;; *) say "\"$2\" is not an absolute path" ;; esac ;;
+        REGISTRATOR_IMAGE) case $2 in -* | *[!A-Za-z0-9._:/@-]*) say "\"$2\" is not the name of an image" ;; esac ;;
+        BRIDGES) for one in $2; do
+            case ${one%\*} in '' | *[!A-Za-z0-9_.-]* | ????????????????*) say "\"$one\" is not the name of an interface" ;; esac
+        done ;;
+    esac
+)
+
+# The file is data, never run: a shell or systemd reads the same lines the same way. A wrong line costs that one key.
+PROBLEMS=
+load_config() {
+    [ -r "$CONFIG" ] || return 0
+    number=0
+    while IFS= read -r line || [ -n "$line" ]; do
+        number=$((number + 1))
+        line=$(printf '%s' "$line" | sed 's/^[[:space:]]*//; s/[[:space:]]*$//')
+        case $line in '' | '#'* | ';'*) continue ;; esac
+        key=${line%%=*}
+        value=${line#*=}
+        reason=
+        case " $KEYS " in
+            *" $key "*) [ "$key" != "$line" ] || reason='has no =' ;;
+            *) reason="\"$key\" is none of the keys" key=$number ;;
+        esac
+        case $value in
+            \"*\") [ ${#value} -gt 1 ] && value=${value#\"} value=${value%\"} || reason='has an open quote' ;;
+            \'*\') [ ${#value} -gt 1 ] && value=${value#\'} value=${value%\'} || reason='has an open quote' ;;
+            \"* | \'*) reason='has an open quote' ;;
+        esac
+        case $value in *\\\"*) value=$(printf '%s' "$value" | sed 's/\\"/"/g') ;; esac
+        [ -n "$reason" ] || reason=$(fault "$key" "$value" | head -n 1)
+        if [ -z "$reason" ]; then
+            case $key in ROLE | DATACENTER | REGISTRATOR_IMAGE) [ -n "$value" ] || reason='is empty' ;; esac
+        fi
+        if [ -z "$reason" ]; then
+            # The key is one of our own names and the value is not looked at.
+            eval "$key=\$value"
+        else
+            PROBLEMS="$PROBLEMS/etc/default/consul-docker-host:$key: $reason
+"
+        fi
+    done <"$CONFIG"
+    [ -n "${QUIET:-}" ] || printf '%s' "$PROBLEMS" >&2
+}

@@ -1,0 +1,104 @@
+"""A rendered tree in a temporary folder, and how its scripts are run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from consul_docker_host.payload import collect_payload, load_package
+from consul_docker_host.render import render_files
+from consul_docker_host.settings import load_settings
+
+REPOSITORY = Path(__file__).parents[2]
+SCRIPTS = "usr/lib/consul-docker-host"
+
+
+def render(target: Path, own: str = "") -> Path:
+    """Render the payload below ``target``, with the settings in the TOML text ``own`` in place of the defaults."""
+    override = target.with_suffix(".toml")
+    override.write_text(own, encoding="utf-8")
+    settings = load_settings(REPOSITORY / "packaging/settings.toml", override)
+    package = load_package(REPOSITORY / "packaging/packages/consul-docker-host.toml")
+    for rendered in render_files(
+        settings, collect_payload(package, REPOSITORY / "files"), REPOSITORY / "files", epoch=0
+    ):
+        path = target / rendered.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(rendered.content)
+        path.chmod(rendered.mode)
+    return target
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A folder that stands for a host's root, with a folder of fake programs first on PATH."""
+
+    root: Path
+    fakes: Path
+
+    def run(self, *argv: str, code: int | None = 0, netns: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a script of the tree, by its path in there; ``code`` is the expected exit code."""
+        environment = {
+            "PATH": f"{self.fakes}:/usr/sbin:/usr/bin:/sbin:/bin",
+            "LANG": "C.UTF-8",
+            "CONSUL_DOCKER_HOST_ROOT": str(self.root),
+        }
+        prefix = ["ip", "netns", "exec", netns] if netns else []
+        done = subprocess.run(
+            [*prefix, str(self.root / argv[0]), *argv[1:]],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert code is None or done.returncode == code, done.stdout + done.stderr
+        return done
+
+    def script(self, name: str, *arguments: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """Run one of the scripts below usr/lib/consul-docker-host."""
+        return self.run(f"{SCRIPTS}/{name}", *arguments, code=code)
+
+    def write(self, path: str, content: str | bytes) -> Path:
+        """Write a file below the root, byte for byte."""
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content.encode() if isinstance(content, str) else content)
+        return target
+
+    def read(self, path: str) -> str:
+        """Return the text of a file below the root, line ends untouched."""
+        return (self.root / path).read_bytes().decode()
+
+    def configure(self, text: str) -> None:
+        """Write /etc/default/consul-docker-host."""
+        self.write("etc/default/consul-docker-host", text)
+
+    def fake(self, name: str, body: str = "") -> Path:
+        """Put a program first on PATH that writes down its arguments, one call a line; return that record."""
+        record = self.fakes / f"{name}.calls"
+        program = self.fakes / name
+        program.write_text(f'#!/bin/sh\necho "$@" >>{record}\n{body}\n', encoding="utf-8")
+        program.chmod(0o755)
+        return record
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return render(tmp_path_factory.mktemp("rendered") / "tree")
+
+
+@pytest.fixture
+def host(rendered: Path, tmp_path: Path) -> Host:
+    shutil.copytree(rendered, tmp_path / "root", symlinks=True)
+    (tmp_path / "fakes").mkdir()
+    return Host(root=tmp_path / "root", fakes=tmp_path / "fakes")
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces are made by root")

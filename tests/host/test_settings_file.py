@@ -1,0 +1,138 @@
+"""/etc/default/consul-docker-host is data: nothing in it runs, and a wrong line costs that one key."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.host.conftest import Host
+
+RENDERED = "run/consul-docker-host/consul.d"
+
+
+def rendered(host: Host) -> dict[str, Any]:
+    """Return what Consul reads, all files merged, after one rendering."""
+    merged: dict[str, Any] = {}
+    for path in sorted((host.root / RENDERED).iterdir()):
+        merged |= json.loads(path.read_text())
+    return merged
+
+
+def test_an_unconfigured_host_gets_no_file_but_its_role(host: Host) -> None:
+    host.script("render", "consul")
+    assert rendered(host) == {"datacenter": "dc1", "server": False}
+
+
+def test_every_form_of_a_line_is_read(host: Host) -> None:
+    host.configure("  HOST_IP = \n# c\n\n;c\nDATACENTER=\"dc-2\"\nNODE_NAME='n-1'  \nROLE=server\r\nBOOTSTRAP_EXPECT=3")
+
+    said = host.script("render", "consul").stderr
+
+    assert rendered(host) == {"datacenter": "dc-2", "node_name": "n-1", "server": True, "bootstrap_expect": 3}
+    assert "HOST_IP " in said
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("HOST_IP=10.0.0.256", 'HOST_IP: "10.0.0.256" is not an IPv4 address'),
+        ("HOST_IP=1.2.3", 'HOST_IP: "1.2.3" is not an IPv4 address'),
+        ("NODE_NAME=$(touch OWNED)", 'NODE_NAME: "$(touch OWNED)" has more than letters, digits and -'),
+        ("NODE_NAME=`touch OWNED`", "NODE_NAME:"),
+        ('DATACENTER="dc1"; touch OWNED', "DATACENTER:"),
+        ("ROLE=master", 'ROLE: "master" is neither client nor server'),
+        ("ROLE=", "ROLE: is empty"),
+        ("BOOTSTRAP_EXPECT=three", "BOOTSTRAP_EXPECT:"),
+        ('BRIDGES=x" accept; #', "BRIDGES:"),
+        ("BRIDGES=a-name-of-sixteen", "BRIDGES:"),
+        ("REGISTRATOR_IMAGE=--privileged", "REGISTRATOR_IMAGE:"),
+        ("UPSTREAMS=--conf-script=/x", "UPSTREAMS:"),
+        ("UPSTREAMS='192.0.2.1 192.0.2.2#0'", 'UPSTREAMS: "192.0.2.2#0" is not an IPv4 address'),
+        ("UPSTREAMS=192.0.2.2#65536", "UPSTREAMS:"),
+        ("UPSTREAMS=192.0.2.2#5#5", "UPSTREAMS:"),
+        ("GOSSIP_KEY_FILE=key", 'GOSSIP_KEY_FILE: "key" is not an absolute path'),
+        ("RETRY_JOIN='10.0.0.1", "RETRY_JOIN: has an open quote"),
+        ("PATH=/tmp", '1: "PATH" is none of the keys'),
+        ("touch OWNED", '1: "touch OWNED" is none of the keys'),
+        ("HOST_IP", "HOST_IP: has no ="),
+        ("NODE_NAME=a\x1b[2Jb", "NODE_NAME: holds a character that cannot be printed"),
+    ],
+)
+def test_a_bad_value_is_told_with_its_key_and_the_rest_of_the_host_goes_on(host: Host, line: str, said: str) -> None:
+    host.configure(f"{line}\nRETRY_JOIN=10.0.0.7\n")
+
+    done = host.script("render", "consul")
+
+    assert f"/etc/default/consul-docker-host:{said}" in done.stderr
+    assert rendered(host)["retry_join"] == ["10.0.0.7"]
+    assert not list(host.root.rglob("OWNED"))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("10.0.0.1 10.0.0.2", ["10.0.0.1", "10.0.0.2"]),
+        ("10.0.0.1,10.0.0.2", ["10.0.0.1", "10.0.0.2"]),
+        ("provider=aws tag_key=a tag_value=b", ["provider=aws tag_key=a tag_value=b"]),
+        ("provider=aws tag_key=a; 10.0.0.1", ["provider=aws tag_key=a", "10.0.0.1"]),
+        (r"a\"b", ['a"b']),
+        ("a\\b", ["a\\b"]),
+    ],
+)
+def test_join_addresses_become_json_whatever_they_hold(host: Host, value: str, expected: list[str]) -> None:
+    host.configure(f'RETRY_JOIN="{value}"\n')
+    host.script("render", "consul")
+    assert rendered(host)["retry_join"] == expected
+
+
+def test_a_secret_is_read_from_its_file_and_kept_from_others(host: Host) -> None:
+    host.write("etc/gossip", 'k"ey\n')
+    host.configure("GOSSIP_KEY_FILE=/etc/gossip\n")
+
+    host.script("render", "consul")
+
+    assert rendered(host)["encrypt"] == 'k"ey'
+    assert (host.root / RENDERED / "encrypt.json").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_value_that_is_taken_back_takes_its_file_along(host: Host) -> None:
+    host.configure("RETRY_JOIN=10.0.0.1\n")
+    assert host.script("render", "consul").stdout == "host.json\njoin.json\n"
+    host.configure("")
+    assert host.script("render", "consul").stdout == "join.json\n"
+    assert not (host.root / RENDERED / "join.json").exists()
+    assert host.script("render", "consul").stdout == ""
+
+
+def test_tls_takes_all_three_files_or_none(host: Host) -> None:
+    host.configure("CA_FILE=/a\nCERT_FILE=/b\n")
+    assert "go together" in host.script("render", "consul").stderr
+    assert "tls" not in rendered(host)
+
+    host.configure("CA_FILE=/a\nCERT_FILE=/b\nKEY_FILE=/c\n")
+    host.script("render", "consul")
+
+    assert rendered(host)["tls"]["defaults"]["key_file"] == "/c"
+
+
+def test_a_file_rendered_before_consul_came_is_handed_to_its_group_later(host: Host) -> None:
+    host.fake("chgrp", "exit 1")
+    host.script("render", "consul")
+    calls = host.fake("chgrp")
+    calls.unlink()
+
+    assert host.script("render", "consul").stdout == ""
+
+    assert f"consul {host.root}/{RENDERED}/host.json" in calls.read_text()
+
+
+def test_an_upstream_server_may_have_a_port(host: Host) -> None:
+    host.configure('UPSTREAMS="192.0.2.1 127.0.0.1#5353"')
+
+    said = host.script("render", "dnsmasq").stderr
+
+    line = (host.root / "run/consul-docker-host/dnsmasq.env").read_text()
+    assert "--no-resolv --server=192.0.2.1 --server=127.0.0.1#5353" in line
+    assert "UPSTREAMS" not in said
