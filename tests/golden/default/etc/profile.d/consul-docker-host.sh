@@ -1,0 +1,4 @@
+# shellcheck shell=sh
+# Every login shell finds Consul; a value that is already set stays.
+: "${CONSUL_HTTP_ADDR:=169.254.1.1:8500}" "${CONSUL_RPC_ADDR:=169.254.1.1:8400}"
+export CONSUL_HTTP_ADDR CONSUL_RPC_ADDR

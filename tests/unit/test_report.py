@@ -1,0 +1,32 @@
+"""What the user sees: lines at once, times of what is slow, tables in columns."""
+
+from __future__ import annotations
+
+import pytest
+
+from consul_docker_host import report
+
+
+def test_a_table_s_columns_stand_below_each_other() -> None:
+    lines = report.table(("made", "by"), [("a.deb", "x"), ("longer.rpm", "yyyy")])
+    assert lines == ("made        by", "a.deb       x", "longer.rpm  yyyy")
+    assert report.table(("made", "by"), []) == ("made  by",)
+
+
+def test_a_quick_stage_says_nothing_and_a_slow_one_its_time(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with report.stage("quick"):
+        pass
+    assert capsys.readouterr().out == ""
+    clock = iter([10.0, 12.5])
+    monkeypatch.setattr("consul_docker_host.report.time.monotonic", lambda: next(clock))
+    with report.stage("slow"):
+        pass
+    assert capsys.readouterr().out == "slow: 2.5 s\n"
+
+
+def test_without_a_terminal_there_is_nothing_but_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert not report.is_terminal()
+    report.say("one line")
+    assert capsys.readouterr().out == "one line\n"

@@ -1,0 +1,59 @@
+"""Suites as the tasks run them: every one runs, and one that fails makes the whole fail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from consul_docker_host import suites
+from consul_docker_host.errors import BuildError
+from consul_docker_host.workspace import ROOT, Workspace
+
+
+@pytest.fixture
+def followed(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Return what would have been run; commands that hold "install" or "ruff" fail."""
+    calls: list[list[str]] = []
+
+    def follow(argv: Sequence[str], **_: object) -> int:
+        calls.append(list(argv))
+        return int(any("tests/install" in word or word.endswith("/ruff") for word in argv))
+
+    monkeypatch.setattr(suites, "follow", follow)
+    monkeypatch.setattr(suites, "prepare", lambda _: None)
+    return calls
+
+
+def test_every_suite_s_folder_is_there() -> None:
+    for suite in suites.SUITES.values():
+        for folder in suite.folders:
+            assert (ROOT / "tests" / folder).is_dir(), f"tests/{folder}"
+
+
+def test_all_suites_run_even_when_one_fails(followed: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(BuildError, match=r"^failed: install\n  one alone: \./inv test\.install"):
+        suites.run_suites(("install", "unit"))
+    assert ["tests/install" in call for call in followed] == [True, False]
+    assert "tests/unit" in followed[1]
+    assert capsys.readouterr().out.splitlines()[-1].startswith("== install 0 s, unit 0 s")
+
+
+def test_a_linter_that_complains_fails_the_run_and_the_suites_run_nevertheless(followed: list[list[str]]) -> None:
+    with pytest.raises(BuildError, match=r"^failed: lint\n  one alone: \./inv lint"):
+        suites.run_suites(("unit",), lint_first=True)
+    assert "pytest" in followed[-1]
+    assert any("mypy" in call for call in followed)
+
+
+def test_options_reach_pytest_word_by_word(followed: list[list[str]]) -> None:
+    suites.run_suites(("unit",), long=True, args="-k 'a b' -x")
+    assert followed[0][-4:] == ["--long", "-k", "a b", "-x"] or followed[0][-3:] == ["-k", "a b", "-x"]
+    assert "--long" in followed[0]
+
+
+def test_the_scripts_to_be_linted_are_found_by_their_first_line() -> None:
+    found = {str(path.relative_to(ROOT)) for path in suites.shell_scripts(Workspace())}
+    assert {"inv", "files/usr/bin/consul-docker-host", "packaging/scripts/deb/postinst"} <= found
+    assert not [name for name in found if Path(name).suffix == ".py"]

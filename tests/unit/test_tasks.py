@@ -1,0 +1,137 @@
+"""The tasks as a user types them: names, help, one message for a mistake, and the exit code."""
+
+from __future__ import annotations
+
+import errno
+import inspect
+from pathlib import Path
+
+import pytest
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+import tasks
+from consul_docker_host import commands
+from consul_docker_host.errors import BuildError
+from consul_docker_host.workspace import Workspace
+from tests.unit.kit import copy_checkout, inv, snapshot
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return copy_checkout(tmp_path_factory.mktemp("tasks") / "checkout")
+
+
+def test_every_command_is_a_task_with_one_line_of_help(work: Workspace) -> None:
+    listed = inv(work, "--list")
+    assert listed.returncode == 0
+    assert (listed.stderr, "Traceback" in listed.stdout) == ("", False)
+    functions = [f for name, f in vars(commands).items() if inspect.isfunction(f) and f.__module__ == commands.__name__]
+    public = [function for function in functions if not function.__name__.startswith("_")]
+    assert len(public) > 10
+    # The list is wrapped, also at hyphens.
+    words = "".join(listed.stdout.split())
+    for function in public:
+        first = (function.__doc__ or "").splitlines()[0]
+        assert "".join(first.split()) in words, f"{function.__name__} is no task, or hides its help"
+
+
+@pytest.mark.parametrize(
+    "task", ["build", "build.deb", "build.rpm", "build.cloud-init", "render", "test.unit", "verify"]
+)
+def test_every_option_explains_itself(work: Workspace, task: str) -> None:
+    shown = inv(work, "--help", task)
+    assert shown.returncode == 0, shown.output
+    options = [line for line in shown.stdout.splitlines() if line.lstrip().startswith("-")]
+    assert options
+    assert "none" not in shown.stdout.partition("Options:")[2].split()
+
+
+NO_FILE = "--settings none.toml: no such file\n  packaging/settings.toml explains every key\n"
+MISTAKES = [
+    (("build", "--backend", "fmp"), "--backend fmp: unknown backend\n  one of auto, fpm, nfpm\n"),
+    (("build", "--settings", "none.toml"), NO_FILE),
+    (("render", "--settings", "none.toml"), NO_FILE),
+    (("build", "--settings", "bad.toml"), "bad.toml:dns.ttl: 9 is out of range: at most 2\n  1 mistake; "),
+    (("build", "--backend", "fpm"), "fpm is neither on the PATH nor in the cache\n  ./inv setup.fpm installs it\n"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "told"), MISTAKES, ids=[" ".join(arguments) for arguments, _ in MISTAKES])
+def test_a_mistake_is_one_message_with_its_remedy_and_exit_code_1(
+    work: Workspace, tmp_path: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    (work.root / "bad.toml").write_text("[dns]\nttl = 9\n")
+    # An own cache and PATH: this machine may have an fpm.
+    ended = inv(work, *arguments, env={"XDG_CACHE_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"})
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(told)
+    assert len(ended.stderr.splitlines()) == 2
+
+
+def test_an_unknown_option_or_task_is_no_traceback(work: Workspace) -> None:
+    for arguments in (("bild",), ("build", "--bakend", "fpm")):
+        ended = inv(work, *arguments)
+        assert ended.returncode != 0
+        assert "Traceback" not in ended.output
+
+
+def test_rendering_shows_every_file_and_writes_no_package(work: Workspace) -> None:
+    ended = inv(work, "render")
+    assert ended.returncode == 0, ended.output
+    lines = ended.stdout.splitlines()
+    shown = {line.split()[-1] for line in lines[:-1]}
+    tree = work.build / "consul-docker-host" / "tree"
+    assert shown == {f"/{path}" for path in snapshot(tree)}
+    assert any(line.startswith("0755") and line.endswith("/usr/bin/consul-docker-host") for line in lines)
+    assert any("conffile" in line and line.endswith("/etc/consul.d/agent.json") for line in lines)
+    assert not work.dist.exists()
+
+
+def test_cleaning_removes_what_was_built_and_nothing_else(work: Workspace) -> None:
+    before = snapshot(work.files)
+    assert inv(work, "render").returncode == 0
+    assert inv(work, "clean").returncode == 0
+    assert not work.build.exists()
+    assert not work.dist.exists()
+    assert snapshot(work.files) == before
+    assert inv(work, "clean").returncode == 0, "twice is no mistake"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (BuildError("fact", hint="remedy"), 1, "fact\n  remedy"),
+        (OSError(errno.EACCES, "Permission denied", "dist"), 1, "dist: Permission denied"),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "No space left on device\n  free some space"),
+        (MemoryError(), 1, "MemoryError"),
+        (KeyboardInterrupt(), 130, "stopped: what was not finished is not in dist/"),
+    ],
+)
+def test_an_error_becomes_one_message_and_an_exit_code(error: BaseException, code: int, told: str) -> None:
+    def fails() -> None:
+        """Fail."""
+        raise error
+
+    with pytest.raises(Exit) as caught:
+        tasks.wired(fails)(Context())
+    assert caught.value.code == code
+    assert str(caught.value.message).startswith(told)
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    """Only what a user can mend is told in one line."""
+
+    def fails() -> None:
+        """Fail."""
+        raise AttributeError("a bug")
+
+    with pytest.raises(AttributeError):
+        tasks.wired(fails)(Context())
+
+
+def test_the_working_folder_does_not_matter(work: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    ended = inv(work, "--search-root", str(work.root), "render", before=f"cd '{tmp_path}/elsewhere'")
+    assert ended.returncode == 0, ended.output
+    assert list((tmp_path / "elsewhere").iterdir()) == []
