@@ -10,3 +10,8 @@ import pytest
 os.environ.pop("SOURCE_DATE_EPOCH", None)
 # Their assertions tell what was compared, as those of the tests do.
 pytest.register_assert_rewrite("tests.unit.kit", "tests.unit.shipped", "tests.package.readers")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Define what every suite knows."""
+    parser.getgroup("suites").addoption("--long", action="store_true", help="the long form: more rounds, more cases")

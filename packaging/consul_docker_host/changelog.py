@@ -88,11 +88,13 @@ def source_date_epoch(releases: tuple[Release, ...]) -> int:
 def as_debian(releases: tuple[Release, ...], *, package: str, maintainer: str) -> str:
     """Return debian/changelog's text (deb-changelog(5))."""
     entries = []
-    for release in releases:
+    for index, release in enumerate(releases):
         notes = "\n".join(
             textwrap.fill(note, 79, initial_indent="  * ", subsequent_indent="    ") for note in release.notes
         )
-        stamp = release.day.strftime("%a, %d %b %Y 00:00:00 +0000")
+        # Each entry must be younger than the one below it, also a site's own version on the day of its release.
+        minute = sum(older.day == release.day for older in releases[index + 1 :])
+        stamp = release.day.strftime(f"%a, %d %b %Y 00:{minute:02}:00 +0000")
         entries.append(
             f"{package} ({release.version}) unstable; urgency=medium\n\n{notes}\n\n -- {maintainer}  {stamp}\n"
         )

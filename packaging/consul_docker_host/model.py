@@ -167,7 +167,7 @@ class Repository(Table):
     """Where the packages are published."""
 
     url: v.Url
-    key_file: Annotated[str, v.matching(r"[^\x00-\x1f]*", "a path")]
+    key_file: v.Text
     channel: Literal["stable", "testing"]
 
 
@@ -175,7 +175,8 @@ class Check(Table):
     """One health check of a host service; exactly one of http, tcp, ttl and args."""
 
     name: v.Text = ""
-    http: Annotated[str, v.matching(r"(https?://[^\s\"'\\]+)?", "an http or https address")] = ""
+    # Printable ASCII without quotes and backslash.
+    http: Annotated[str, v.matching(r"(https?://[!#-&(-\[\]-~]+)?", "an http or https address")] = ""
     tcp: Annotated[str, v.matching(r"([A-Za-z0-9.-]+:[0-9]{1,5})?", "host:port")] = ""
     ttl: Annotated[str, v.matching(r"([1-9][0-9]*(ms|s|m|h))?", "a duration such as 10s")] = ""
     args: tuple[v.Text, ...] = ()

@@ -106,7 +106,7 @@ def lint(work: Workspace) -> bool:
         [toolbox.python_program("ruff"), "check", *present],
         [toolbox.python_program("ruff"), "format", "--check", "--quiet", *present],
         [sys.executable, "-m", "mypy"],
-        [toolbox.python_program("shellcheck"), *scripts],
+        [toolbox.python_program("shellcheck"), "--external-sources", "--source-path=files", *scripts],
     )
     say("== lint: ruff, mypy --strict, shellcheck")
     return not [True for argv in commands if follow(argv, cwd=work.root, timeout=SUITE_TIMEOUT)]

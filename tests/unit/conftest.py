@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import pytest
@@ -14,20 +13,17 @@ from tests.unit.kit import copy_checkout, plan_of
 
 # The same examples in every run: a pipeline that fails by chance teaches nobody.
 COMMON = {"derandomize": True, "deadline": None, "database": None}
-hypothesis_settings.register_profile("short", max_examples=150, **COMMON)  # type: ignore[arg-type]
-hypothesis_settings.register_profile("long", max_examples=3000, **COMMON)  # type: ignore[arg-type]
+hypothesis_settings.register_profile("short", max_examples=500, **COMMON)  # type: ignore[arg-type]
+hypothesis_settings.register_profile("long", max_examples=5000, **COMMON)  # type: ignore[arg-type]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("unit", "unit tests (tests/unit)")
     group.addoption("--rewrite-golden", action="store_true", help="write tests/golden from what is rendered now")
-    # Another suite of the same run may have it already.
-    with contextlib.suppress(ValueError):
-        parser.getgroup("install").addoption("--long", action="store_true", help="the long form: more cases")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    hypothesis_settings.load_profile("long" if config.getoption("long", default=False) else "short")
+    hypothesis_settings.load_profile("long" if config.getoption("long") else "short")
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +33,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 @pytest.fixture
 def is_long(request: pytest.FixtureRequest) -> bool:
-    return bool(request.config.getoption("long", default=False))
+    return bool(request.config.getoption("long"))
 
 
 @pytest.fixture

@@ -106,6 +106,13 @@ def agent_configuration(settings: Settings) -> dict[str, Any]:
     return expected
 
 
+def client_address(settings: Settings) -> str:
+    """Return where the agent listens: at the link's address while an interface has it, and at the loopback always."""
+    pattern = settings.link.address.replace(".", "[.]")
+    found = f'GetAllInterfaces | include "address" "^{pattern}$" | unique "address" | join "address" " "'
+    return f"{{{{ {found} }}}} 127.0.0.1"
+
+
 def service_definition(service: Service) -> dict[str, Any]:
     """Return what a service's file must hold: what is empty is left out."""
     expected: dict[str, Any] = {"name": service.name, "port": service.port}
@@ -128,7 +135,7 @@ def json_files(settings: Settings) -> dict[str, Any]:
     bind = settings.consul.bind_addr or DEFAULT_BIND
     files: dict[str, Any] = {
         "etc/consul.d/agent.json": agent_configuration(settings),
-        "etc/consul.d/interfaces.json": {"client_addr": f"{settings.link.address} 127.0.0.1", "bind_addr": bind},
+        "etc/consul.d/interfaces.json": {"client_addr": client_address(settings), "bind_addr": bind},
     }
     return files | {f"etc/consul.d/{service.name}.json": service_definition(service) for service in settings.services}
 

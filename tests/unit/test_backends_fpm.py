@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shlex
 from pathlib import Path
 
@@ -85,6 +86,16 @@ def test_the_staged_tree_has_the_plan_s_modes_and_times(plan: Plan, tmp_path: Pa
     stage(plan, "deb", tmp_path / "deb")
     own = {str(path.relative_to(tmp_path / "deb")) for path in walk(tmp_path / "deb")}
     assert {entry.path for entry in plan.entries_for("deb")} - own == {f"usr/share/doc/{plan.name}/changelog.gz"}
+
+
+def test_the_staged_folders_have_no_mode_of_the_caller_s_umask(plan: Plan, tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        stage(plan, "deb", tmp_path / "root")
+    finally:
+        os.umask(before)
+    folders = [path for path in [tmp_path / "root", *(tmp_path / "root").rglob("*")] if path.is_dir()]
+    assert {path.stat().st_mode & 0o7777 for path in folders} == {0o755}
 
 
 @pytest.fixture

@@ -94,6 +94,12 @@ def test_debian_s_own_parser_reads_the_deb_s_changelog(releases: tuple[Release, 
     assert read.date == "Sun, 01 Mar 2026 00:00:00 +0000"
 
 
+def test_each_entry_of_the_deb_s_changelog_is_younger_than_the_one_below(releases: tuple[Release, ...]) -> None:
+    site = for_version(releases, "1.1.0+site1")
+    dates = [block.date for block in Changelog(as_debian(site, package="x", maintainer=WHO), strict=True)]
+    assert dates[:2] == ["Sun, 01 Mar 2026 00:01:00 +0000", "Sun, 01 Mar 2026 00:00:00 +0000"]
+
+
 def test_no_percent_sign_is_a_macro_in_the_spec_file(releases: tuple[Release, ...]) -> None:
     text = as_spec(releases, maintainer=WHO, revision="1")
     assert text.startswith(f"* Sun Mar 01 2026 {WHO} - 1.1.0-1\n- A note")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consul_docker_host.model import Dns, Settings
+from consul_docker_host.model import Check, Dns, Settings
 from consul_docker_host.settings import load_settings
 from tests.unit.kit import DEFAULTS, model_keys
 
@@ -30,3 +30,27 @@ def test_the_settings_cannot_be_changed_after_loading() -> None:
     settings = load_settings(DEFAULTS)
     with pytest.raises(ValueError, match="frozen"):
         settings.dns.ttl = 2
+
+
+@pytest.mark.parametrize("url", ["", "http://127.0.0.1:8080/health?full=1&x=%20#top", "https://[::1]/~a;b=c,d!"])
+def test_a_check_asks_any_address_of_the_web(url: str) -> None:
+    assert Check(http=url, ttl="" if url else "9s").http == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://a",
+        "http://",
+        "http://a b",
+        'http://a"',
+        "http://a'",
+        "http://a\\",
+        "http://a\x80",
+        "http://\ufeffa",
+        "http://a\n",
+    ],
+)
+def test_an_address_that_no_file_could_hold_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="is not an http or https address"):
+        Check(http=url)

@@ -74,9 +74,13 @@ def stage(plan: Plan, package_format: Format, root: Path) -> None:
     for entry in plan.entries_for(package_format):
         if entry.path != own_changelog:
             copy_entry(plan.tree, root, entry.path, entry.mode, plan.epoch)
-    for path, mode in plan.folders:
-        (root / path).mkdir(parents=True, exist_ok=True)
-        (root / path).chmod(mode)
+    modes = {root / path: mode for path, mode in plan.folders}
+    for path in modes:
+        path.mkdir(parents=True, exist_ok=True)
+    # A folder that was made on the way has the caller's umask in its mode.
+    for path in (root, *root.rglob("*")):
+        if path.is_dir():
+            path.chmod(modes.get(path, 0o755))
 
 
 def side_files(plan: Plan) -> dict[str, str]:
