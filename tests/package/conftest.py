@@ -1,0 +1,92 @@
+"""Options and fixtures of the package tests: copies of the checkout, each built by its own tasks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from consul_docker_host.errors import BuildError
+from consul_docker_host.toolbox import find_fpm
+from consul_docker_host.workspace import Workspace, cache_folder
+from tests.unit.kit import ARCHIVE_KEY, RICH, copy_checkout, inv
+
+BACKENDS = ("fpm", "nfpm")
+Build = Callable[..., Workspace]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    # Another suite of the same run may have it already.
+    with contextlib.suppress(ValueError):
+        parser.getgroup("install").addoption("--long", action="store_true", help="the long form: more cases")
+
+
+@pytest.fixture(scope="session")
+def is_long(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("long", default=False))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fpm() -> None:
+    """Demand fpm: half of these tests compare with it."""
+    if not find_fpm():
+        raise BuildError("fpm is neither on the PATH nor in the cache", hint="./inv setup.system installs it")
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a user's cache that has nothing but the fpm of this machine's."""
+    folder = tmp_path_factory.mktemp("cache")
+    (folder / "consul-docker-host").mkdir()
+    (folder / "consul-docker-host" / "fpm").symlink_to(cache_folder("fpm"))
+    return folder
+
+
+def built(
+    work: Workspace,
+    backend: str,
+    *,
+    cache: Path,
+    rich: bool = True,
+    env: Mapping[str, str] | None = None,
+    before: str = "",
+) -> Workspace:
+    """Build a copy of the checkout by its own tasks, from the rich settings or the default ones."""
+    (work.root / "archive.asc").write_text(ARCHIVE_KEY)
+    (work.root / "rich.toml").write_text(RICH.read_text(encoding="utf-8"), encoding="utf-8")
+    options = ("--settings", "rich.toml") if rich else ()
+    environment = {"XDG_CACHE_HOME": str(cache), **(env or {})}
+    done = inv(work, "build", "--backend", backend, *options, env=environment, before=before)
+    if done.returncode:
+        raise AssertionError(done.output)
+    return work
+
+
+@pytest.fixture(scope="session")
+def default_builds(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> dict[str, Workspace]:
+    """Return a build of the default settings by each backend."""
+    folder = tmp_path_factory.mktemp("default")
+    return {name: built(copy_checkout(folder / name), name, cache=cache, rich=False) for name in BACKENDS}
+
+
+@pytest.fixture(scope="session")
+def rich_builds(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> dict[str, Workspace]:
+    """Return a build of the rich settings by each backend."""
+    folder = tmp_path_factory.mktemp("rich")
+    return {name: built(copy_checkout(folder / name), name, cache=cache) for name in BACKENDS}
+
+
+@pytest.fixture(params=["default", "rich"])
+def builds(
+    request: pytest.FixtureRequest, default_builds: dict[str, Workspace], rich_builds: dict[str, Workspace]
+) -> dict[str, Workspace]:
+    """Return the builds by each backend, for either settings."""
+    return default_builds if request.param == "default" else rich_builds
+
+
+def artefact(work: Workspace, suffix: str) -> Path:
+    """Return the one artefact with a suffix."""
+    (path,) = work.dist.glob(f"*{suffix}")
+    return path

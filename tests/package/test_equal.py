@@ -1,0 +1,174 @@
+"""fpm and nfpm make the same package: entry by entry, script by script, field by field."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from pathlib import Path
+
+import pytest
+
+from consul_docker_host.plan import Plan
+from consul_docker_host.workspace import Workspace
+from tests.package.conftest import BACKENDS, artefact, built
+from tests.package.readers import Deb, Rpm, read_deb, read_rpm
+from tests.unit.kit import copy_checkout, plan_of, replace_in
+
+LIMIT = 64 * 1024
+Builds = dict[str, Workspace]
+CONFIG, DOC, NOREPLACE = 1, 2, 16
+
+
+def debs(builds: Builds) -> tuple[Deb, Deb]:
+    fpm, nfpm = (read_deb(artefact(builds[name], ".deb")) for name in BACKENDS)
+    return fpm, nfpm
+
+
+def rpms(builds: Builds) -> tuple[Rpm, Rpm]:
+    fpm, nfpm = (read_rpm(artefact(builds[name], ".rpm")) for name in BACKENDS)
+    return fpm, nfpm
+
+
+@pytest.fixture
+def rich_plan(rich_builds: Builds) -> Plan:
+    work = rich_builds["nfpm"]
+    return plan_of(work, (work.root / "rich.toml").read_text(encoding="utf-8"))
+
+
+def test_the_debs_hold_the_same_files(builds: Builds) -> None:
+    fpm, nfpm = debs(builds)
+    assert fpm.data == nfpm.data
+
+
+def test_the_debs_have_the_same_control_files(builds: Builds) -> None:
+    fpm, nfpm = debs(builds)
+    assert set(fpm.texts) == set(nfpm.texts) == {
+        *("control", "conffiles", "md5sums", "postinst", "prerm", "postrm", "triggers"),
+    }  # fmt: skip
+    assert fpm.fields == nfpm.fields
+    for name in ("postinst", "prerm", "postrm"):
+        assert fpm.texts[name] == nfpm.texts[name], name
+        assert (fpm.control[name].mode, nfpm.control[name].mode) == (0o755, 0o755), name
+    # The order of lines means nothing in these.
+    for name in ("conffiles", "md5sums", "triggers"):
+        assert sorted(fpm.texts[name].split("\n")) == sorted(nfpm.texts[name].split("\n")), name
+
+
+def test_the_rpms_hold_the_same_files(builds: Builds) -> None:
+    fpm, nfpm = rpms(builds)
+    assert fpm.files == nfpm.files
+
+
+def test_the_rpms_have_the_same_header(builds: Builds) -> None:
+    fpm, nfpm = rpms(builds)
+    assert fpm.header == nfpm.header
+    assert fpm.changelog == nfpm.changelog
+
+
+def test_the_rpms_run_the_same_scripts(builds: Builds) -> None:
+    fpm, nfpm = rpms(builds)
+    assert fpm.scripts == nfpm.scripts
+    assert {tag for tag, (text, _) in fpm.scripts.items() if text != "(none)"} == {"POSTIN", "PREUN", "POSTUN"}
+    assert {program for text, program in fpm.scripts.values() if text != "(none)"} == {"/bin/sh"}
+
+
+def test_the_rpms_have_the_same_relations(builds: Builds) -> None:
+    fpm, nfpm = rpms(builds)
+    assert fpm.relations == nfpm.relations
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_deb_is_what_the_plan_says(rich_builds: Builds, rich_plan: Plan, backend: str) -> None:
+    deb = read_deb(artefact(rich_builds[backend], ".deb"))
+    files = {name: member for name, member in deb.data.items() if member.kind == "0"}
+    assert set(files) == {entry.path for entry in rich_plan.entries_for("deb")}
+    for entry in rich_plan.entries_for("deb"):
+        member = files[entry.path]
+        assert (member.mode, member.owner, member.mtime) == (entry.mode, (0, 0), rich_plan.epoch), entry.path
+        assert member.sha256 == entry.sha256, entry.path
+    folders = [member for member in deb.data.values() if member.kind == "5"]
+    assert {(member.mode, member.owner, member.mtime) for member in folders} == {(0o755, (0, 0), rich_plan.epoch)}
+    assert len(files) + len(folders) == len(deb.data), "files and folders alone"
+    conffiles = [f"/{entry.path}" for entry in rich_plan.entries if entry.is_conffile]
+    assert sorted(deb.texts["conffiles"].split()) == sorted(conffiles)
+    for name, path in rich_plan.scripts["deb"].items():
+        if name != "triggers":
+            assert deb.texts[name] == path.read_text(), name
+    assert {tuple(line.split()) for line in deb.texts["triggers"].splitlines()} == set(rich_plan.triggers())
+    assert deb.fields["Version"] == rich_plan.version
+    assert deb.fields["Maintainer"] == rich_plan.maintainer
+    assert int(deb.fields["Installed-Size"]) > 10
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_deb_s_sums_are_those_of_its_files(default_builds: Builds, backend: str) -> None:
+    deb = read_deb(artefact(default_builds[backend], ".deb"))
+    lines = [line.split("  ", 1) for line in deb.texts["md5sums"].splitlines()]
+    sums = {name: digest for digest, name in lines}
+    assert set(sums) == {name for name, member in deb.data.items() if member.kind == "0"}
+    tree = default_builds[backend].build / "consul-docker-host" / "tree"
+    for name, digest in sums.items():
+        assert hashlib.md5((tree / name).read_bytes(), usedforsecurity=False).hexdigest() == digest, name
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_rpm_is_what_the_plan_says(rich_builds: Builds, rich_plan: Plan, backend: str) -> None:
+    rpm = read_rpm(artefact(rich_builds[backend], ".rpm"))
+    assert set(rpm.files) == {f"/{entry.path}" for entry in rich_plan.entries_for("rpm")}
+    for entry in rich_plan.entries_for("rpm"):
+        row = rpm.files[f"/{entry.path}"]
+        assert int(row["FILEMODES"]) == stat.S_IFREG | entry.mode, entry.path
+        assert (row["FILEUSERNAME"], row["FILEGROUPNAME"]) == ("root", "root")
+        assert (row["FILEMTIMES"], row["FILESIZES"]) == (str(rich_plan.epoch), str(entry.size))
+        assert row["FILEDIGESTS"] == entry.sha256
+        is_doc = entry.path.startswith(("usr/share/doc/", "usr/share/man/"))
+        assert int(row["FILEFLAGS"]) == (CONFIG | NOREPLACE if entry.is_conffile else DOC if is_doc else 0), entry.path
+    header = rpm.header
+    assert (header["BUILDTIME"], header["BUILDHOST"]) == (str(rich_plan.epoch), "reproducible")
+    assert (header["VERSION"], header["RELEASE"]) == (rich_plan.version, rich_plan.revision)
+    assert (header["SUMMARY"], header["PACKAGER"]) == (rich_plan.summary, rich_plan.maintainer)
+    assert (header["ARCH"], header["LICENSE"], header["URL"]) == ("noarch", rich_plan.license, rich_plan.homepage)
+    assert header["FILEDIGESTALGO"] == "8", "SHA-256: md5 breaks hosts in FIPS mode"
+    wanted = {*rich_plan.relations.named("depends", "rpm"), "/bin/sh"}
+    own = {"config(consul-docker-host) = " + f"{rich_plan.version}-{rich_plan.revision}"}
+    assert rpm.relations["REQUIRE"] - own == wanted
+    assert rpm.relations["RECOMMEND"] == set(rich_plan.relations.named("recommends", "rpm"))
+    for name, tag in {"post": "POSTIN", "preun": "PREUN", "postun": "POSTUN"}.items():
+        assert rpm.scripts[tag][0].rstrip("\n") == rich_plan.scripts["rpm"][name].read_text().rstrip("\n")
+
+
+@pytest.mark.parametrize("suffix", [".deb", ".rpm"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_package_is_small(builds: Builds, backend: str, suffix: str) -> None:
+    assert artefact(builds[backend], suffix).stat().st_size <= LIMIT
+
+
+def test_the_rpm_does_not_own_folders_of_others(builds: Builds) -> None:
+    """HashiCorp's package owns /etc/consul.d: two owners would fight for its mode."""
+    for rpm in rpms(builds):
+        assert not [path for path, row in rpm.files.items() if stat.S_ISDIR(int(row["FILEMODES"]))]
+
+
+def test_both_backends_leave_the_same_snippets(builds: Builds) -> None:
+    fpm, nfpm = (
+        {path.name: path.read_bytes() for path in (builds[name].dist / "cloud-init").iterdir()} for name in BACKENDS
+    )
+    assert fpm == nfpm
+
+
+def test_a_percent_sign_is_no_macro_in_any_text(tmp_path: Path, cache: Path) -> None:
+    """Rpmbuild expands macros in all that it is given; nfpm knows none."""
+    made = []
+    for backend in BACKENDS:
+        work = copy_checkout(tmp_path / backend)
+        with (work.packaging / "scripts/rpm/preun").open("a") as script:
+            script.write("printf '%s %%d %{name} %(id)' x\n")
+        replace_in(
+            work.root / "CHANGELOG.md", "- First packages:", "- 100 % of %{name} and %(id) and %%. First packages:"
+        )
+        made.append(read_rpm(artefact(built(work, backend, cache=cache, rich=False), ".rpm")))
+    fpm, nfpm = made
+    assert fpm.scripts == nfpm.scripts
+    assert fpm.scripts["PREUN"][0].endswith("printf '%s %%d %{name} %(id)' x")
+    assert fpm.changelog == nfpm.changelog
+    assert "100 % of %{name} and %(id) and %%." in fpm.changelog[0]
