@@ -1,0 +1,136 @@
+"""Options and fixtures of the install stories.
+
+The stories of one distribution go to one worker, so `-n 2` runs two distributions side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from consul_docker_host.errors import BuildError
+from consul_docker_host.workspace import ROOT
+from tests.support.bed import Bed, test_network
+from tests.support.consul import consul_image
+from tests.support.distributions import Distribution, Family, select
+from tests.support.engine import running_engine
+from tests.support.host import Host
+from tests.support.images import base_image, system_recipe
+from tests.support.packages import Installer
+from tests.support.schedule import pytest_xdist_make_scheduler
+from tests.support.upstream import Upstream, running_upstream
+
+if TYPE_CHECKING:
+    import docker
+
+__all__ = ["pytest_xdist_make_scheduler"]  # a hook: pytest finds it here
+
+HERE = Path(__file__).resolve().parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("install", "install stories (tests/install)")
+    group.addoption("--distro", default="", metavar="NAME", help="only this distribution of distributions.toml")
+    group.addoption("--story", default="", metavar="WORD", help="only the stories with this word in their file's name")
+    group.addoption("--package", default="", metavar="PATH", help="this package, not the one in dist/")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: takes minutes or needs more than the bed; runs with --long")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "distribution" in metafunc.fixturenames:
+        chosen = select(str(metafunc.config.getoption("distro", default="")))
+        parameters = [pytest.param(one, id=one.name) for one in chosen]
+        metafunc.parametrize("distribution", parameters, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what was not asked for; pytest counts it as deselected, so it is never out of sight."""
+    word = str(config.getoption("story", default=""))
+    is_long = bool(config.getoption("long", default=False))
+    ours = {item for item in items if HERE in item.path.parents}
+    unwanted = {
+        item for item in ours if word not in item.path.stem or (item.get_closest_marker("long") and not is_long)
+    }
+    if unwanted:
+        config.hook.pytest_deselected(items=[item for item in items if item in unwanted])
+        items[:] = [item for item in items if item not in unwanted]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Add the journal's end and the failed units of the hosts in play to the report of a failed test."""
+    report = cast("pytest.TestReport", (yield))
+    if report.failed and isinstance(item, pytest.Function):
+        for name, value in item.funcargs.items():
+            if isinstance(value, Host):
+                report.sections.append((f"host {value.name} (fixture {name})", value.report()))
+    return report  # type: ignore[return-value]
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[docker.DockerClient]:
+    with running_engine() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def bed(engine: docker.DockerClient) -> Iterator[Bed]:
+    with test_network(engine) as network:
+        yield Bed(client=engine, network=network)
+
+
+@pytest.fixture(scope="session")
+def base(engine: docker.DockerClient, distribution: Distribution) -> str:
+    """Give the image of a plain host."""
+    return base_image(engine, system_recipe(distribution))
+
+
+@pytest.fixture(scope="session")
+def consul_base(engine: docker.DockerClient, distribution: Distribution, base: str) -> str:
+    """Give the image of a host with Consul, neither enabled nor running."""
+    return consul_image(engine, base, distribution)
+
+
+@pytest.fixture(scope="session")
+def upstream(engine: docker.DockerClient, bed: Bed, base: str) -> Iterator[Upstream]:
+    """Give the site's name server."""
+    with running_upstream(engine, bed.network, base) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def package(request: pytest.FixtureRequest, distribution: Distribution) -> Path:
+    """Give the package under test: what `inv build` left, or what --package names."""
+    if given := str(request.config.getoption("package", default="")):
+        return Path(given).resolve(strict=True)
+    pattern = "consul-docker-host_*_all.deb" if distribution.family is Family.DEB else "consul-docker-host-*.noarch.rpm"
+    found = sorted((ROOT / "dist").glob(pattern), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise BuildError(f"dist/ holds no {pattern}", hint="./inv build")
+    return found[-1]
+
+
+@pytest.fixture(scope="session")
+def installer(package: Path, distribution: Distribution) -> Installer:
+    """How the distribution installs and removes the package."""
+    return Installer(package=package, family=distribution.family)
+
+
+@pytest.fixture(scope="session")
+def server(
+    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer
+) -> Iterator[Host]:
+    """Give the host that the article promises: Consul as a cluster of one, our package, a hand-written resolv.conf.
+
+    The tests that share it leave it as they found it.
+    """
+    with bed.host(consul_base, name=distribution.name, resolv_conf=upstream.resolv_conf) as host:
+        installer.install(host)
+        installer.become_server(host)
+        yield host

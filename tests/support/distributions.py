@@ -1,0 +1,56 @@
+"""The distributions that the packages are tested on: the data of tests/install/distributions.toml, typed."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from consul_docker_host.errors import BuildError
+
+FILE = Path(__file__).resolve().parents[1] / "install" / "distributions.toml"
+
+
+class Family(StrEnum):
+    """The package format that a distribution installs."""
+
+    DEB = "deb"
+    RPM = "rpm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """One distribution.
+
+    ``suite`` is mmdebstrap's name for it (empty: mmdebstrap cannot make it), ``image`` the official container image,
+    ``is_local`` whether a plain `pytest` tests it; the others run where their image can be pulled.
+    """
+
+    name: str
+    family: Family
+    image: str
+    suite: str = ""
+    is_local: bool = False
+
+
+def read_distributions(path: Path = FILE) -> tuple[Distribution, ...]:
+    """Return all distributions of the file, in its order."""
+    found = []
+    for table in tomllib.loads(path.read_text(encoding="utf-8"))["distribution"]:
+        try:
+            found.append(Distribution(**{**table, "family": Family(table["family"])}))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BuildError(f"{path.name}: {table.get('name', table)}: {error}", hint="see the first entry") from error
+    return tuple(found)
+
+
+def select(name: str) -> tuple[Distribution, ...]:
+    """Return the distribution of that name; for an empty name all local ones."""
+    everything = read_distributions()
+    chosen = tuple(one for one in everything if (one.name == name if name else one.is_local))
+    if not chosen:
+        raise BuildError(
+            f"--distro {name}: no such distribution", hint="known: " + ", ".join(d.name for d in everything)
+        )
+    return chosen

@@ -1,0 +1,224 @@
+"""Base images: a small system with systemd, made by mmdebstrap (or from an official image) and kept by content.
+
+The package's own dependencies are not installed, but they lie in apt's cache with the lists kept, so that
+`apt-get install ./consul-docker-host.deb` finds and installs them without a network, as it would with one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import docker
+from docker.errors import APIError, ImageNotFound
+from docker.models.containers import Container
+
+from consul_docker_host import run
+from consul_docker_host.errors import BuildError
+from consul_docker_host.workspace import cache_folder, content_key, replacing
+from tests.support.distributions import Distribution
+from tests.support.engine import LABEL
+from tests.support.locks import FileLock
+
+REPOSITORY = "consul-docker-host-test"
+MMDEBSTRAP_SECONDS = 900.0
+
+SYSTEM = ("systemd-sysv", "dbus", "iproute2", "ca-certificates", "procps")
+TOOLS = ("bind9-dnsutils",)  # dig, which only the tests need
+# What the packages may depend on. curl and jq bring their libraries; the closure is apt's business.
+DEPENDENCIES = ("dnsmasq", "nftables", "curl", "jq", "iproute2")
+
+# Recommended by the packages, too big to keep at hand: to apt they do not exist, as on a host without Docker.
+ABSENT = "Package: docker.io docker-cli docker-ce docker-ce-cli consul\\nPin: release *\\nPin-Priority: -1\\n"
+
+PREPARE = (
+    # A getty on a console that does not exist is a failed unit, and one that exists hangs up other writers.
+    'chroot "$1" systemctl mask getty.target console-getty.service getty-static.service',
+    f'printf "{ABSENT}" > "$1/etc/apt/preferences.d/consul-docker-host-test"',
+)
+DOWNLOAD = (
+    # What the base itself was made of lies in apt's cache too, and is of no use any more.
+    "APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get clean",
+    "APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get install --yes --download-only -o APT::Install-Recommends=true "
+    + " ".join(DEPENDENCIES),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A base image as mmdebstrap is asked for it; whatever changes here makes a new image."""
+
+    name: str
+    suite: str
+    include: tuple[str, ...]
+    hooks: tuple[str, ...] = field(default=())
+
+    def command(self, target: Path) -> list[str]:
+        """Return the argv that writes the image's tar to ``target``."""
+        return [
+            "mmdebstrap",
+            "--variant=minbase",
+            "--format=tar",
+            "--skip=cleanup/apt/lists,cleanup/apt/cache",
+            f"--include={','.join(self.include)}",
+            *(f"--customize-hook={hook}" for hook in self.hooks),
+            self.suite,
+            str(target),
+        ]
+
+    @property
+    def key(self) -> str:
+        """The key of the image's content."""
+        return content_key(self.command(Path("image.tar")))[:12]
+
+    @property
+    def tag(self) -> str:
+        """The image's name."""
+        return f"{REPOSITORY}:{self.name}-{self.key}"
+
+
+def system_recipe(distribution: Distribution) -> Recipe:
+    """Return the recipe of a host: systemd and the tools of the tests, our dependencies only within reach."""
+    return Recipe(
+        name=distribution.name,
+        suite=distribution.suite,
+        include=(*SYSTEM, *TOOLS),
+        hooks=(*PREPARE, *DOWNLOAD),
+    )
+
+
+def bare_recipe(distribution: Distribution) -> Recipe:
+    """Return the recipe of a workplace without systemd and without python3-venv, for the launcher."""
+    return Recipe(name=f"{distribution.name}-bare", suite=distribution.suite, include=("python3", "ca-certificates"))
+
+
+def base_image(client: docker.DockerClient, recipe: Recipe) -> str:
+    """Return the name of the recipe's image, making tar and image if they are not there."""
+    if has_image(client, recipe.tag):
+        return recipe.tag
+    folder = cache_folder("images")
+    with FileLock(folder / f"{recipe.name}.lock"):
+        if not has_image(client, recipe.tag):
+            tar = folder / f"{recipe.name}-{recipe.key}.tar"
+            if not tar.exists():
+                make_tar(recipe, tar)
+            import_tar(client, recipe.tag, tar)
+    return recipe.tag
+
+
+def has_image(client: docker.DockerClient, tag: str) -> bool:
+    """Say whether the engine has that image."""
+    try:
+        client.images.get(tag)
+    except ImageNotFound:
+        return False
+    return True
+
+
+def make_tar(recipe: Recipe, tar: Path) -> None:
+    """Make the image's tar."""
+    with replacing(tar) as beside:
+        run.run(
+            recipe.command(beside),
+            timeout=MMDEBSTRAP_SECONDS,
+            env=network_environment(),
+            hint="it needs mmdebstrap, debian-archive-keyring and the distribution's package archive",
+        )
+
+
+def network_environment() -> dict[str, str]:
+    """Return the caller's proxy and certificate settings, which programs that download need."""
+    names = ("http_proxy", "https_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir", "requests_ca_bundle")
+    return {name: value for name, value in os.environ.items() if name.lower() in names}
+
+
+def import_tar(client: docker.DockerClient, tag: str, tar: Path) -> None:
+    """Make an image of one layer from a tar."""
+    repository, _, version = tag.partition(":")
+    answer = client.api.import_image_from_file(str(tar), repository=repository, tag=version)
+    last = json.loads(str(answer).strip().splitlines()[-1])
+    if "error" in last:
+        raise BuildError(f"{tar}: the engine cannot import it: {last['error']}", hint="remove the file and try again")
+
+
+def derived_image(
+    client: docker.DockerClient, base: str, name: str, *, key: Iterable[str], change: Callable[[Container], None]
+) -> str:
+    """Return the name of an image made from ``base`` by ``change``, kept by ``key`` and the base."""
+    tag = f"{base}-{name}-{content_key(key)[:12]}"
+    with FileLock(cache_folder("images") / f"{content_key([tag])[:12]}.lock"):
+        if has_image(client, tag):
+            return tag
+        with temporary_container(client, base) as container:
+            change(container)
+            repository, _, version = tag.partition(":")
+            container.commit(repository=repository, tag=version)
+    return tag
+
+
+@contextlib.contextmanager
+def temporary_container(
+    client: docker.DockerClient, image: str, *, network_mode: str = "none", environment: Mapping[str, str] | None = None
+) -> Iterator[Container]:
+    """Give a container in which nothing runs, removed at the end."""
+    container = client.containers.run(
+        image,
+        ["sleep", "infinity"],
+        detach=True,
+        network_mode=network_mode,
+        environment=dict(environment or {}),
+        labels={LABEL: str(os.getpid())},
+        security_opt=["apparmor=unconfined"],
+    )
+    try:
+        yield container
+    finally:
+        with contextlib.suppress(APIError):
+            container.remove(force=True, v=True)
+
+
+def execute(
+    container: Container, argv: Sequence[str], *, user: str = "", environment: Mapping[str, str] | None = None
+) -> tuple[int, bytes, bytes]:
+    """Run a program in a container and return its exit code and its two streams; the only place that asks the SDK."""
+    answer = container.exec_run(list(argv), demux=True, user=user, environment=dict(environment or {}))
+    out, error = cast("tuple[bytes | None, bytes | None]", answer.output)
+    return int(answer.exit_code or 0), out or b"", error or b""
+
+
+def prepare(container: Container, command: str) -> None:
+    """Run a line of shell in a container that becomes an image; it must succeed."""
+    code, out, error = execute(container, ["timeout", "300", "sh", "-ec", command])
+    if code != 0:
+        text = (out + error)[-2000:].decode(errors="replace")
+        raise BuildError(f"exit code {code} in a test image: {command}\n{text}")
+
+
+def put_file(container: Container, target: str, source: Path, *, mode: int = 0o644) -> None:
+    """Copy a file of any size into a container."""
+    with tempfile.TemporaryFile() as archive:
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            entry = tar.gettarinfo(source, arcname=target.lstrip("/"))
+            entry.mode, entry.uid, entry.gid, entry.uname, entry.gname = mode, 0, 0, "root", "root"
+            with source.open("rb") as content:
+                tar.addfile(entry, content)
+        archive.seek(0)
+        container.put_archive("/", archive)
+
+
+def put_bytes(container: Container, target: str, data: bytes, *, mode: int = 0o644) -> None:
+    """Write a file into a container."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        entry = tarfile.TarInfo(target.lstrip("/"))
+        entry.mode, entry.size = mode, len(data)
+        tar.addfile(entry, io.BytesIO(data))
+    container.put_archive("/", archive.getvalue())

@@ -1,0 +1,81 @@
+"""How a package is installed, removed and set up on a host, as its administrator would: without a terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from consul_docker_host.run import Result
+from tests.support.distributions import Family
+from tests.support.host import Host
+from tests.support.images import put_file
+
+NAME = "consul-docker-host"
+ADDRESS = "169.254.1.1"
+INSTALL_SECONDS = 180.0
+READY_SECONDS = 60.0
+DIG = "dig +short +time=2 +tries=2"
+SERVER_SETTINGS = "ROLE=server\nBOOTSTRAP_EXPECT=1\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installer:
+    """The package under test and the commands of its family."""
+
+    package: Path
+    family: Family
+
+    @property
+    def target(self) -> str:
+        """Where the package lies on the host; readable for apt's own user, who would warn otherwise."""
+        return f"/var/tmp/{self.package.name}"
+
+    def install(self, host: Host) -> Result:
+        """Install the package with what it depends on."""
+        if not host.file(self.target).exists:
+            put_file(host.container, self.target, self.package)
+        command = ["apt-get", "install"] if self.family is Family.DEB else ["dnf", "--assumeyes", "install"]
+        return self._apt([*command, self.target], host)
+
+    def install_dependencies(self, host: Host) -> Result:
+        """Install what the package depends on, but not the package."""
+        return self._apt(["apt-get", "install", *self.dependencies(host)], host)
+
+    def dependencies(self, host: Host) -> list[str]:
+        """Return the first alternative of each dependency."""
+        put_file(host.container, self.target, self.package)
+        text = host.output(["dpkg-deb", "--field", self.target, "Depends"])
+        return [part.split("|")[0].split("(")[0].strip() for part in text.split(",") if part.strip()]
+
+    def remove(self, host: Host) -> Result:
+        """Remove the package; its configuration files stay."""
+        return self._apt(["apt-get", "remove", NAME] if self.family is Family.DEB else ["dnf", "remove", NAME], host)
+
+    def purge(self, host: Host) -> Result:
+        """Remove the package and its configuration files."""
+        return self._apt(["apt-get", "purge", NAME], host)
+
+    def become_server(self, host: Host) -> None:
+        """Make the host a cluster of one, as the file's own comments tell, and wait until it answers."""
+        path = f"/etc/default/{NAME}"
+        host.put(path, host.file(path).text + SERVER_SETTINGS)
+        host.run([NAME, "apply"])
+        wait_for_consul(host)
+
+    def _apt(self, command: list[str], host: Host) -> Result:
+        environment = {"DEBIAN_FRONTEND": "noninteractive"} if self.family is Family.DEB else {}
+        if command[0] == "apt-get":
+            command.insert(1, "--yes")
+        return host.run(command, timeout=INSTALL_SECONDS, environment=environment)
+
+
+def wait_for_consul(host: Host) -> None:
+    """Wait until Consul on a cluster of one answers for itself: its API, its own DNS, and dnsmasq before it.
+
+    Consul's DNS is asked past dnsmasq, which may still know an answer of a Consul that has gone since.
+    """
+    leader = f"curl --silent --fail --max-time 2 http://{ADDRESS}:8500/v1/status/leader | grep -q :"
+    host.wait_until(leader, READY_SECONDS, what="the cluster of one has a leader")
+    for port in (8600, 53):
+        question = f"{DIG} consul.service.consul @{ADDRESS} -p {port} | grep -qFx {host.address()}"
+        host.wait_until(question, READY_SECONDS, what=f"port {port} answers for Consul")
