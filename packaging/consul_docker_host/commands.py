@@ -6,6 +6,7 @@ Heavy modules are imported where they are needed: ``inv --list`` and a build wit
 # ruff: noqa: PLC0415 - see above
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from consul_docker_host import memory
@@ -74,25 +75,35 @@ def render(*, settings: str = "") -> None:
 
 def verify(*, settings: str = "") -> None:
     """Demand every judge of tree and packages: real parsers, shellcheck, lintian, rpmlint."""
-    from consul_docker_host import suites, verify
+    from consul_docker_host import suites
+    from consul_docker_host.verify import verify as ask_all
 
     work = Workspace()
-    suites.prepare(work)
-    verify.verify(work, settings=_settings_path(settings))
+    suites.prepare(work, ("verify",))
+    ask_all(work, settings=_settings_path(settings))
 
 
 def lint() -> None:
     """Lint the project itself: ruff, mypy --strict, shellcheck."""
     from consul_docker_host import suites
 
-    suites.run_suites((), lint_first=True)
+    suites.run_suites((), first={"lint": lambda: suites.lint(Workspace())})
 
 
 def run_all_tests(*, long: bool = False) -> None:
-    """Lint the project and run every suite; installs the system packages it needs."""
+    """Lint the project, verify, and run every suite; installs the system packages it needs."""
     from consul_docker_host import suites
 
-    suites.run_suites(tuple(suites.SUITES), long=long, lint_first=True)
+    def is_verified() -> bool:
+        try:
+            verify()
+        except BuildError as error:
+            say(str(error))
+            return False
+        return True
+
+    first = {"lint": lambda: suites.lint(Workspace()), "verify": is_verified}
+    _test(*suites.SUITES, long=long, first=first)
 
 
 def run_unit_tests(*, long: bool = False, args: str = "") -> None:
@@ -110,10 +121,13 @@ def run_install_tests(*, long: bool = False, args: str = "") -> None:
     _test("install", long=long, args=args)
 
 
-def _test(suite: str, *, long: bool, args: str) -> None:
+def _test(*names: str, long: bool, args: str = "", first: Mapping[str, Callable[[], bool]] | None = None) -> None:
     from consul_docker_host import suites
 
-    suites.run_suites((suite,), long=long, args=args)
+    suites.prepare(Workspace(), names)
+    if any(suites.SUITES[name].takes_packages for name in names):
+        build_all()
+    suites.run_suites(names, first=first, long=long, args=args)
 
 
 def setup_fpm() -> None:
@@ -125,7 +139,7 @@ def setup_system() -> None:
     """Install what the tests need: system packages, fpm, a Consul."""
     from consul_docker_host import suites
 
-    suites.prepare(Workspace())
+    suites.prepare(Workspace(), ("verify", *suites.SUITES))
 
 
 def bench_build(*, rounds: int = 7) -> None:

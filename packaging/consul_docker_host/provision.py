@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +17,16 @@ APT_TIMEOUT = 1200.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemPackage:
-    """A Debian package, the path or program that shows it is there, and what needs it."""
+    """A Debian package, the path or program that shows it is there, what needs it, and the suites that do."""
 
     name: str
     probe: str
     purpose: str
+    suites: tuple[str, ...]
+
+    def is_needed(self, suites: Collection[str]) -> bool:
+        """Tell whether one of these suites takes it."""
+        return bool(set(self.suites) & set(suites))
 
     def is_present(self) -> bool:
         """Tell whether the package's program or file is on this machine."""
@@ -30,7 +35,8 @@ class SystemPackage:
 
 def read_packages(path: Path) -> tuple[SystemPackage, ...]:
     """Read the one list of system packages."""
-    return tuple(SystemPackage(**entry) for entry in tomllib.loads(path.read_text(encoding="utf-8"))["package"])
+    entries = tomllib.loads(path.read_text(encoding="utf-8"))["package"]
+    return tuple(SystemPackage(**entry | {"suites": tuple(entry["suites"])}) for entry in entries)
 
 
 def has_apt() -> bool:

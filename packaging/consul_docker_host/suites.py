@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,16 +18,19 @@ from consul_docker_host.run import find_program, follow, run
 from consul_docker_host.workspace import Workspace, cache_folder
 
 SUITE_TIMEOUT = 4500.0
+# They build with both backends and ask every parser.
+JUDGING = frozenset({"unit", "package", "verify"})
 LINTED = ("packaging/consul_docker_host", "tasks.py", "tests", "pyinfra_deploy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """A part of the tests: its folders below tests/, and whether its tests run beside each other."""
+    """A part of the tests: its folders below tests/, how many run at a time, and whether it takes what is in dist/."""
 
     name: str
     folders: tuple[str, ...]
     workers: int = 0
+    takes_packages: bool = False
 
 
 SUITES = {
@@ -34,18 +38,20 @@ SUITES = {
     for suite in (
         Suite(name="unit", folders=("unit", "host"), workers=2),
         Suite(name="package", folders=("package",), workers=2),
-        Suite(name="install", folders=("install",), workers=2),
+        Suite(name="install", folders=("install",), workers=2, takes_packages=True),
     )
 }
 
 
-def prepare(work: Workspace) -> None:
-    """Make sure that this machine has what the tests need: system packages, both backends, a Consul."""
-    provision.ensure_packages(provision.read_packages(work.packaging / "system-packages.toml"))
-    if not toolbox.find_fpm():
-        with stage("installing fpm into the cache"):
-            toolbox.install_fpm()
-    ensure_consul(work)
+def prepare(work: Workspace, needs: Collection[str]) -> None:
+    """Make sure that this machine has what the suites (or "verify") in ``needs`` take: packages, backends, a Consul."""
+    known = provision.read_packages(work.packaging / "system-packages.toml")
+    provision.ensure_packages(tuple(package for package in known if package.is_needed(needs)))
+    if set(needs) & JUDGING:
+        if not toolbox.find_fpm():
+            with stage("installing fpm into the cache"):
+                toolbox.install_fpm()
+        ensure_consul(work)
 
 
 def ensure_consul(work: Workspace) -> None:
@@ -62,8 +68,8 @@ def ensure_consul(work: Workspace) -> None:
     link.symlink_to(binary)
 
 
-def run_suite(work: Workspace, suite: Suite, *, long: bool, args: str) -> int:
-    """Run one suite and return pytest's exit code."""
+def run_suite(work: Workspace, suite: Suite, *, long: bool, args: str) -> bool:
+    """Run one suite and tell whether all its tests passed."""
     folders = [f"tests/{folder}" for folder in suite.folders]
     argv = [sys.executable, "-m", "pytest", *folders, "-q"]
     if suite.workers:
@@ -71,22 +77,22 @@ def run_suite(work: Workspace, suite: Suite, *, long: bool, args: str) -> int:
     if long:
         argv.append("--long")
     say(f"== {suite.name}: {' '.join(folders)}")
-    return follow([*argv, *shlex.split(args)], cwd=work.root, timeout=SUITE_TIMEOUT)
+    return follow([*argv, *shlex.split(args)], cwd=work.root, timeout=SUITE_TIMEOUT) == 0
 
 
-def run_suites(names: Sequence[str], *, long: bool = False, args: str = "", lint_first: bool = False) -> None:
-    """Run suites one after the other, all of them even when one fails, and raise BuildError for those that did."""
+def run_suites(
+    names: Sequence[str], *, first: Mapping[str, Callable[[], bool]] | None = None, long: bool = False, args: str = ""
+) -> None:
+    """Run the steps of ``first``, then the suites, all even when one fails; BuildError names those that did."""
     work = Workspace()
-    prepare(work)
+    steps: dict[str, Callable[[], bool]] = dict(first or {})
+    for name in names:
+        steps[name] = functools.partial(run_suite, work, SUITES[name], long=long, args=args)
     failed: list[str] = []
     times: list[str] = []
-    if lint_first:
+    for name, step in steps.items():
         begin = time.monotonic()
-        failed += [] if lint(work) else ["lint"]
-        times.append(f"lint {time.monotonic() - begin:.0f} s")
-    for name in names:
-        begin = time.monotonic()
-        if run_suite(work, SUITES[name], long=long, args=args):
+        if not step():
             failed.append(name)
         times.append(f"{name} {time.monotonic() - begin:.0f} s")
     say(f"== {', '.join(times)}")
@@ -95,7 +101,7 @@ def run_suites(names: Sequence[str], *, long: bool = False, args: str = "", lint
 
 
 def _task(name: str) -> str:
-    return name if name == "lint" else f"test.{name}"
+    return f"test.{name}" if name in SUITES else name
 
 
 def lint(work: Workspace) -> bool:

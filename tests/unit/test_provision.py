@@ -10,13 +10,13 @@ from consul_docker_host.errors import BuildError
 from consul_docker_host.provision import SystemPackage, ensure_packages, read_packages
 from tests.unit.kit import DEFAULTS, fake_program, path_with
 
-THERE = SystemPackage(name="coreutils", probe="ls", purpose="lists")
-FILE = SystemPackage(name="base-files", probe="/etc/os-release", purpose="names the system")
+THERE = SystemPackage(name="coreutils", probe="ls", purpose="lists", suites=("unit",))
+FILE = SystemPackage(name="base-files", probe="/etc/os-release", purpose="names the system", suites=("unit",))
 
 
 @pytest.fixture
 def missing(tmp_path: Path) -> SystemPackage:
-    return SystemPackage(name="thing", probe=str(tmp_path / "thing"), purpose="does a thing")
+    return SystemPackage(name="thing", probe=str(tmp_path / "thing"), purpose="does a thing", suites=("unit",))
 
 
 def test_the_list_names_each_package_once_with_its_purpose() -> None:

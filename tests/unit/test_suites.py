@@ -22,7 +22,7 @@ def followed(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         return int(any("tests/install" in word or word.endswith("/ruff") for word in argv))
 
     monkeypatch.setattr(suites, "follow", follow)
-    monkeypatch.setattr(suites, "prepare", lambda _: None)
+    monkeypatch.setattr(suites, "prepare", lambda *_: None)
     return calls
 
 
@@ -42,7 +42,7 @@ def test_all_suites_run_even_when_one_fails(followed: list[list[str]], capsys: p
 
 def test_a_linter_that_complains_fails_the_run_and_the_suites_run_nevertheless(followed: list[list[str]]) -> None:
     with pytest.raises(BuildError, match=r"^failed: lint\n  one alone: \./inv lint"):
-        suites.run_suites(("unit",), lint_first=True)
+        suites.run_suites(("unit",), first={"lint": lambda: suites.lint(Workspace())})
     assert "pytest" in followed[-1]
     assert any("mypy" in call for call in followed)
 
@@ -57,3 +57,28 @@ def test_the_scripts_to_be_linted_are_found_by_their_first_line() -> None:
     found = {str(path.relative_to(ROOT)) for path in suites.shell_scripts(Workspace())}
     assert {"inv", "files/usr/bin/consul-docker-host", "packaging/scripts/deb/postinst"} <= found
     assert not [name for name in found if Path(name).suffix == ".py"]
+
+
+def test_a_step_before_the_suites_that_fails_is_named_and_nothing_is_left_out(followed: list[list[str]]) -> None:
+    with pytest.raises(BuildError, match=r"^failed: verify\n  one alone: \./inv verify"):
+        suites.run_suites(("unit",), first={"verify": lambda: False})
+    assert "tests/unit" in followed[0]
+
+
+def test_a_suite_gets_its_own_system_packages_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(
+        suites.provision, "ensure_packages", lambda packages: asked.append(tuple(one.name for one in packages))
+    )
+    suites.prepare(Workspace(), ("install",))
+    assert "docker.io" in asked[0]
+    assert "lintian" not in asked[0]
+    suites.prepare(Workspace(), ())
+    assert asked[1] == ()
+
+
+def test_every_system_package_belongs_to_a_suite_there_is() -> None:
+    known = {*suites.SUITES, "verify"}
+    for package in suites.provision.read_packages(ROOT / "packaging" / "system-packages.toml"):
+        assert set(package.suites) <= known, package.name
+        assert package.suites, package.name
