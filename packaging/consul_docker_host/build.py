@@ -60,7 +60,7 @@ def build(work: Workspace, *, backend: str, targets: tuple[str, ...], settings: 
     answers = judge_tree(plan)
     former = memory.last_build(work)
     with fresh_folder(work) as beside:
-        with stage(f"{choice.backend.name} writes {' and '.join(targets)}"):
+        with stage(f"{choice.backend.name} writes {', '.join(targets)}"):
             artefacts = make_artefacts(plan, choice, targets, beside)
         outputs = publish(work, [artefact.name for artefact in artefacts], beside, former)
     lines = summary(work, artefacts, answers, choice)

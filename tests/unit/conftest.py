@@ -13,8 +13,8 @@ from tests.unit.kit import copy_checkout, plan_of
 
 # The same examples in every run: a pipeline that fails by chance teaches nobody.
 COMMON = {"derandomize": True, "deadline": None, "database": None}
-hypothesis_settings.register_profile("short", max_examples=400, **COMMON)  # type: ignore[arg-type]
-hypothesis_settings.register_profile("long", max_examples=4000, **COMMON)  # type: ignore[arg-type]
+hypothesis_settings.register_profile("short", max_examples=300, **COMMON)  # type: ignore[arg-type]
+hypothesis_settings.register_profile("long", max_examples=3000, **COMMON)  # type: ignore[arg-type]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from consul_docker_host.errors import BuildError
 from consul_docker_host.provision import SystemPackage, ensure_packages, read_packages
+from consul_docker_host.suites import SUITES
 from tests.unit.kit import DEFAULTS, fake_program, path_with
 
 THERE = SystemPackage(name="coreutils", probe="ls", purpose="lists", suites=("unit",))
@@ -23,7 +24,14 @@ def test_the_list_names_each_package_once_with_its_purpose() -> None:
     packages = read_packages(DEFAULTS.parent / "system-packages.toml")
     assert len({package.name for package in packages}) == len(packages) > 5
     assert all(package.purpose for package in packages)
+    known = {*SUITES, "verify"}
+    assert not [package.name for package in packages if not package.suites or set(package.suites) - known]
     assert {"ruby", "rpm", "lintian", "rpmlint", "systemd", "nftables"} <= {package.name for package in packages}
+
+
+def test_a_suite_takes_its_own_packages_alone(missing: SystemPackage) -> None:
+    assert missing.is_needed(("install", "unit"))
+    assert not missing.is_needed(("install",))
 
 
 def test_what_is_there_is_not_installed() -> None:

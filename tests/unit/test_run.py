@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -24,7 +25,11 @@ def test_a_program_s_environment_is_built_from_nothing(monkeypatch: pytest.Monke
 
 
 def test_a_program_has_a_fixed_umask_and_no_input() -> None:
-    assert run(["sh", "-c", "umask; wc -c"]).stdout.split() == ["0022", "0"]
+    before = os.umask(0o077)
+    try:
+        assert run(["sh", "-c", "umask; wc -c"]).stdout.split() == ["0022", "0"]
+    finally:
+        os.umask(before)
 
 
 def test_arguments_are_never_read_by_a_shell(tmp_path: Path) -> None:

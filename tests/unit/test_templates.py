@@ -35,7 +35,7 @@ from consul_docker_host.run import run
 from consul_docker_host.settings import load_settings, merge
 from consul_docker_host.templates import as_unit_value, render_template, template_environment, template_variables
 from consul_docker_host.workspace import Workspace
-from tests.unit.kit import DEFAULTS, RICH
+from tests.unit.kit import ARCHIVE_KEY, DEFAULTS, RICH
 from tests.unit.shipped import assert_tree_says, host_answers, host_variables
 
 # A test shares its folders between examples: each renders the tree anew.
@@ -118,15 +118,16 @@ def hostile_values(draw: st.DrawFn) -> Drawn:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     """Return a workspace for rendering: the checkout's own files, a build folder of its own."""
     work = Workspace(root=tmp_path_factory.mktemp("site"))
     for name in ("files", "packaging", "CHANGELOG.md"):
         (work.root / name).symlink_to(DEFAULTS.parents[1] / name)
-    (work.root / "archive.asc").write_text(
-        "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQINBGX=\n-----END PGP PUBLIC KEY BLOCK-----\n"
-    )
-    return work
+    (work.root / "archive.asc").write_text(ARCHIVE_KEY)
+    with pytest.MonkeyPatch.context() as patch:
+        # Compiled once for all examples: a build renders once and has no use for it.
+        patch.setattr("consul_docker_host.render.template_environment", functools.cache(template_environment))
+        yield work
 
 
 PACKAGE: PackageDescription = load_package(DEFAULTS.parent / "packages" / "consul-docker-host.toml")
