@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,8 +89,9 @@ def make_artefacts(plan: Plan, choice: Choice, targets: tuple[str, ...], folder:
             for job in running:
                 job.result()
         except BaseException:
-            # The pool waits for its threads: without this a Ctrl-C would wait for the backend.
-            end_running()
+            # The pool waits for its threads, and a thread may be about to start its program: until all have ended.
+            while wait(running, timeout=0.05).not_done:
+                end_running()
             raise
     packages = [Artefact(name=formats.artefact_name(plan, f), source=tree, maker=backend.name) for f in wanted]
     return packages + made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,15 +16,9 @@ BACKENDS = ("fpm", "nfpm")
 Build = Callable[..., Workspace]
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    # Another suite of the same run may have it already.
-    with contextlib.suppress(ValueError):
-        parser.getgroup("install").addoption("--long", action="store_true", help="the long form: more cases")
-
-
 @pytest.fixture(scope="session")
 def is_long(request: pytest.FixtureRequest) -> bool:
-    return bool(request.config.getoption("long", default=False))
+    return bool(request.config.getoption("long"))
 
 
 @pytest.fixture(scope="session", autouse=True)

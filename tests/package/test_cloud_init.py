@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
+from consul_docker_host.errors import BuildError
 from consul_docker_host.run import run
 from consul_docker_host.workspace import Workspace, cache_folder
 from tests.unit.kit import copy_checkout, inv
@@ -42,13 +45,20 @@ USER: dict[str, Any] = {
 @pytest.fixture(scope="session")
 def cloud_init() -> Path:
     """Return cloud-init's files, unpacked and not installed, kept in the user's cache."""
-    folder = cache_folder("cloud-init")
+    folder = cache_folder("cloud-init") / "unpacked"
     if not (folder / SCHEMA).is_file():
-        hint = "the distribution's cloud-init package is read for its schema: apt-get update"
-        run(["apt-get", "download", "cloud-init"], cwd=folder, hint=hint)
-        (deb,) = folder.glob("cloud-init_*.deb")
-        run(["dpkg-deb", "--extract", str(deb), str(folder)])
-        deb.unlink()
+        download = ["apt-get", "download", "cloud-init"]
+        with tempfile.TemporaryDirectory(dir=folder.parent) as beside:
+            try:
+                run(download, cwd=Path(beside))
+            except BuildError:
+                # A machine that has never asked for the list of packages does not know any.
+                run(["apt-get", "update", "-qq"])
+                run(download, cwd=Path(beside))
+            (deb,) = Path(beside).glob("cloud-init_*.deb")
+            run(["dpkg-deb", "--extract", str(deb), f"{beside}/unpacked"])
+            with contextlib.suppress(OSError):  # another worker was quicker
+                Path(beside, "unpacked").rename(folder)
     return folder
 
 

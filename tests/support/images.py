@@ -96,7 +96,7 @@ def system_recipe(distribution: Distribution) -> Recipe:
 
 
 def bare_recipe(distribution: Distribution) -> Recipe:
-    """Return the recipe of a workplace without systemd and without python3-venv, for the launcher."""
+    """Return the recipe of a machine without systemd and without python3-venv, for the launcher."""
     return Recipe(name=f"{distribution.name}-bare", suite=distribution.suite, include=("python3", "ca-certificates"))
 
 
