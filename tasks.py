@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,9 @@ def wired(function: Callable[..., None]) -> Task[Callable[..., None]]:
 
     @functools.wraps(function)
     def body(_: Context, **options: object) -> None:
+        # A cancelled pipeline ends us as Ctrl-C does, with nothing left behind.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.default_int_handler)
         try:
             function(**options)
         except KeyboardInterrupt:

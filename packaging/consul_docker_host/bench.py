@@ -49,8 +49,6 @@ def build(work: Workspace, *, rounds: int) -> None:
     fpm = find_fpm()
     if not fpm:
         raise BuildError("fpm is not installed, and the benchmark compares with it", hint="./inv setup.fpm installs it")
-    if rounds < 1:
-        raise BuildError(f"--rounds {rounds}: must be 1 or more")
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         copy = Path(name, "copy")
         copy_project(work.root, copy)

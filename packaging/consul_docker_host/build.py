@@ -19,7 +19,7 @@ from consul_docker_host.render import render_tree
 from consul_docker_host.report import say, stage, table
 from consul_docker_host.run import end_running
 from consul_docker_host.settings import load_settings
-from consul_docker_host.workspace import PROJECT, Workspace
+from consul_docker_host.workspace import BESIDE, PROJECT, Workspace, only_one
 
 TARGETS = ("deb", "rpm", "cloud-init")
 SUMS = "SHA256SUMS"
@@ -56,15 +56,19 @@ def judge_tree(plan: Plan) -> tuple[Answer, ...]:
 def build(work: Workspace, *, backend: str, targets: tuple[str, ...], settings: Path | None, key: str) -> None:
     """Make the targets (some of TARGETS) into dist/ and tell the user what was made."""
     choice = choose_backend(backend)
-    plan = make_plan(work, settings)
-    answers = judge_tree(plan)
-    former = memory.last_build(work)
-    with fresh_folder(work) as beside:
-        with stage(f"{choice.backend.name} writes {', '.join(targets)}"):
-            artefacts = make_artefacts(plan, choice, targets, beside)
-        outputs = publish(work, [artefact.name for artefact in artefacts], beside, former)
-    lines = summary(work, artefacts, answers, choice)
-    memory.remember(work, memory.Built(key=key, lines=lines, outputs=outputs))
+    with only_one(work):
+        plan = make_plan(work, settings)
+        with stage("asking the parsers"):
+            answers = judge_tree(plan)
+        former = memory.last_build(work)
+        with fresh_folder(work) as beside:
+            with stage(f"{choice.backend.name} writes {', '.join(targets)}"):
+                artefacts = make_artefacts(plan, choice, targets, beside)
+            outputs = publish(work, [artefact.name for artefact in artefacts], beside, former)
+        lines = summary(work, artefacts, answers, choice)
+        key_file = plan.repository.key_file
+        outside = {str(key_file): memory.file_digest(key_file)} if key_file else {}
+        memory.remember(work, memory.Built(key=key, lines=lines, outputs=outputs, outside=outside))
     for line in lines:
         say(line)
 
@@ -72,7 +76,7 @@ def build(work: Workspace, *, backend: str, targets: tuple[str, ...], settings: 
 def fresh_folder(work: Workspace) -> tempfile.TemporaryDirectory[str]:
     """Return a folder on the file system of dist/, removed in every case."""
     work.dist.mkdir(parents=True, exist_ok=True)
-    return tempfile.TemporaryDirectory(prefix=".new-", dir=work.dist)
+    return tempfile.TemporaryDirectory(prefix=BESIDE, dir=work.dist)
 
 
 def make_artefacts(plan: Plan, choice: Choice, targets: tuple[str, ...], folder: str) -> list[Artefact]:
@@ -138,13 +142,19 @@ def summary(work: Workspace, artefacts: list[Artefact], answers: tuple[Answer, .
         (f"dist/{artefact.name}", artefact.source, f"{_size(work.dist / artefact.name)}", artefact.maker)
         for artefact in artefacts
     ]
-    asked = [answer.parser for answer in answers if answer.verdict is not Verdict.missing]
-    missing = [f"{answer.parser} ({answer.program})" for answer in answers if answer.verdict is Verdict.missing]
     lines = [f"backend: {choice.backend.name} ({choice.reason})", *table(("made", "from", "size", "by"), rows)]
-    lines.append(f"accepted by the parsers of: {', '.join(asked) or 'none'}")
+    return (*lines, *judgement(answers))
+
+
+def judgement(answers: tuple[Answer, ...]) -> tuple[str, ...]:
+    """Return the lines that say which parsers have accepted the tree, and which could not be asked."""
+    asked = [answer.parser for answer in answers if answer.verdict.is_accepted]
+    missing = [f"{answer.parser} ({answer.program})" for answer in answers if answer.verdict is Verdict.missing]
+    unable = [f"{answer.parser}: {answer.reason}" for answer in answers if answer.verdict is Verdict.unable]
+    lines = [f"accepted by the parsers of: {', '.join(asked) or 'none'}"]
     if missing:
         lines.append(f"not asked, the program is not installed: {', '.join(missing)}")
-    return tuple(lines)
+    return (*lines, *(f"could not judge on this machine: {line}" for line in unable))
 
 
 def _size(path: Path) -> str:

@@ -39,6 +39,8 @@ def read_changelog(path: Path) -> tuple[Release, ...]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise BuildError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BuildError(f"{path}: is not UTF-8 text (byte {error.start})") from error
     for number, line in enumerate(lines, 1):
         heading = HEADING.fullmatch(line.strip())
         if heading:

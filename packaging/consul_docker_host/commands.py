@@ -13,7 +13,7 @@ from consul_docker_host import memory
 from consul_docker_host.errors import BuildError
 from consul_docker_host.report import say
 from consul_docker_host.toolbox import find_fpm, install_fpm
-from consul_docker_host.workspace import Workspace
+from consul_docker_host.workspace import Workspace, only_one
 
 
 def build_all(*, backend: str = "auto", settings: str = "") -> None:
@@ -44,7 +44,8 @@ def _build(*targets: str, backend: str, settings: str) -> None:
     key = memory.build_key(work, backend=meaning, targets=targets, settings=override)
     former = memory.last_build(work)
     if former and memory.is_current(work, former, key):
-        say(f"nothing has changed: dist/ holds {len(former.outputs)} files of this very content")
+        for line in (*former.lines, "nothing has changed since: these files are as they were made"):
+            say(line)
         return
     from consul_docker_host.build import build
 
@@ -54,23 +55,28 @@ def _build(*targets: str, backend: str, settings: str) -> None:
 def _settings_path(settings: str) -> Path | None:
     if not settings:
         return None
-    path = Path(settings)
-    if not path.is_file():
-        raise BuildError(f"--settings {settings}: no such file", hint="packaging/settings.toml explains every key")
+    path, hint = Path(settings), "give a TOML file; packaging/settings.toml explains every key"
+    if path.is_dir():
+        raise BuildError(f"--settings {settings}: is a folder", hint=hint)
+    if not path.exists():
+        raise BuildError(f"--settings {settings}: no such file", hint=hint)
     return path
 
 
 def render(*, settings: str = "") -> None:
     """Render only the tree, to look at it: build/consul-docker-host/tree."""
-    from consul_docker_host.build import judge_tree, make_plan
+    from consul_docker_host.build import judge_tree, judgement, make_plan
 
     work = Workspace()
-    plan = make_plan(work, _settings_path(settings))
-    judge_tree(plan)
+    with only_one(work):
+        plan = make_plan(work, _settings_path(settings))
+        answers = judge_tree(plan)
     for entry in plan.entries:
         say(f"{entry.mode:04o}  {'conffile' if entry.is_conffile else '':8}  /{entry.path}")
     size = sum(entry.size for entry in plan.entries)
     say(f"{plan.tree.relative_to(work.root)}: {len(plan.entries)} files, {size / 1024:.1f} KiB")
+    for line in judgement(answers):
+        say(line)
 
 
 def verify(*, settings: str = "") -> None:
@@ -142,11 +148,13 @@ def setup_system() -> None:
     suites.prepare(Workspace(), ("verify", *suites.SUITES))
 
 
-def bench_build(*, rounds: int = 7) -> None:
+def bench_build(*, rounds: str = "7") -> None:
     """Measure a build against bare fpm calls and bare Invoke, as ratios in one run."""
     from consul_docker_host import bench
 
-    bench.build(Workspace(), rounds=rounds)
+    if not (rounds.isascii() and rounds.isdigit() and 0 < int(rounds) < 1000):
+        raise BuildError(f"--rounds {rounds}: is not a number from 1 to 999")
+    bench.build(Workspace(), rounds=int(rounds))
 
 
 def clean() -> None:

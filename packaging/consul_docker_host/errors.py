@@ -4,6 +4,16 @@ from __future__ import annotations
 
 import errno
 
+HINTS = {
+    errno.ENOSPC: "free some space and run it again; what was there before is whole",
+    errno.EDQUOT: "free some space and run it again; what was there before is whole",
+    errno.EACCES: "the checkout must be writable for you: look at its owner (did root build here before?)",
+    errno.EPERM: "the checkout must be writable for you: look at its owner (did root build here before?)",
+    errno.EROFS: "the file system is read-only: build in a copy of the checkout",
+    errno.EEXIST: "it stands where a folder belongs: move it away",
+    errno.ENOTDIR: "a file stands where a folder belongs: move it away",
+}
+
 
 class BuildError(Exception):
     """A fact with its value, and the remedy beside it.
@@ -25,5 +35,5 @@ def describe(error: BaseException) -> str:
     if not isinstance(error, OSError):
         return str(error) or type(error).__name__
     where = f"{error.filename}: " if error.filename else ""
-    hint = "\n  free some space and run it again; what was there before is whole" if error.errno == errno.ENOSPC else ""
-    return f"{where}{error.strerror or error}{hint}"
+    hint = HINTS.get(error.errno or 0)
+    return f"{where}{error.strerror or error}" + (f"\n  {hint}" if hint else "")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consul_docker_host.run import find_program
-from consul_docker_host.workspace import Workspace, cache_folder, content_key, write_text
+from consul_docker_host.workspace import Workspace, cache_path, content_key, write_text
 
 INPUT_FOLDERS = ("files", "packaging")
 INPUT_FILES = ("CHANGELOG.md", "requirements.lock")
@@ -24,11 +24,15 @@ PARSER_PROGRAMS = ("systemd-analyze", "dnsmasq", "consul", "nft")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """A remembered build: the key of its inputs, its lines for the user, each artefact's SHA-256 by path in dist/."""
+    """A remembered build: the key of its inputs, its lines for the user, each artefact's SHA-256 by path in dist/.
+
+    ``outside`` has the SHA-256 of the files that were read because settings name them, by path.
+    """
 
     key: str
     lines: tuple[str, ...]
     outputs: Mapping[str, str]
+    outside: Mapping[str, str]
 
 
 def input_files(work: Workspace) -> Iterator[Path]:
@@ -43,7 +47,7 @@ def input_files(work: Workspace) -> Iterator[Path]:
 def build_key(work: Workspace, *, backend: str, targets: tuple[str, ...], settings: Path | None) -> str:
     """Return one key for all that decides the artefacts: inputs, settings, backend, targets, parsers and the clock."""
     parts: list[bytes | str] = [sys.version, os.environ.get("SOURCE_DATE_EPOCH", ""), backend, *targets]
-    parts += [str(find_program(name, first=[cache_folder("bin")])) for name in PARSER_PROGRAMS]
+    parts += [str(find_program(name, first=[cache_path("bin")])) for name in PARSER_PROGRAMS]
     for path in input_files(work):
         parts += [str(path.relative_to(work.root)), path.read_bytes()]
     if settings:
@@ -60,7 +64,12 @@ def last_build(work: Workspace) -> Built | None:
     """Return the remembered build, or None where there is none that can be read."""
     try:
         state = json.loads(state_file(work).read_text(encoding="utf-8"))
-        return Built(key=state["key"], lines=tuple(state["lines"]), outputs=dict(state["outputs"]))
+        return Built(
+            key=state["key"],
+            lines=tuple(state["lines"]),
+            outputs=dict(state["outputs"]),
+            outside=dict(state["outside"]),
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -69,12 +78,14 @@ def is_current(work: Workspace, built: Built | None, key: str) -> bool:
     """Tell whether the remembered build has this key and its artefacts are still what it wrote."""
     if built is None or built.key != key:
         return False
-    return all(file_digest(work.dist / name) == digest for name, digest in built.outputs.items())
+    files = {work.dist / name: digest for name, digest in built.outputs.items()}
+    files |= {Path(name): digest for name, digest in built.outside.items()}
+    return all(file_digest(path) == digest for path, digest in files.items())
 
 
 def remember(work: Workspace, built: Built) -> None:
     """Write down a finished build."""
-    state = {"key": built.key, "lines": built.lines, "outputs": dict(built.outputs)}
+    state = {"key": built.key, "lines": built.lines, "outputs": dict(built.outputs), "outside": dict(built.outside)}
     write_text(state_file(work), json.dumps(state, indent=1) + "\n")
 
 

@@ -6,12 +6,22 @@ model does not know, fails the first test.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from consul_docker_host import validation as v
 
@@ -21,10 +31,22 @@ class Table(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Yield each broken rule between several keys of this table: the key to show it at, and the reason."""
+        yield from ()
 
-def mistake(key: str, reason: str) -> PydanticCustomError:
-    """Return the error of a rule between several keys of one table, to be shown at ``key``."""
-    return PydanticCustomError("rule", "{reason}", {"reason": reason, "key": key})
+    @model_validator(mode="after")
+    def _rules(self) -> Self:
+        found = [
+            InitErrorDetails(
+                type=PydanticCustomError("rule", "{reason}", {"reason": reason}), loc=(key,) if key else (), input=None
+            )
+            for key, reason in self.faults()
+        ]
+        if found:
+            # All of them at once, among the mistakes of single values.
+            raise ValidationError.from_exception_data(type(self).__name__, found)
+        return self
 
 
 class Package(Table):
@@ -39,7 +61,7 @@ class Package(Table):
 class Link(Table):
     """The interface and the address that every host has."""
 
-    interface: v.Interface
+    interface: v.LinkName
     address: v.LinkAddress
 
 
@@ -52,14 +74,13 @@ class Ports(Table):
     serf_wan: v.Port
     server: v.Port
 
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        taken: dict[int, str] = {}
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Yield ports that are taken twice."""
+        taken = {53: "dnsmasq"}
         for name, port in self:
             if port in taken:
-                raise mistake(name, f"{port} is the port of {taken[port]} already")
+                yield name, f"{port} is the port of {taken[port]} already"
             taken[port] = name
-        return self
 
 
 class Consul(Table):
@@ -68,7 +89,7 @@ class Consul(Table):
     datacenter: Annotated[str, v.matching(r"[a-z0-9_-]{1,64}", "a datacenter: lower case letters, digits, - and _")]
     node_name: Annotated[str, v.matching(r"([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)?", "a host name without dots")]
     role: Literal["client", "server"]
-    bootstrap_expect: Annotated[StrictInt, Field(ge=0, le=7)]
+    bootstrap_expect: Literal[0, 1, 3, 5, 7]
     retry_join: tuple[v.JoinAddress, ...]
     bind_addr: v.OptionalAddress
     domain: v.Domain
@@ -84,21 +105,20 @@ class Consul(Table):
     agent_token_file: v.HostFile
     ports: Ports
 
-    @model_validator(mode="after")
-    def _rules(self) -> Self:
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Yield what does not go together."""
         tls = {"ca_file": self.ca_file, "cert_file": self.cert_file, "key_file": self.key_file}
         missing = [name for name, value in tls.items() if not value]
         if 0 < len(missing) < len(tls):
-            raise mistake(missing[0], "is empty: TLS needs ca_file, cert_file and key_file, or none of them")
+            yield missing[0], "is empty: TLS needs ca_file, cert_file and key_file, or none of them"
         if self.role == "server" and self.bootstrap_expect == 0:
-            raise mistake("bootstrap_expect", "is 0: a server must know how many servers form the cluster (1, 3 or 5)")
+            yield "bootstrap_expect", "is 0: a server must know how many servers form the cluster (1, 3, 5 or 7)"
         if self.role == "client" and self.bootstrap_expect:
-            raise mistake("bootstrap_expect", f"is {self.bootstrap_expect} with role client: only servers take it")
+            yield "bootstrap_expect", f"is {self.bootstrap_expect} with role client: only servers take it"
         if self.alt_domain and self.alt_domain == self.domain:
-            raise mistake("alt_domain", f"{self.alt_domain!r} is the domain itself")
+            yield "alt_domain", f"{self.alt_domain!r} is the domain itself"
         if self.agent_token_file and self.acl == "off":
-            raise mistake("agent_token_file", 'is set with acl "off"')
-        return self
+            yield "agent_token_file", 'is set with acl "off"'
 
 
 class Dns(Table):
@@ -141,13 +161,12 @@ class Registrator(Table):
     options: tuple[v.RegistratorOption, ...]
     token_file: v.HostFile
 
-    @model_validator(mode="after")
-    def _rules(self) -> Self:
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Yield what does not go together."""
         if bool(self.ttl) != bool(self.ttl_refresh):
-            raise mistake("ttl_refresh", "ttl and ttl_refresh go together: set both or neither")
-        if self.ttl and self.ttl_refresh >= self.ttl:
-            raise mistake("ttl_refresh", f"{self.ttl_refresh} is not below ttl ({self.ttl}): services would flap")
-        return self
+            yield "ttl_refresh", "ttl and ttl_refresh go together: set both or neither"
+        elif self.ttl and self.ttl_refresh >= self.ttl:
+            yield "ttl_refresh", f"{self.ttl_refresh} is not below ttl ({self.ttl}): services would flap"
 
 
 class Environment(Table):
@@ -160,7 +179,7 @@ class Guard(Table):
     """Who may reach the address."""
 
     enabled: StrictBool
-    bridges: tuple[v.Interface, ...]
+    bridges: tuple[v.BridgePattern, ...]
 
 
 class Repository(Table):
@@ -183,14 +202,11 @@ class Check(Table):
     interval: v.Duration = "10s"
     timeout: v.Duration = "5s"
 
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Yield a check of no kind, or of several."""
         kinds = [name for name in ("http", "tcp", "ttl", "args") if getattr(self, name)]
         if len(kinds) != 1:
-            raise mistake(
-                "", f"a check has exactly one of http, tcp, ttl and args, not {' and '.join(kinds) or 'none'}"
-            )
-        return self
+            yield "", f"a check has exactly one of http, tcp, ttl and args, not {' and '.join(kinds) or 'none'}"
 
 
 class Service(Table):
@@ -213,6 +229,15 @@ class Service(Table):
         return value
 
 
+def unique_names(services: tuple[Service, ...]) -> tuple[Service, ...]:
+    """Accept services of which no two have the same name."""
+    names = [service.name for service in services]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"more than one service is named {' and '.join(map(repr, repeated))}")
+    return services
+
+
 class Settings(Table):
     """All settings of one build."""
 
@@ -225,16 +250,10 @@ class Settings(Table):
     environment: Environment
     guard: Guard
     repository: Repository
-    services: tuple[Service, ...] = ()
+    services: Annotated[tuple[Service, ...], AfterValidator(unique_names)] = ()
 
-    @model_validator(mode="after")
-    def _rules(self) -> Self:
-        names = [service.name for service in self.services]
-        for index, service in enumerate(self.services):
-            if service.name in names[:index]:
-                raise mistake(f"services.{index + 1}.name", f"{service.name!r} is the name of another service")
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Yield rules between tables, which are asked when every table is right."""
+        for service in self.services:
             if any(check.args for check in service.checks) and not self.consul.local_script_checks:
-                raise mistake(f"services.{index + 1}.checks", "args needs consul.local_script_checks = true")
-        if self.consul.ports.dns == 53:
-            raise mistake("consul.ports.dns", "53 is dnsmasq's port")
-        return self
+                yield "services", f"{service.name!r}: a check with args needs consul.local_script_checks = true"

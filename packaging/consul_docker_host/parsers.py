@@ -6,6 +6,7 @@ refuses a package. What was judged once is remembered by content.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -18,12 +19,13 @@ from pathlib import Path
 from consul_docker_host.checks import Finding
 from consul_docker_host.plan import Plan
 from consul_docker_host.run import Result, find_program, run
-from consul_docker_host.workspace import cache_folder, content_key
+from consul_docker_host.workspace import cache_folder, cache_path, content_key
 
 SYSTEM_UNITS = "usr/lib/systemd/system/"
 CONSUL_FOLDER = "etc/consul.d/"
 DNSMASQ_FOLDER = "etc/dnsmasq.d/"
 OWN_PROGRAM = re.compile(r"/usr/(lib/consul-docker-host/|bin/consul-docker-host\b)")
+UNIT_NAME = re.compile(r"\w\.(service|target|path|timer|socket|mount|slice|scope|device)\b")
 PARSER_TIMEOUT = 60.0
 # Units of other packages that ours speak of; the parser must find them to judge ours and our drop-ins.
 NEIGHBOURS = {
@@ -40,16 +42,27 @@ class Verdict(StrEnum):
     remembered = "accepted before"
     refused = "refused"
     missing = "not installed"
+    unable = "could not judge on this machine"
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the parser has seen this content and had nothing against it."""
+        return self in {Verdict.accepted, Verdict.remembered}
+
+
+class CannotJudge(Exception):  # noqa: N818 - no error: the machine does not let the parser work
+    """The parser did not come to a verdict; the text is its own reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What one parser said; ``findings`` is empty unless it refused."""
+    """What one parser said; ``findings`` is empty unless it refused, ``reason`` unless it could not judge."""
 
     parser: str
     program: str
     verdict: Verdict
     findings: tuple[Finding, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,18 +79,26 @@ class Parser:
 
     def judge(self, plan: Plan) -> Answer:
         """Ask the program about the tree, unless it accepted this very content before."""
-        program = find_program(self.program, first=[cache_folder("bin")])
+        program = find_program(self.program, first=[cache_path("bin")])
         if not program:
-            return Answer(parser=self.name, program=self.program, verdict=Verdict.missing)
-        note = cache_folder("verified") / self._key(plan, program)
-        if note.exists():
-            return Answer(parser=self.name, program=self.program, verdict=Verdict.remembered)
-        with tempfile.TemporaryDirectory(prefix="verify-") as folder:
-            findings = tuple(self.ask(plan, program, Path(folder)))
-        if not findings:
-            note.touch()
-        verdict = Verdict.refused if findings else Verdict.accepted
-        return Answer(parser=self.name, program=self.program, verdict=verdict, findings=findings)
+            return self._answer(Verdict.missing)
+        key = self._key(plan, program)
+        if cache_path("verified", key).exists():
+            return self._answer(Verdict.remembered)
+        try:
+            with tempfile.TemporaryDirectory(prefix="verify-") as folder:
+                findings = tuple(self.ask(plan, program, Path(folder)))
+        except CannotJudge as error:
+            return self._answer(Verdict.unable, reason=str(error))
+        if findings:
+            return self._answer(Verdict.refused, findings=findings)
+        # Without a cache to write to it is asked again the next time.
+        with contextlib.suppress(OSError):
+            (cache_folder("verified") / key).touch()
+        return self._answer(Verdict.accepted)
+
+    def _answer(self, verdict: Verdict, *, findings: tuple[Finding, ...] = (), reason: str = "") -> Answer:
+        return Answer(parser=self.name, program=self.program, verdict=verdict, findings=findings, reason=reason)
 
     def _key(self, plan: Plan, program: Path) -> str:
         status = program.stat()
@@ -99,10 +120,12 @@ def ask_systemd(plan: Plan, program: Path, scratch: Path) -> Iterator[Finding]:
     names = sorted(path.name for path in units.iterdir() if path.is_file())
     argv = [str(program), "verify", "--man=no", "--recursive-errors=no", *(str(units / name) for name in names)]
     result = run(argv, env={"SYSTEMD_UNIT_PATH": f"{units}:"}, timeout=PARSER_TIMEOUT, check=False)
-    for line in result.output.splitlines():
-        # The machine's own units are not ours to judge.
-        if str(units) in line or any(name in line for name in names):
-            yield Finding(path=SYSTEM_UNITS.rstrip("/"), line=0, reason=line.replace(str(units) + "/", ""))
+    # The machine's own units are not ours to judge.
+    ours = [line for line in result.output.splitlines() if str(units) in line or any(name in line for name in names)]
+    if result.returncode and not UNIT_NAME.search(result.output):
+        raise CannotJudge(_last_line(result))
+    for line in ours:
+        yield Finding(path=SYSTEM_UNITS.rstrip("/"), line=0, reason=line.replace(str(units) + "/", ""))
 
 
 def ask_dnsmasq(plan: Plan, program: Path, scratch: Path) -> Iterator[Finding]:
@@ -115,15 +138,25 @@ def ask_dnsmasq(plan: Plan, program: Path, scratch: Path) -> Iterator[Finding]:
 
 
 def ask_consul(plan: Plan, program: Path, scratch: Path) -> Iterator[Finding]:
-    """Yield what ``consul validate`` refuses; bind_addr's template needs a default route and is substituted."""
-    folder = scratch / "consul.d"
-    shutil.copytree(plan.tree / CONSUL_FOLDER, folder)
-    (folder / "consul.json").write_text(json.dumps({"data_dir": str(scratch / "data")}))
-    for path in folder.glob("*.json"):
+    """Yield what ``consul validate`` refuses in the package's files and in those that a host makes from its settings.
+
+    What only a host has is replaced or left out: the default route that bind_addr's template needs, the TLS files.
+    """
+    root = scratch / "root"
+    shutil.copytree(plan.tree, root)
+    folders = [root / CONSUL_FOLDER]
+    if find_program("jq"):
+        folders.append(root / "run/consul-docker-host/consul.d")
+        script = ["sh", str(root / "usr/lib/consul-docker-host/render"), "consul", "--now"]
+        run(script, env={"CONSUL_DOCKER_HOST_ROOT": str(root)}, timeout=PARSER_TIMEOUT)
+        (folders[-1] / "tls.json").unlink(missing_ok=True)
+    (folders[0] / "consul.json").write_text(json.dumps({"data_dir": str(scratch / "data")}))
+    for path in folders[0].glob("*.json"):
         config = json.loads(path.read_text(encoding="utf-8"))
         if str(config.get("bind_addr", "")).startswith("{{"):
             path.write_text(json.dumps(config | {"bind_addr": "192.0.2.1"}))
-    yield from _refusal(CONSUL_FOLDER.rstrip("/"), run([str(program), "validate", str(folder)], check=False))
+    result = run([str(program), "validate", *map(str, folders)], timeout=PARSER_TIMEOUT, check=False)
+    yield from _refusal(CONSUL_FOLDER.rstrip("/"), result)
 
 
 def ask_nft(plan: Plan, program: Path, scratch: Path) -> Iterator[Finding]:
@@ -137,8 +170,14 @@ def ask_nft(plan: Plan, program: Path, scratch: Path) -> Iterator[Finding]:
     result = run(check, timeout=PARSER_TIMEOUT, check=False)
     if result.returncode and _not_permitted(result):
         result = run(["unshare", "--map-root-user", "--net", *check], timeout=PARSER_TIMEOUT, check=False)
-    if result.returncode and not _not_permitted(result):
-        yield from _refusal("usr/lib/consul-docker-host/guard", result)
+    if result.returncode and _not_permitted(result):
+        raise CannotJudge(_last_line(result))
+    yield from _refusal("usr/lib/consul-docker-host/guard", result)
+
+
+def _last_line(result: Result) -> str:
+    lines = [line for line in result.output.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else f"exit code {result.returncode}"
 
 
 def _not_permitted(result: Result) -> bool:
@@ -159,6 +198,11 @@ PARSERS = (
         ask=ask_systemd,
     ),
     Parser(name="dnsmasq configuration", program="dnsmasq", prefixes=(DNSMASQ_FOLDER,), ask=ask_dnsmasq),
-    Parser(name="consul configuration", program="consul", prefixes=(CONSUL_FOLDER,), ask=ask_consul),
+    Parser(
+        name="consul configuration",
+        program="consul",
+        prefixes=(CONSUL_FOLDER, "etc/default/", "usr/lib/consul-docker-host/"),
+        ask=ask_consul,
+    ),
     Parser(name="guard rules", program="nft", prefixes=("usr/lib/consul-docker-host/",), ask=ask_nft),
 )

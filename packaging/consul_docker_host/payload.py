@@ -148,7 +148,7 @@ def load_package(path: Path) -> PackageDescription:
     """Read packages/NAME.toml; a mistake raises BuildError with file and key."""
     try:
         return PackageDescription.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BuildError(f"{path}: {error}") from error
     except ValidationError as error:
         lines = (f"{path}:{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors())

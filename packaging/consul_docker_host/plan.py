@@ -24,11 +24,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryPlan:
-    """Where the packages can be fetched from, for the cloud-init snippet; ``key`` is ASCII armour, maybe empty."""
+    """Where the packages can be fetched from, for cloud-init; ``key`` is the ASCII armour in ``key_file``."""
 
     url: str
     channel: str
-    key: str
+    key: str = ""
+    key_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

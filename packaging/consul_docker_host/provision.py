@@ -10,7 +10,7 @@ from pathlib import Path
 
 from consul_docker_host.errors import BuildError
 from consul_docker_host.report import say, stage
-from consul_docker_host.run import find_program, run
+from consul_docker_host.run import find_program, network_environment, run
 
 APT_TIMEOUT = 1200.0
 
@@ -59,7 +59,7 @@ def ensure_packages(
         raise BuildError(f"not installed:\n{words}", hint="run: sudo " + " ".join(command))
     for package in missing:
         say(f"apt-get install {package.name} ({package.purpose})")
-    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    quiet = {"DEBIAN_FRONTEND": "noninteractive", **network_environment()}
     with stage(f"installing {len(missing)} system packages"):
         run(["apt-get", "update", "-qq"], env=quiet, timeout=APT_TIMEOUT)
         run(command, env=quiet, timeout=APT_TIMEOUT)

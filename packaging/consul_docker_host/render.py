@@ -182,17 +182,14 @@ def _script(path: Path) -> Path:
 
 def _repository(settings: Settings, work: Workspace) -> RepositoryPlan:
     repository = settings.repository
-    key = ""
-    if repository.key_file:
-        path = work.root / repository.key_file
-        try:
-            key = path.read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError) as error:
-            raise BuildError(
-                f"repository.key_file: {path}: {error}", hint="give the public key, ASCII-armoured"
-            ) from error
-        if not key.startswith("-----BEGIN PGP PUBLIC KEY BLOCK-----"):
-            raise BuildError(
-                f"repository.key_file: {path}: not an ASCII-armoured public key", hint="gpg --armor --export"
-            )
-    return RepositoryPlan(url=repository.url, channel=repository.channel, key=key)
+    if not repository.key_file:
+        return RepositoryPlan(url=repository.url, channel=repository.channel)
+    path = work.root / repository.key_file
+    try:
+        key = path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        hint = "give the public key, ASCII-armoured"
+        raise BuildError(f"repository.key_file: {path}: {error}", hint=hint) from error
+    if not key.startswith("-----BEGIN PGP PUBLIC KEY BLOCK-----"):
+        raise BuildError(f"repository.key_file: {path}: not an ASCII-armoured public key", hint="gpg --armor --export")
+    return RepositoryPlan(url=repository.url, channel=repository.channel, key=key, key_file=path)

@@ -20,6 +20,12 @@ DEFAULT_TIMEOUT = 600.0
 # Debian keeps dnsmasq, nft and dockerd in sbin, which is not on an ordinary user's PATH.
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+# Where caches live and where there is room; whose checkout git may read when root runs it by sudo.
+PASSED = ("HOME", "XDG_CACHE_HOME", "TMPDIR", "SUDO_UID")
+# Only programs that fetch something are told of proxies and certificates.
+NETWORK = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir")
+# How long a program may take to end when it is told to.
+END_SECONDS = 10.0
 # What `run` waits for at this moment, by whichever thread.
 _running: set[subprocess.Popen[bytes]] = set()
 
@@ -54,9 +60,13 @@ def find_program(name: str, *, first: Iterable[Path] = ()) -> Path | None:
 def base_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return an environment built from nothing: PATH, a fixed locale, HOME, and what the caller names."""
     environment = {"PATH": program_path(), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-    # HOME and XDG_CACHE_HOME only say where caches live; TMPDIR where there is room.
-    environment |= {name: os.environ[name] for name in ("HOME", "XDG_CACHE_HOME", "TMPDIR") if name in os.environ}
+    environment |= {name: os.environ[name] for name in PASSED if name in os.environ}
     return environment | dict(extra or {})
+
+
+def network_environment() -> dict[str, str]:
+    """Return the caller's variables that lead to the network, such as https_proxy, to be added for a program."""
+    return {name: value for name, value in os.environ.items() if name.lower() in NETWORK}
 
 
 def command_line(argv: Sequence[str]) -> str:
@@ -131,9 +141,13 @@ def end_running() -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    # First politely: a package manager must not be killed between two steps.
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(END_SECONDS)
+            break
 
 
 def failure_text(result: Result) -> str:

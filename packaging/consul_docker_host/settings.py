@@ -20,6 +20,8 @@ from pydantic_core import ErrorDetails
 from consul_docker_host.errors import BuildError
 from consul_docker_host.model import Settings
 
+# More names than these are not listed again and again: the hint names the file that explains all.
+FEW = 8
 TYPE_REASONS = {
     "missing": "is missing",
     "string_type": "is not a text in quotes",
@@ -44,12 +46,12 @@ class Source:
 def read_toml(path: Path) -> Source:
     """Read one settings file; a file that cannot be read or is not TOML raises BuildError with file and line."""
     try:
-        return Source(name=str(path), tables=tomllib.loads(path.read_text(encoding="utf-8")))
+        return Source(name=str(path), tables=tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise BuildError(f"{path}: {error.strerror}", hint="give a readable TOML file to --settings") from error
     except UnicodeDecodeError as error:
         raise BuildError(f"{path}: is not UTF-8 text (byte {error.start})", hint="save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # not only what TOML forbids: numbers and nesting have limits too
         raise BuildError(f"{path}: {error}", hint="texts stand in quotes, lists in [ ]") from error
 
 
@@ -78,9 +80,11 @@ def load_settings(defaults: Path, override: Path | None = None) -> Settings:
 
 
 def _mistake_line(detail: ErrorDetails, base: Source, own: Source | None) -> str:
-    location = [*detail["loc"], *(part for part in str(detail.get("ctx", {}).get("key", "")).split(".") if part)]
+    location = list(detail["loc"])
     # Lists count from 1, as a reader does.
-    shown = ".".join(str(part + 1) if isinstance(part, int) else str(part) for part in location if part != "[key]")
+    parts = (str(part + 1) if isinstance(part, int) else part for part in location if part != "[key]")
+    # A terminal is not to be told anything by a key's control characters.
+    shown = ".".join(part if part.isprintable() else repr(part) for part in parts)
     source = own if own and _has_key(own.tables, location) else base
     return f"{source.name}:{shown}: {_reason(detail)}"
 
@@ -116,7 +120,9 @@ def _unknown_key(location: tuple[int | str, ...]) -> str:
     *parents, key = location
     known = list(_fields_at(parents))
     near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
-    return "unknown key" + (f"; {near[0]} is the nearest" if near else f"; known here: {', '.join(known)}")
+    if near:
+        return f"unknown key; {near[0]} is the nearest"
+    return f"unknown key; known here: {', '.join(known)}" if len(known) < FEW else "unknown key"
 
 
 def _fields_at(parents: list[int | str]) -> Iterator[str]:

@@ -20,12 +20,6 @@ def as_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=dict)
 
 
-def as_unit_value(value: object) -> str:
-    """Return a value quoted for a systemd unit (systemd.syntax(7)): no specifier, no escape; a filter."""
-    text = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return f'"{text}"'
-
-
 def template_environment(files: Path) -> jinja2.Environment:
     """Return the environment in which the files below ``files`` are rendered."""
     environment = jinja2.Environment(
@@ -36,7 +30,7 @@ def template_environment(files: Path) -> jinja2.Environment:
         lstrip_blocks=True,
         autoescape=False,  # noqa: S701 - no HTML here; each template quotes for the file it makes
     )
-    environment.filters |= {"json": as_json, "sh": lambda value: shlex.quote(str(value)), "unit": as_unit_value}
+    environment.filters |= {"json": as_json, "sh": lambda value: shlex.quote(str(value))}
     return environment
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from consul_docker_host.errors import BuildError
-from consul_docker_host.run import find_program, run
-from consul_docker_host.workspace import cache_folder
+from consul_docker_host.run import find_program, network_environment, run
+from consul_docker_host.workspace import cache_path
 
 FPM_VERSION = "1.18.0"
 # A folder with fpm's gem and all those it needs, for machines that do not reach RubyGems.
@@ -33,7 +33,7 @@ class Fpm:
 
 def cached_fpm_folder() -> Path:
     """Return the folder in the user's cache that ``inv setup.fpm`` installs into."""
-    return cache_folder("fpm") / FPM_VERSION
+    return cache_path("fpm", FPM_VERSION)
 
 
 def find_fpm() -> Fpm | None:
@@ -54,6 +54,7 @@ def install_fpm() -> Fpm:
     if not program:
         raise BuildError("ruby is not installed, and fpm needs it", hint="apt-get install ruby")
     folder = cached_fpm_folder()
+    folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fpm-", dir=folder.parent) as beside:
         built = Path(beside, FPM_VERSION)
         argv = [str(program), "install", "--no-document", "--install-dir", str(built), "--bindir", str(built / "bin")]
@@ -67,7 +68,7 @@ def install_fpm() -> Fpm:
             run([*argv, "--local", gem.name], cwd=gem.parent)
         else:
             hint = f"without RubyGems: put fpm's gem and all it needs into a folder and name it in {GEMS_VARIABLE}"
-            run([*argv, "fpm", "--version", FPM_VERSION], hint=hint)
+            run([*argv, "fpm", "--version", FPM_VERSION], hint=hint, env=network_environment())
         shutil.rmtree(folder, ignore_errors=True)
         # Another process may have been quicker; its folder is as good as ours.
         with contextlib.suppress(OSError):

@@ -71,6 +71,13 @@ def upstream_server(value: str) -> str:
     return f"{checked}{mark}{port}"
 
 
+def link_name(value: str) -> str:
+    """Accept the name of an interface that is nobody else's."""
+    if value == "lo" or value.startswith(("docker", "br-", "podman")):
+        raise ValueError(f"{value!r} is the name of another program's interface")
+    return matched(value, r"[A-Za-z][A-Za-z0-9_.-]{0,14}", "an interface name of at most 15 characters")
+
+
 def network(value: str) -> str:
     """Accept an IPv4 network in CIDR notation, /8 to /32."""
     try:
@@ -118,8 +125,9 @@ def maintainer(value: str) -> str:
 
 Text = Annotated[StrictStr, AfterValidator(printable)]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
-Interface = Annotated[
-    StrictStr, matching(r"[A-Za-z][A-Za-z0-9_.-]{0,14}", "an interface name of at most 15 characters")
+LinkName = Annotated[StrictStr, AfterValidator(link_name)]
+BridgePattern = Annotated[
+    StrictStr, matching(r"[A-Za-z][A-Za-z0-9_.-]{0,14}\*?", "an interface name of at most 15 characters (* at its end)")
 ]
 Domain = Annotated[StrictStr, matching(rf"{LABEL}(\.{LABEL})*", "a DNS domain in lower case")]
 OptionalDomain = Annotated[StrictStr, matching(rf"({LABEL}(\.{LABEL})*)?", "a DNS domain in lower case")]

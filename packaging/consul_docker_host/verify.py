@@ -10,13 +10,12 @@ from consul_docker_host.backends import choose_backend
 from consul_docker_host.build import judge_tree, make_plan
 from consul_docker_host.errors import BuildError
 from consul_docker_host.formats import artefact_name
-from consul_docker_host.parsers import Verdict
 from consul_docker_host.payload import FORMATS
 from consul_docker_host.plan import Plan
 from consul_docker_host.report import say
 from consul_docker_host.run import Result, run
 from consul_docker_host.toolbox import python_program
-from consul_docker_host.workspace import Workspace
+from consul_docker_host.workspace import Workspace, only_one
 
 # Hints below a warning are opinions: lintian's "info" wants init.d scripts beside units, which no package has today.
 LINTIAN_ARGUMENTS = ("--allow-root", "--pedantic", "--fail-on", "error,warning,pedantic")
@@ -25,12 +24,16 @@ JUDGE_TIMEOUT = 300.0
 
 def verify(work: Workspace, *, settings: Path | None) -> None:
     """Ask every judge; one that is missing, and anything but silence, raises BuildError after all were asked."""
-    plan = make_plan(work, settings)
+    with only_one(work):
+        _verify(work, make_plan(work, settings))
+
+
+def _verify(work: Workspace, plan: Plan) -> None:
     faults: list[str] = []
     for answer in judge_tree(plan):
         say(f"{answer.parser}: {answer.verdict}")
-        if answer.verdict is Verdict.missing:
-            faults.append(f"{answer.program}: not installed")
+        if not answer.verdict.is_accepted:
+            faults.append(f"{answer.program}: {answer.verdict} {answer.reason}".rstrip())
     for name, results in (("shellcheck", shellcheck(plan)), ("packages", packages(work, plan))):
         bad = [result for result in results if result.returncode]
         say(f"{name}: {'refused' if bad else 'accepted'}")

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from consul_docker_host.errors import BuildError
+
 PROJECT = "consul-docker-host"
+# Folders in dist/ whose content is not whole yet.
+BESIDE = ".new-"
+LOCK_SECONDS = 600.0
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -41,12 +49,40 @@ class Workspace:
         return self.root / "dist"
 
 
+def cache_path(*parts: str) -> Path:
+    """Return a path in the user's cache, below ``$XDG_CACHE_HOME`` or ``~/.cache``; nothing is made."""
+    try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # neither HOME nor an entry in passwd, as in some containers
+        base = Path(tempfile.gettempdir(), f"cache-{os.getuid()}")
+    return Path(base, PROJECT, *parts)
+
+
 def cache_folder(*parts: str) -> Path:
-    """Return (and make) a folder in the user's cache, ``$XDG_CACHE_HOME/consul-docker-host`` or below ``~/.cache``."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    folder = Path(base, PROJECT, *parts).expanduser()
+    """Return a folder in the user's cache, made where it is missing."""
+    folder = cache_path(*parts)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@contextlib.contextmanager
+def only_one(work: Workspace) -> Iterator[None]:
+    """Keep other builds of this checkout out of build/ and dist/ while the block runs; wait 10 minutes at most."""
+    work.build.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + LOCK_SECONDS
+    with (work.build / ".lock").open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise BuildError(f"{work.build}: another build has been running for long") from None
+                time.sleep(0.1)
+        # Whoever was killed in the middle could not remove these.
+        for stale in work.dist.glob(f"{BESIDE}*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        yield
 
 
 def content_key(parts: Iterable[bytes | str]) -> str:

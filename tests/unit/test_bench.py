@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host import bench
+from consul_docker_host import bench, commands
 from consul_docker_host.errors import BuildError
 from consul_docker_host.toolbox import Fpm
 from consul_docker_host.workspace import ROOT, Workspace
@@ -39,9 +39,9 @@ def test_a_copy_of_the_project_can_be_built(tmp_path: Path) -> None:
 
 
 def test_no_rounds_or_no_fpm_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "find_fpm", lambda: Fpm(program=Path("/fpm")))
-    with pytest.raises(BuildError, match="--rounds 0"):
-        bench.build(Workspace(root=tmp_path), rounds=0)
+    for rounds in ("0", "-1", "x", "", "1000"):
+        with pytest.raises(BuildError, match=f"--rounds {rounds}"):
+            commands.bench_build(rounds=rounds)
     monkeypatch.setattr(bench, "find_fpm", lambda: None)
     with pytest.raises(BuildError, match="fpm is not installed"):
         bench.build(Workspace(root=tmp_path), rounds=1)

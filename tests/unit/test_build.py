@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ import pytest
 from consul_docker_host.build import build
 from consul_docker_host.errors import BuildError
 from consul_docker_host.run import run, start
-from consul_docker_host.workspace import Workspace
-from tests.unit.kit import copy_checkout, fake_program, inv, path_with, replace_in, snapshot
+from consul_docker_host.workspace import Workspace, only_one
+from tests.unit.kit import ARCHIVE_KEY, copy_checkout, fake_program, inv, path_with, replace_in, snapshot
 
 # Writes half a package and ends as the test wants.
 HALF = """
@@ -149,7 +150,10 @@ def test_a_limit_on_the_size_of_files_leaves_dist_as_it_was(built: Workspace) ->
 
 
 @pytest.mark.parametrize("to_group", [False, True], ids=["to the process", "to the terminal's group"])
-def test_ctrl_c_ends_at_once_with_one_line_and_code_130(built: Workspace, tmp_path: Path, to_group: bool) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "a cancelled pipeline"])
+def test_ctrl_c_ends_at_once_with_one_line_and_code_130(
+    built: Workspace, tmp_path: Path, to_group: bool, number: int
+) -> None:
     before = snapshot(built.dist)
     fake_program(tmp_path / "bin", "fpm", SLOW)
     log = tmp_path / "log"
@@ -160,7 +164,7 @@ def test_ctrl_c_ends_at_once_with_one_line_and_code_130(built: Workspace, tmp_pa
         time.sleep(0.05)
     assert len(list((tmp_path / "bin").glob("started-*"))) == 2, log.read_text()
     begin = time.monotonic()
-    (os.killpg if to_group else os.kill)(process.pid, signal.SIGINT)
+    (os.killpg if to_group else os.kill)(process.pid, number)
     code = process.wait(timeout=30)
     assert time.monotonic() - begin < 5
     assert code == 130
@@ -193,7 +197,8 @@ def test_ctrl_c_while_the_tree_is_judged_ends_as_well(built: Workspace, tmp_path
 def test_unchanged_inputs_are_told_and_nothing_is_written(built: Workspace) -> None:
     before = snapshot(built.dist), snapshot(built.build)
     again = inv(built, "build", "--backend", "nfpm")
-    assert (again.returncode, again.stdout.splitlines()[0][:19]) == (0, "nothing has changed")
+    assert (again.returncode, again.stdout.splitlines()[-1][:19]) == (0, "nothing has changed")
+    assert "dist/consul-docker-host_0.1.0_all.deb" in again.stdout
     assert (snapshot(built.dist), snapshot(built.build)) == before
 
 
@@ -214,7 +219,7 @@ def test_a_changed_input_setting_or_target_is_built_again(built: Workspace) -> N
 def test_a_damaged_artefact_is_made_again(built: Workspace, name: str) -> None:
     before = {path: state[0] for path, state in snapshot(built.dist).items()}
     (built.dist / name).write_bytes(b"damaged")
-    assert "made" in inv(built, "build", "--backend", "nfpm").stdout
+    assert "nothing has changed" not in inv(built, "build", "--backend", "nfpm").stdout
     assert {path: state[0] for path, state in snapshot(built.dist).items()} == before
 
 
@@ -283,3 +288,31 @@ def test_the_user_is_told_what_was_made_by_whom_and_who_has_judged(
     assert "not asked, the program is not installed: dnsmasq configuration (dnsmasq)" in said
     assert "guard rules (nft)" in said
     assert "accepted by the parsers of: units" in said
+
+
+def test_a_changed_archive_key_is_built_again(built: Workspace) -> None:
+    key = built.root / "archive.asc"
+    key.write_text(ARCHIVE_KEY)
+    (built.root / "my.toml").write_text('[repository]\nkey_file = "archive.asc"\n')
+    command = ("build", "--backend", "nfpm", "--settings", "my.toml")
+    assert inv(built, *command).returncode == 0
+    assert "nothing has changed" in inv(built, *command).stdout
+    key.write_text(ARCHIVE_KEY.replace("-----END", "changed\n-----END"))
+    assert "nothing has changed" not in inv(built, *command).stdout
+    assert "changed" in (built.dist / "cloud-init" / "repository.yaml").read_text()
+
+
+def test_two_builds_of_one_checkout_take_turns(built: Workspace) -> None:
+    with ThreadPoolExecutor() as pool:
+        with only_one(built):
+            other = pool.submit(inv, built, "render")
+            assert not wait([other], timeout=2).done
+        assert other.result().returncode == 0
+
+
+def test_what_a_killed_build_left_is_swept(built: Workspace) -> None:
+    (built.dist / ".new-killed" / "cloud-init").mkdir(parents=True)
+    (built.dist / ".new-killed" / "half.deb").write_bytes(b"half")
+    (built.root / "CHANGELOG.md").write_text((built.root / "CHANGELOG.md").read_text() + "\n")
+    assert inv(built, "build", "--backend", "nfpm").returncode == 0
+    assert not list(built.dist.glob(".new-*"))

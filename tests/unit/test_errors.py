@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from consul_docker_host.errors import BuildError, describe
+from consul_docker_host.errors import HINTS, BuildError, describe
 
 
 def test_an_error_is_a_fact_and_below_it_the_remedy() -> None:
@@ -18,7 +18,10 @@ def test_an_error_is_a_fact_and_below_it_the_remedy() -> None:
     ("error", "told"),
     [
         (BuildError("x", hint="y"), "x\n  y"),
-        (PermissionError(errno.EACCES, "Permission denied", "/dist/x"), "/dist/x: Permission denied"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/dist/x"),
+            "/dist/x: Permission denied\n  " + HINTS[errno.EACCES],
+        ),
         (OSError(errno.EIO, "Input/output error"), "Input/output error"),
         (OSError("odd"), "odd"),
         (MemoryError(), "MemoryError"),

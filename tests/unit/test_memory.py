@@ -79,7 +79,7 @@ def built(work: Workspace) -> memory.Built:
     work.dist.mkdir()
     (work.dist / "a.deb").write_text("a")
     digest = memory.file_digest(work.dist / "a.deb")
-    remembered = memory.Built(key="k", lines=("one", "two"), outputs={"a.deb": digest})
+    remembered = memory.Built(key="k", lines=("one", "two"), outputs={"a.deb": digest}, outside={})
     memory.remember(work, remembered)
     return remembered
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.build import judge_tree
+from consul_docker_host.build import judge_tree, judgement
 from consul_docker_host.errors import BuildError
 from consul_docker_host.parsers import PARSERS, Answer, Verdict
 from consul_docker_host.plan import Plan
@@ -159,7 +159,19 @@ def test_a_machine_that_lets_nobody_ask_nft_refuses_nothing(
     logging(tmp_path, "nft", code=1, said=said)
     logging(tmp_path, "unshare", code=1, said="unshare: unshare failed: Operation not permitted")
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
-    assert PROGRAMS["nft"].judge(plan).verdict is not Verdict.refused
+    for _ in range(2):  # and the next time as well: nothing was judged that could be remembered
+        answer = PROGRAMS["nft"].judge(plan)
+        assert answer.verdict is Verdict.unable
+        assert "not permitted" in answer.reason
+    assert "could not judge on this machine: guard rules: " in "\n".join(judgement((answer,)))
+
+
+def test_a_systemd_that_does_not_know_our_options_judges_nothing(
+    work: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logging(tmp_path, "systemd-analyze", code=1, said="systemd-analyze: unrecognized option '--recursive-errors=no'")
+    monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
+    assert PROGRAMS["systemd-analyze"].judge(plan_of(work)).verdict is Verdict.unable
 
 
 def test_complaints_of_the_machine_s_own_units_are_not_ours(

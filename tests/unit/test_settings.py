@@ -136,18 +136,18 @@ def test_an_empty_file_changes_nothing(load: Load) -> None:
         ('[consul]\nalt_domain = "consul"', "my.toml:consul.alt_domain: 'consul' is the domain itself"),
         ('[consul]\nagent_token_file = "/t"', 'my.toml:consul.agent_token_file: is set with acl "off"'),
         ("[consul.ports]\nhttp = 8600", "8600 is the port of http already"),
-        ("[consul.ports]\ndns = 53", "my.toml:consul.ports.dns: 53 is dnsmasq's port"),
+        ("[consul.ports]\ndns = 53", "my.toml:consul.ports.dns: 53 is the port of dnsmasq already"),
         ("[registrator]\nttl = 60", "my.toml:registrator.ttl_refresh: ttl and ttl_refresh go together"),
         ("[registrator]\nttl_refresh = 60", "my.toml:registrator.ttl_refresh: ttl and ttl_refresh go together"),
         ("[registrator]\nttl = 60\nttl_refresh = 60", "my.toml:registrator.ttl_refresh: 60 is not below ttl (60)"),
         (
             '[[services]]\nname = "a"\n[[services]]\nname = "a"',
-            "my.toml:services.2.name: 'a' is the name of another service",
+            "my.toml:services: more than one service is named 'a'",
         ),
         ('[[services]]\nname = "agent"', "my.toml:services.1.name: 'agent' names a file of the agent itself"),
         (
             '[[services]]\nname = "a"\n[[services.checks]]\nargs = ["x"]',
-            "my.toml:services.1.checks: args needs consul.local_script_checks = true",
+            "my.toml:services: 'a': a check with args needs consul.local_script_checks = true",
         ),
         (
             '[[services]]\nname = "a"\n[[services.checks]]\nname = "x"',
@@ -264,3 +264,40 @@ def test_a_slip_of_toml_is_told_with_its_line(load: Load) -> None:
     told = refusal(load, "[link]\n\ninterface = dummy7\n")
     assert "/my.toml: " in told
     assert "line 3" in told
+
+
+def test_rules_between_keys_are_told_together(tmp_path: Path) -> None:
+    (tmp_path / "my.toml").write_text(
+        '[consul]\nrole = "server"\nca_file = "/a"\nalt_domain = "consul"\nagent_token_file = "/t"\n'
+        "[consul.ports]\nhttp = 53\nserver = 8600\n[dns]\nttl = 9\n[registrator]\nttl = 5\n"
+    )
+    with pytest.raises(BuildError) as caught:
+        load_settings(DEFAULTS, tmp_path / "my.toml")
+    told = [line.partition("my.toml:")[2].split(": ")[0] for line in caught.value.message.splitlines()]
+    assert told == ["consul.ports.http", "consul.ports.server", "dns.ttl", "registrator.ttl_refresh"]
+    (tmp_path / "my.toml").write_text(
+        '[consul]\nrole = "server"\nca_file = "/a"\nalt_domain = "consul"\nagent_token_file = "/t"\n'
+    )
+    with pytest.raises(BuildError) as caught:
+        load_settings(DEFAULTS, tmp_path / "my.toml")
+    told = [line.partition("my.toml:")[2].split(": ")[0] for line in caught.value.message.splitlines()]
+    assert told == ["consul.agent_token_file", "consul.alt_domain", "consul.bootstrap_expect", "consul.cert_file"]
+
+
+@pytest.mark.parametrize("text", ["[dns]\nttl = " + "9" * 5000, "x = " + "[" * 3000])
+def test_a_number_or_a_nesting_beyond_all_measure_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "my.toml").write_text(text)
+    with pytest.raises(BuildError, match=r"my\.toml: "):
+        load_settings(DEFAULTS, tmp_path / "my.toml")
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    (tmp_path / "my.toml").write_bytes(b"\xef\xbb\xbf[dns]\nttl = 2\n")
+    assert load_settings(DEFAULTS, tmp_path / "my.toml").dns.ttl == 2
+
+
+def test_a_key_s_control_characters_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "my.toml").write_text('[dns]\n"a\\u001b[2J" = 1\n')
+    with pytest.raises(BuildError) as caught:
+        load_settings(DEFAULTS, tmp_path / "my.toml")
+    assert "\x1b" not in str(caught.value)

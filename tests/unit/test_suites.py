@@ -80,10 +80,3 @@ def test_a_suite_gets_its_own_system_packages_alone(monkeypatch: pytest.MonkeyPa
     assert "lintian" not in asked[0]
     suites.prepare(Workspace(), ())
     assert asked[1] == ()
-
-
-def test_every_system_package_belongs_to_a_suite_there_is() -> None:
-    known = {*suites.SUITES, "verify"}
-    for package in provision.read_packages(ROOT / "packaging" / "system-packages.toml"):
-        assert set(package.suites) <= known, package.name
-        assert package.suites, package.name

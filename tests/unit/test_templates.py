@@ -33,7 +33,7 @@ from consul_docker_host.plan import Entry, Plan
 from consul_docker_host.render import render_tree
 from consul_docker_host.run import run
 from consul_docker_host.settings import load_settings, merge
-from consul_docker_host.templates import as_unit_value, render_template, template_environment, template_variables
+from consul_docker_host.templates import render_template, template_environment, template_variables
 from consul_docker_host.workspace import Workspace
 from tests.unit.kit import ARCHIVE_KEY, DEFAULTS, RICH
 from tests.unit.shipped import assert_tree_says, host_answers, host_variables
@@ -165,6 +165,9 @@ def test_every_kind_of_free_text_is_tried() -> None:
 @given(hostile_values())
 @example((("services", 0, "tags", 0), "$(id)\"'`%n{{ x }}\\"))
 @example((("package", "maintainer"), "A; `b` = {{ c }} <a@b>"))
+@example((("dns", "upstreams", 0), "127.0.0.1\nX=1"))
+@example((("consul", "retry_join", 0), "provider=aws tag_key=x\nX=1"))
+@example((("services", 1, "checks", 0, "http"), "http://a/\x80\ufffe"))
 @examples(suppress_health_check=SHARED)
 def test_a_value_is_refused_or_stands_unharmed_in_every_file(site: Workspace, tmp_path: Path, drawn: Drawn) -> None:
     key, text = drawn
@@ -258,16 +261,6 @@ def test_the_rpm_holds_the_values_as_they_are(site: Workspace, tmp_path: Path, p
     answer = run(["rpm", "-qp", "--qf", query.replace("|", r"\n"), str(tmp_path / "x.rpm")]).stdout.splitlines()
     assert answer[:4] == [package["maintainer"], package["version"], package["revision"], package["homepage"]]
     assert answer[4] == f"{package['maintainer']} - {package['version']}-{package['revision']}"
-
-
-@given(st.text())
-def test_a_quoted_unit_value_is_read_back_as_it_was(text: str) -> None:
-    quoted = as_unit_value(text)
-    assert quoted.startswith('"')
-    assert quoted.endswith('"')
-    body = quoted[1:-1]
-    assert body.replace('\\"', "").replace("\\\\", "").replace("%%", "").count('"') == 0
-    assert body.replace("%%", "%").replace('\\"', '"').replace("\\\\", "\\") == text or "\\" in text
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from consul_docker_host import validation as v
 ACCEPTED: dict[str, tuple[object, list[object]]] = {
     "Text": (v.Text, ["", "a b", "quotes \" and '", "$x `y` %h # ; = \\", "ü 漢"]),
     "Port": (v.Port, [1, 53, 65535]),
-    "Interface": (v.Interface, ["dummy0", "br-lan", "a", "eth0.100", "a23456789012345"]),
+    "LinkName": (v.LinkName, ["dummy0", "consul0", "a", "eth0.100", "a23456789012345"]),
+    "BridgePattern": (v.BridgePattern, ["br-lan", "virbr*", "a", "a23456789012345"]),
     "Domain": (v.Domain, ["consul", "a.b-c.example", "1x"]),
     "OptionalDomain": (v.OptionalDomain, ["", "consul"]),
     "HostFile": (v.HostFile, ["", "/etc/consul-secrets/key", "/a@b/c+d.pem"]),
@@ -38,7 +39,11 @@ ACCEPTED: dict[str, tuple[object, list[object]]] = {
 REFUSED: dict[str, tuple[object, list[object]]] = {
     "Text": (v.Text, ["a\nb", "a\tb", "\x00", "\x1b[0m", "a\u2028b", "a\u202eb", "\ud800", 5]),
     "Port": (v.Port, [0, -1, 65536, "80", True, 1.0]),
-    "Interface": (v.Interface, ["", "0a", "a b", "a/b", "a2345678901234567", "a\n", "-a", "a;b", "a$"]),
+    "LinkName": (
+        v.LinkName,
+        ["", "0a", "a b", "a/b", "a2345678901234567", "a\n", "-a", "a;b", "a$", "a*", "lo", "docker0", "br-lan", "podman"],
+    ),
+    "BridgePattern": (v.BridgePattern, ["", "*", "a**", "a*b", "a b", "a2345678901234567", "a\n", "-a", "a;b", "a$"]),
     "Domain": (v.Domain, ["", "Consul", "a..b", ".a", "a.", "-a", "a-", "a/b", "a b", "a\n", "ü", "x" * 64]),
     "OptionalDomain": (v.OptionalDomain, [" ", "A"]),
     "HostFile": (v.HostFile, ["key", "/a b", "/a/", "/", "/a;b", "/$x", "/a\n", '/"', "//"]),
