@@ -41,7 +41,7 @@ REFUSED: dict[str, tuple[object, list[object]]] = {
     "Port": (v.Port, [0, -1, 65536, "80", True, 1.0]),
     "LinkName": (
         v.LinkName,
-        ["", "0a", "a b", "a/b", "a2345678901234567", "a\n", "-a", "a;b", "a$", "a*", "lo", "docker0", "br-lan", "podman"],
+        ["", "0a", "a b", "a/b", "a2345678901234567", "a\n", "-a", "a$", "a*", "lo", "docker0", "br-a", "podman"],
     ),
     "BridgePattern": (v.BridgePattern, ["", "*", "a**", "a*b", "a b", "a2345678901234567", "a\n", "-a", "a;b", "a$"]),
     "Domain": (v.Domain, ["", "Consul", "a..b", ".a", "a.", "-a", "a-", "a/b", "a b", "a\n", "ü", "x" * 64]),
