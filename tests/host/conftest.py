@@ -16,6 +16,7 @@ from consul_docker_host.settings import load_settings
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTS = "usr/lib/consul-docker-host"
+COMMAND = "usr/bin/consul-docker-host"
 
 
 def render(target: Path, own: str = "") -> Path:

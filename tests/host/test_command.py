@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.conftest import REPOSITORY, SCRIPTS, Host, render
-
-COMMAND = "usr/bin/consul-docker-host"
+from tests.host.conftest import COMMAND, REPOSITORY, SCRIPTS, Host, needs_root, render
+from tests.host.inplace import calls_of, run_in_place
 
 
 @pytest.mark.parametrize(
@@ -20,6 +19,8 @@ COMMAND = "usr/bin/consul-docker-host"
         [],
         ["frobnicate"],
         ["apply", "--now"],
+        ["apply", "--late"],
+        ["apply", "--render", "x"],
         ["check", "--yaml"],
         ["docker-dns"],
         ["docker-dns", "maybe"],
@@ -150,6 +151,81 @@ def test_dnsmasq_takes_our_fragment_beside_one_that_sets_the_same_keys(tmp_path:
         "--edns-packet-max=1232",
     ]
     subprocess.run(argv, check=True, capture_output=True)
+
+
+def restarts(record: Path, unit: str) -> int:
+    return len([call for call in calls_of(record, "try-restart") if call.endswith(f" {unit}")])
+
+
+@needs_root
+def test_an_apply_right_behind_another_restarts_nothing_again(host: Host) -> None:
+    """A restart that is only asked for has not rendered anew yet; a server needs 10 s to come back from it."""
+    # Programs as they are just after the first apply's request: still the old ones.
+    record = host.fake("systemctl", "case $1 in is-active) echo active ;; esac")
+    run_in_place(host, "consul-docker-host apply & consul-docker-host apply; wait; consul-docker-host apply")
+    assert [restarts(record, f"{name}.service") for name in ("consul", "dnsmasq", "registrator")] == [1, 1, 1]
+
+
+@needs_root
+def test_a_change_between_two_applies_is_taken_up(host: Host) -> None:
+    record = host.fake("systemctl", "case $1 in is-active) echo active ;; esac")
+    change = "echo NODE_NAME=other >>/etc/default/consul-docker-host"
+    run_in_place(host, f"consul-docker-host apply; {change}; consul-docker-host apply")
+    assert [restarts(record, f"{name}.service") for name in ("consul", "dnsmasq", "registrator")] == [2, 1, 1]
+
+
+@needs_root
+def test_a_restart_that_could_not_be_asked_for_is_asked_for_again(host: Host) -> None:
+    record = host.fake("systemctl", 'case "$*" in is-active*) echo active ;; *try-restart*consul*) exit 1 ;; esac')
+    run_in_place(host, "consul-docker-host apply; consul-docker-host apply")
+    assert restarts(record, "consul.service") == 2
+
+
+@needs_root
+def test_an_ordinary_user_is_told_that_only_root_sees_the_guard(host: Host) -> None:
+    host.root.parent.chmod(0o755)
+    host.fakes.chmod(0o755)
+    script = "setpriv --reuid 65534 --regid 65534 --clear-groups consul-docker-host check"
+    said = run_in_place(host, f"/usr/lib/consul-docker-host/guard up; {script} || :").stdout.splitlines()
+    (line,) = [number for number, text in enumerate(said) if " guard " in text]
+    assert said[line].split(maxsplit=2) == ["warn", "guard", "only root can look"]
+    assert said[line + 1].split() == ["->", "sudo", "consul-docker-host", "check"]
+
+
+def test_the_watch_tells_once_what_it_could_not_mend(host: Host) -> None:
+    host.fake(
+        "ip", 'case "$*" in monitor*) exec sleep 9 ;; "link add"*bridge) echo "ip: not permitted" >&2 ;; esac; exit 1'
+    )
+    host.fake("nft", 'case $1 in monitor) exec sleep 9 ;; esac; echo "nft: not permitted" >&2; exit 1')
+    program = host.root / SCRIPTS / "watch"
+    environment = {"PATH": f"{host.fakes}:/usr/sbin:/usr/bin", "CONSUL_DOCKER_HOST_ROOT": str(host.root)}
+    argv = ["timeout", "4", str(program)]
+    done = subprocess.run(argv, env=environment, check=False, capture_output=True, text=True)
+    assert done.stdout == ""
+    assert done.stderr.count("ip: not permitted") == done.stderr.count("nft: not permitted") == 1
+
+
+def test_a_login_shell_finds_consul_only_while_the_package_is_there(host: Host) -> None:
+    path = host.root / "etc/profile.d/consul-docker-host.sh"
+    # The script has no prefix of its own.
+    path.write_text(path.read_text().replace("/usr/lib/", f"{host.root}/usr/lib/"))
+    argv = ["env", "-i", "sh", "-euc", f'. {path}; echo "${{CONSUL_HTTP_ADDR-}} ${{CONSUL_RPC_ADDR-}}"']
+    said = [subprocess.run(argv, check=True, capture_output=True, text=True).stdout]
+    shutil.rmtree(host.root / SCRIPTS)
+    said.append(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
+    assert said == ["169.254.1.1:8500 169.254.1.1:8400\n", " \n"]
+
+
+@needs_root
+@pytest.mark.parametrize("is_running", [True, False])
+@pytest.mark.parametrize("step", ["deb/postrm remove", "rpm/postun 0"])
+def test_networkmanager_learns_of_the_removal_where_it_runs(host: Host, step: str, *, is_running: bool) -> None:
+    answer = 0 if is_running else 3
+    record = host.fake("systemctl", f'case "$*" in *is-active*) exit {answer} ;; esac')
+    host.fake("deb-systemd-helper")
+    run_in_place(host, f"{REPOSITORY}/packaging/scripts/{step}")
+    reloads = calls_of(record, "reload")
+    assert reloads == ["--no-block reload NetworkManager.service"] * is_running
 
 
 def test_every_script_is_clean_shell(rendered: Path) -> None:

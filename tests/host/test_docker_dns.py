@@ -6,10 +6,9 @@ import json
 
 import pytest
 
-from tests.host.conftest import Host
+from tests.host.conftest import COMMAND, Host
 
 FILE = "etc/docker/daemon.json"
-COMMAND = "usr/bin/consul-docker-host"
 
 
 @pytest.mark.parametrize("original", ['{"log-driver":"journald",  "mtu": 1400}', "{}\n", '{\n\t"a": [1,\n2]\n}\n\n'])
@@ -30,7 +29,22 @@ def test_a_file_that_was_not_there_goes_again(host: Host) -> None:
     host.run(COMMAND, "docker-dns", "on")
     assert json.loads(host.read(FILE)) == {"dns": ["169.254.1.1"]}
     host.run(COMMAND, "docker-dns", "off")
-    assert not (host.root / FILE).exists()
+    assert not (host.root / "etc/docker").exists()
+    assert not (host.root / "var/lib/consul-docker-host").exists()
+
+
+def test_a_folder_that_was_there_or_is_used_since_stays(host: Host) -> None:
+    (host.root / "etc/docker").mkdir()
+    host.run(COMMAND, "docker-dns", "on")
+    host.run(COMMAND, "docker-dns", "off")
+    assert list((host.root / "etc/docker").iterdir()) == []
+
+    (host.root / "etc/docker").rmdir()
+    host.run(COMMAND, "docker-dns", "on")
+    host.write("etc/docker/key.json", "{}")
+    host.run(COMMAND, "docker-dns", "off")
+    assert host.read("etc/docker/key.json") == "{}"
+    assert not (host.root / "var/lib/consul-docker-host").exists()
 
 
 def test_what_was_changed_since_stays(host: Host) -> None:

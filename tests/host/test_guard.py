@@ -28,9 +28,9 @@ class Network:
     neighbour: str = f"cdh-neighbour-{os.getpid()}"
     container: str = f"cdh-container-{os.getpid()}"
 
-    def reaches(self, netns: str) -> bool:
-        """Tell whether the address answers the namespace; with nobody listening the answer is a refusal."""
-        argv = ["ip", "netns", "exec", netns, "timeout", "1", "bash", "-c", "exec 3<>/dev/tcp/169.254.1.1/8500"]
+    def reaches(self, netns: str, address: str = "169.254.1.1") -> bool:
+        """Tell whether an address answers the namespace; with nobody listening the answer is a refusal."""
+        argv = ["ip", "netns", "exec", netns, "timeout", "1", "bash", "-c", f"exec 3<>/dev/tcp/{address}/8500"]
         done = subprocess.run(argv, check=False, capture_output=True, text=True)
         return "refused" in done.stderr
 
@@ -72,6 +72,19 @@ def test_a_neighbour_with_a_route_is_dropped_and_was_answered_before(host: Host,
     host.run(GUARD, "up", netns=network.host)
     assert not network.reaches(network.neighbour)
     assert network.reaches(network.host)
+
+
+@needs_root
+def test_every_other_address_of_the_host_stays_reachable_over_both_protocols(host: Host, network: Network) -> None:
+    for netns, port, number in ((network.host, "uplink", 1), (network.neighbour, "up0", 2)):
+        ip("address", "add", f"fd00:99::{number}/64", "dev", port, "nodad", netns=netns)
+    others = ("10.99.0.1", "fd00:99::1")
+    assert all(network.reaches(network.neighbour, address) for address in others)
+
+    host.run(GUARD, "up", netns=network.host)
+
+    assert [address for address in others if not network.reaches(network.neighbour, address)] == []
+    assert not network.reaches(network.neighbour)
 
 
 @needs_root
@@ -137,8 +150,8 @@ def test_a_container_network_made_later_is_let_in_by_heal(host: Host, network: N
     "harm",
     [
         ["flush", "ruleset"],
-        ["insert", "rule", "inet", "consul_docker_host", "prerouting", "accept"],
-        ["flush", "chain", "inet", "consul_docker_host", "prerouting"],
+        ["insert", "rule", "ip", "consul_docker_host", "prerouting", "accept"],
+        ["flush", "chain", "ip", "consul_docker_host", "prerouting"],
     ],
 )
 def test_what_somebody_does_to_the_table_is_undone(host: Host, network: Network, harm: list[str]) -> None:

@@ -68,6 +68,12 @@ def test_a_removal_leaves_nothing_running(host: Host) -> None:
     assert host.output(f"{DIG} {upstream.NAME}") == upstream.ADDRESS
 
 
+def test_a_login_shell_gets_no_address_that_is_gone(host: Host) -> None:
+    """The script below profile.d is a conffile and stays until the purge."""
+    assert host.file("/etc/profile.d/consul-docker-host.sh").exists
+    assert host.output(["sh", "-lc", 'echo "${CONSUL_HTTP_ADDR-}${CONSUL_RPC_ADDR-}"']) == ""
+
+
 def test_consul_does_not_run_on_removed_settings(host: Host) -> None:
     """What still runs would listen at an address that is gone, and could not be started again."""
     assert f"/run/{NAME}" not in host.output("ps -eo args=")

@@ -22,8 +22,6 @@ is_systemd() { [ -z "$ROOT" ] && [ -d /run/systemd/system ] && have systemctl; }
 is_active() { is_systemd && systemctl --quiet is-active "$1" 2>/dev/null; }
 # Also a unit whose start never ends, as Consul's own does before it has joined, or one between two attempts.
 is_running() { is_systemd && case $(systemctl is-active "$1" 2>/dev/null) in active | activating | reloading) ;; *) false ;; esac; }
-# Never waits for a job: Consul may take as long as it needs.
-restart() { is_systemd && systemctl --no-block try-restart "$1" 2>/dev/null || :; }
 api() ( # PATH: ask the local agent, as the agent itself
     token=
     [ ! -r "$AGENT_TOKEN_FILE" ] || token=$(cat "$AGENT_TOKEN_FILE")
@@ -34,21 +32,32 @@ api() ( # PATH: ask the local agent, as the agent itself
         curl --noproxy '*' -sf --max-time 3 "$@" "http://$ADDRESS:$HTTP_PORT/v1/$path"
 )
 
-# install_as FILE: put standard input in FILE's place in one step, with FILE's mode, owner and label; 1 when nothing changed.
-install_as() {
-    [ ! -L "$1" ] || set -- "$(readlink -f "$1")"
+# install_as FILE COMMAND...: put what the command prints in FILE's place in one step, with FILE's mode, owner and label. 1: nothing
+# changed. 2, after a line that says why: FILE is as it was. Each step is checked: callers look at the result, so no fault ends this.
+install_as() (
+    file=$1
+    [ ! -L "$1" ] || file=$(readlink -f "$1") || { warn "consul-docker-host: $1 leads nowhere"; exit 2; }
+    shift
     # A name of its own: an apply and a start of Consul may write at the same time.
-    set -- "$1" "$1.consul-docker-host-$$"
-    if [ -e "$1" ]; then cp -p "$1" "$2"; fi
-    cat >"$2"
-    if cmp -s "$1" "$2"; then
-        rm -f "$2"
-        return 1
+    new=$file.consul-docker-host-$$
+    trap 'rm -f "$new" "$new-old"' EXIT
+    if why=$( { { [ ! -e "$file" ] || cp -p "$file" "$new"; } && "$@" >"$new"; } 2>&1 ); then
+        ! cmp -s "$file" "$new" || exit 1
+        if have restorecon; then restorecon "$new" 2>/dev/null || :; fi
+        if why=$(mv -f "$new" "$file" 2>&1); then exit 0; fi
+        # A file that is a mount of its own, as in containers, cannot be replaced, only written: where all of it has room.
+        if mountpoint -q "$file" 2>/dev/null; then
+            if [ "$(df -Pk "$file" | awk 'END { print $4 }')" -gt $(($(wc -c <"$new") / 1024)) ] && cp "$file" "$new-old"; then
+                if why=$(cat "$new" 2>&1 >"$file"); then exit 0; fi
+                cat "$new-old" >"$file"
+            else
+                why='no room'
+            fi
+        fi
     fi
-    if have restorecon; then restorecon "$2" 2>/dev/null || :; fi
-    # A file that is a mount of its own, as in containers, cannot be replaced, only written.
-    mv -f "$2" "$1" 2>/dev/null || { cat "$2" >"$1" && rm -f "$2"; }
-}
+    warn "consul-docker-host: ${file#"$ROOT"} cannot be written and stays as it is: $(say "${why:-"$1 failed"}" | tail -n 1)"
+    exit 2
+)
 
 # fingerprint UNIT: what the unit's program reads when it starts. started UNIT: remember it; is_stale UNIT: it has changed since.
 fingerprint() {
@@ -60,6 +69,13 @@ fingerprint() {
 }
 started() { mkdir -p "$RUN" && fingerprint "$1" >"$RUN/$1.started"; }
 is_stale() { [ "$(fingerprint "$1")" != "$(cat "$RUN/$1.started" 2>/dev/null)" ]; }
+# restart_stale UNIT: restart a program that runs on what has changed since; 1 when there is no need. It counts as started before
+# it is: the next apply, a moment later, would ask once more.
+restart_stale() (
+    is_running "$1.service" && mkdir -p "$RUN" && exec 9>"$RUN/lock" && flock 9 && is_stale "$1" && started "$1" || exit 1
+    # Never waits for the job: Consul may take as long as it needs.
+    systemctl --no-block try-restart "$1.service" 2>/dev/null || { rm -f "$RUN/$1.started"; exit 1; }
+)
 
 is_ipv4() (
     case $1 in '' | *[!0-9.]* | *.) exit 1 ;; esac
@@ -105,10 +121,12 @@ PROBLEMS=
 load_config() {
     [ -r "$CONFIG" ] || return 0
     number=0
-    while IFS= read -r line || [ -n "$line" ]; do
+    cr=$(printf '\r')
+    # Read so, a line has lost the blanks at its ends; a program for each of them would make every script slow.
+    while read -r line || [ -n "$line" ]; do
         number=$((number + 1))
-        line=$(printf '%s' "$line" | sed 's/^[[:space:]]*//; s/[[:space:]]*$//')
-        case $line in '' | '#'* | ';'*) continue ;; esac
+        line=${line%"$cr"}
+        case $line in '' | '#'* | ';'*) continue ;; *[[:space:]]) line=$(printf '%s' "$line" | sed 's/[[:space:]]*$//') ;; esac
         key=${line%%=*}
         value=${line#*=}
         reason=
