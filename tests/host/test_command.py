@@ -94,6 +94,22 @@ def test_registrator_publishes_the_agents_address(host: Host) -> None:
     assert run.endswith("-tags * consul://169.254.1.1:8500")
 
 
+def test_registrator_waits_for_its_image_instead_of_failing_again_and_again(host: Host) -> None:
+    host.fake("systemctl")
+    host.fake("sleep")
+    calls = host.fake(
+        "docker",
+        'count=$(grep -c "^pull" "$0.calls")\n'
+        'case $1 in image) [ "$count" -ge 2 ] ;; pull) [ "$count" -ge 2 ] ;; *) exit 0 ;; esac',
+    )
+    host.configure("HOST_IP=10.1.2.3\n")
+
+    host.script("registrator", "run")
+
+    asked = [line.split()[0] for line in calls.read_text().splitlines()]
+    assert [word for word in asked if word in {"pull", "run"}] == ["pull", "pull", "run"]
+
+
 def test_registrators_token_is_no_argument(host: Host, tmp_path: Path) -> None:
     host.fake("systemctl")
     calls = host.fake("docker")
