@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
+
+SLOW_SECONDS = 1.0
 
 
 def is_terminal() -> bool:
@@ -20,17 +23,23 @@ def say(line: str) -> None:
 
 @contextlib.contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Show a stage while it runs, and how long it took where that is more than a second."""
+    """Show a stage while it runs where that is more than a second, and how long it took."""
     begin = time.monotonic()
+    # A terminal sees it move; a log gets its name once it turns out to be slow.
+    notice = threading.Timer(SLOW_SECONDS, say, [f"{name} ..."])
     if is_terminal():
         from rich.console import Console  # noqa: PLC0415 - 70 ms that a pipe does not need
 
         with Console().status(name):
             yield
     else:
-        yield
+        notice.start()
+        try:
+            yield
+        finally:
+            notice.cancel()
     seconds = time.monotonic() - begin
-    if seconds >= 1:
+    if seconds >= SLOW_SECONDS:
         say(f"{name}: {seconds:.1f} s")
 
 

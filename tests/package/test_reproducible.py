@@ -17,7 +17,7 @@ from consul_docker_host.toolbox import find_fpm
 from consul_docker_host.workspace import Workspace
 from tests.package.conftest import BACKENDS, artefact, built
 from tests.package.readers import read_rpm
-from tests.unit.kit import ARCHIVE_KEY, RICH, copy_checkout, walk
+from tests.unit.kit import ARCHIVE_KEY, RICH, copy_checkout, fake_program, path_with, walk
 
 NOBODY = 65534
 Builds = dict[str, Workspace]
@@ -37,7 +37,7 @@ def home(folder: Path) -> str:
 
 
 SURROUNDINGS = {
-    "umask and clock": ({"TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "1"}, "umask 0077"),
+    "umask and time zone": ({"TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "1"}, "umask 0077"),
     "locale": ({"LANG": "tr_TR.ISO-8859-9", "LC_ALL": "C", "LANGUAGE": "tr", "PYTHONHASHSEED": "2"}, "umask 0002"),
     "names of a user": ({"USER": "leaks", "LOGNAME": "leaks", "DEBFULLNAME": "leaks", "DEBEMAIL": "leaks@x"}, ""),
 }
@@ -52,6 +52,22 @@ def test_what_surrounds_a_build_does_not_matter(
     work = copy_checkout(tmp_path / "checkout")
     built(work, backend, cache=cache, env={**env, "HOME": home(tmp_path)}, before=before)
     assert digests(work.dist) == digests(rich_builds[backend].dist)
+
+
+def test_another_hour_does_not_matter(rich_builds: Builds, tmp_path: Path, cache: Path) -> None:
+    """Fpm, tar, gzip and rpmbuild are told that it is tomorrow.
+
+    Nfpm is a static program that nobody can tell so: that its packages hold no time but the plan's is shown by their
+    stamps, below.
+    """
+    fpm = find_fpm()
+    assert fpm
+    gems = " ".join(f"{name}={value}" for name, value in fpm.environment.items())
+    fake_program(tmp_path / "bin", "fpm", f'exec faketime -f +31h env {gems} {fpm.program} "$@"')
+    assert run(["faketime", "-f", "+31h", "date", "+%j"]).stdout != run(["date", "+%j"]).stdout
+    work = copy_checkout(tmp_path / "checkout")
+    built(work, "fpm", cache=cache, env={"PATH": path_with(tmp_path / "bin")})
+    assert digests(work.dist) == digests(rich_builds["fpm"].dist)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

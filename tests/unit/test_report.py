@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from consul_docker_host import report
@@ -24,6 +26,20 @@ def test_a_quick_stage_says_nothing_and_a_slow_one_its_time(
     with report.stage("slow"):
         pass
     assert capsys.readouterr().out == "slow: 2.5 s\n"
+
+
+def test_a_log_names_a_slow_stage_before_its_end(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "SLOW_SECONDS", 0.1)
+    with report.stage("slow"):
+        time.sleep(0.5)
+        assert capsys.readouterr().out == "slow ...\n"
+    assert capsys.readouterr().out.startswith("slow: 0.")
+    with pytest.raises(KeyError), report.stage("failing"):
+        raise KeyError
+    time.sleep(0.3)
+    assert capsys.readouterr().out == ""
 
 
 def test_without_a_terminal_there_is_nothing_but_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
