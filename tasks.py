@@ -75,6 +75,7 @@ ns = Collection(
         unit=commands.run_unit_tests,
         package=commands.run_package_tests,
         install=commands.run_install_tests,
+        vm=commands.run_vm_tests,
     ),
     group("setup", None, fpm=commands.setup_fpm, system=commands.setup_system),
     group("bench", None, build=commands.bench_build),

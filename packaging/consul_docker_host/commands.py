@@ -97,7 +97,7 @@ def lint() -> None:
 
 
 def run_all_tests(*, long: bool = False) -> None:
-    """Lint the project, verify, and run every suite; installs the system packages it needs."""
+    """Lint, verify, and run every suite but vm; installs the system packages it needs."""
     from consul_docker_host import suites
 
     def is_verified() -> bool:
@@ -109,7 +109,7 @@ def run_all_tests(*, long: bool = False) -> None:
         return True
 
     first = {"lint": lambda: suites.lint(Workspace()), "verify": is_verified}
-    _test(*suites.SUITES, long=long, first=first)
+    _test(*suites.ALL, long=long, first=first)
 
 
 def run_unit_tests(*, long: bool = False, args: str = "") -> None:
@@ -125,6 +125,11 @@ def run_package_tests(*, long: bool = False, args: str = "") -> None:
 def run_install_tests(*, long: bool = False, args: str = "") -> None:
     """Test the packages in systemd containers with a real Consul and dnsmasq."""
     _test("install", long=long, args=args)
+
+
+def run_vm_tests(*, long: bool = False, args: str = "") -> None:
+    """Test the packages on booted machines, one and two of them, in QEMU."""
+    _test("vm", long=long, args=args)
 
 
 def _test(*names: str, long: bool, args: str = "", first: Mapping[str, Callable[[], bool]] | None = None) -> None:
@@ -145,7 +150,7 @@ def setup_system() -> None:
     """Install what the tests need: system packages, fpm, a Consul."""
     from consul_docker_host import suites
 
-    suites.prepare(Workspace(), ("verify", *suites.SUITES))
+    suites.prepare(Workspace(), ("verify", *suites.ALL))
 
 
 def bench_build(*, rounds: str = "7") -> None:

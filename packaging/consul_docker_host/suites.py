@@ -25,12 +25,16 @@ LINTED = ("packaging/consul_docker_host", "tasks.py", "tests", "pyinfra_deploy")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """A part of the tests: its folders below tests/, how many run at a time, and whether it takes what is in dist/."""
+    """A part of the tests: its folders below tests/, and how many of its tests run at a time.
+
+    One that ``takes_packages`` needs dist/ as built; one that is not ``in_all`` runs by its own task alone.
+    """
 
     name: str
     folders: tuple[str, ...]
     workers: int = 0
     takes_packages: bool = False
+    in_all: bool = True
 
 
 SUITES = {
@@ -39,8 +43,11 @@ SUITES = {
         Suite(name="unit", folders=("unit", "host"), workers=2),
         Suite(name="package", folders=("package",), workers=2),
         Suite(name="install", folders=("install",), workers=2, takes_packages=True),
+        # One story at a time: its guests take both cores of a small machine, and all the time that the others share.
+        Suite(name="vm", folders=("vm",), takes_packages=True, in_all=False),
     )
 }
+ALL = tuple(suite.name for suite in SUITES.values() if suite.in_all)
 
 
 def prepare(work: Workspace, needs: Collection[str]) -> None:

@@ -1,0 +1,3 @@
+module consul-docker-host.example/registrator-standin
+
+go 1.25

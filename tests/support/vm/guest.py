@@ -1,0 +1,230 @@
+"""A guest: a QEMU of our own and what tests do with it. Every wait ends, and no guest outlives its block."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from consul_docker_host import run
+from consul_docker_host.run import Result, failure_text
+from tests.support.engine import Handle
+from tests.support.vm.agent import Agent, NoAnswerError
+from tests.support.vm.disk import Disk, identity_tar
+from tests.support.vm.lan import Lan, address_of, mac_of
+
+BOOT_SECONDS = 180.0
+COMMAND_SECONDS = 60.0
+MEMORY = "1024"
+# Never the machine's own virtualisation, even where it is offered: not every machine has it, and some only seem to.
+ACCELERATOR = ("-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2")
+KERNEL_ARGUMENTS = "root=/dev/vda rw console=ttyS0 net.ifnames=0 panic=30 quiet systemd.show_status=true"
+BAD = re.compile(
+    r"kernel panic|oops:|BUG:|ordering cycle|segfault|Failed to start|Failed with result"
+    r"|start-limit-hit|dependency failed for|timed out waiting",
+    re.IGNORECASE,
+)
+REPORT = r"""
+systemctl --failed --no-legend --plain
+ip -br address; cat /etc/resolv.conf; nft list tables
+consul-docker-host check
+journalctl --boot --no-pager --lines=120 --output=short-monotonic
+"""
+
+
+class Power:
+    """The running QEMU of a guest; a class of its own because a guest may be switched off and on."""
+
+    def __init__(self, argv: list[str], log: Path) -> None:
+        self._process = run.start(argv, log=log)
+
+    @property
+    def is_on(self) -> bool:
+        """Say whether it runs."""
+        return self._process.poll() is None
+
+    def cut(self) -> None:
+        """End it at once, as a power cut does."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        self._process.wait(timeout=20)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it has ended by itself."""
+        handle: Handle = self._process
+        handle.wait(timeout=seconds)
+
+
+@dataclass(kw_only=True)
+class Guest:
+    """A guest, switched on or off."""
+
+    name: str
+    number: int
+    disk: Disk
+    lan: Lan
+    folder: Path
+    agent: Agent
+    power: Power | None = field(default=None, init=False)
+
+    @property
+    def address(self) -> str:
+        """Its address in the private network."""
+        return address_of(self.number)
+
+    @property
+    def console(self) -> str:
+        """All that it has written to its console since it was made."""
+        path = self.folder / "console.log"
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def switch_on(self) -> None:
+        """Start its QEMU; `wait_for_boot` waits for what runs in it."""
+        chardevs = f"socket,id=agent,path={self.agent.path},server=on,wait=off"
+        mac = ":".join(f"{byte:02x}" for byte in mac_of(self.number))
+        argv = [
+            *("qemu-system-x86_64", *ACCELERATOR, "-m", MEMORY, "-nodefaults", "-display", "none", "-no-user-config"),
+            *("-kernel", str(self.disk.kernel), "-initrd", str(self.disk.initrd), "-append", KERNEL_ARGUMENTS),
+            *("-drive", f"file={self.folder / 'disk.qcow2'},format=qcow2,if=virtio,cache=unsafe"),
+            *("-drive", f"file={self.folder / 'identity.tar'},format=raw,if=virtio,readonly=on"),
+            *("-netdev", self.lan.netdev(self.number), "-device", f"virtio-net-pci,netdev=lan,mac={mac},romfile="),
+            *("-device", "virtio-rng-pci"),
+            *("-chardev", chardevs, "-device", "virtio-serial-pci"),
+            *("-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"),
+            *(
+                "-chardev",
+                f"file,id=console,path={self.folder / 'console.log'},append=on",
+                "-serial",
+                "chardev:console",
+            ),
+        ]
+        self.power = Power(argv, self.folder / "qemu.log")
+
+    def wait_for_boot(self, *, seconds: float = BOOT_SECONDS) -> str:
+        """Wait until systemd has done what the boot asks of it and return its verdict: running or degraded."""
+        deadline = time.monotonic() + seconds
+        while not self.agent.is_there():
+            if self.power is None or not self.power.is_on:
+                raise AssertionError(f"{self.name}: QEMU ended\n{self._tail()}")
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{self.name}: no agent after {seconds:g} s\n{self._tail()}")
+            time.sleep(0.2)
+        left = max(5.0, deadline - time.monotonic())
+        return self.run("systemctl is-system-running --wait", check=False, seconds=left).stdout.strip()
+
+    def reboot(self) -> str:
+        """Reboot in good order and return systemd's verdict on the new boot."""
+        before = self.boot_id()
+        with contextlib.suppress(NoAnswerError):  # the agent ends before it can say how the command did
+            self.run("systemctl --no-block reboot", check=False, seconds=10)
+        self.wait_until(lambda: self.boot_id() not in {"", before}, BOOT_SECONDS, what="another boot")
+        return self.wait_for_boot()
+
+    def boot_id(self) -> str:
+        """Return what distinguishes this boot from others; empty while nothing answers."""
+        if not self.agent.is_there():
+            return ""
+        try:
+            return self.run("cat /proc/sys/kernel/random/boot_id", check=False, seconds=10).stdout.strip()
+        except NoAnswerError:
+            return ""
+
+    def cut_power(self) -> None:
+        """Take the power away."""
+        self.agent.close()
+        if self.power is not None:
+            self.power.cut()
+            self.power = None
+
+    def run(self, line: str, *, check: bool = True, seconds: float = COMMAND_SECONDS) -> Result:
+        """Run a line of shell to its end; with ``check`` an exit code other than 0 fails the test."""
+        result = self.agent.run(["sh", "-c", line], seconds=seconds)
+        if check and result.returncode != 0:
+            raise AssertionError(f"{self.name}: {failure_text(result)}")
+        return result
+
+    def output(self, line: str, *, seconds: float = COMMAND_SECONDS) -> str:
+        """Return what the line prints, without the last newline; it must succeed."""
+        return self.run(line, seconds=seconds).stdout.strip()
+
+    def put(self, path: str, data: str | bytes) -> None:
+        """Write a file, its folder too; root's, mode 0644."""
+        content = data.encode() if isinstance(data, str) else data
+        line = f'umask 022; mkdir -p "$(dirname {path})" && cat >{path}'
+        result = self.agent.run(["sh", "-c", line], seconds=COMMAND_SECONDS, stdin=content)
+        assert result.returncode == 0, f"{self.name}: {failure_text(result)}"
+
+    def wait_until(self, condition: str | Callable[[], bool], seconds: float, *, what: str = "") -> float:
+        """Wait until a line of shell ends with 0 (or a function says True); return how many seconds it took."""
+        begin = time.monotonic()
+        last = ""
+        while True:
+            if isinstance(condition, str):
+                result = self.run(condition, check=False, seconds=max(2.0, min(seconds, 30.0)))
+                is_met, last = result.returncode == 0, failure_text(result)
+            else:
+                is_met = condition()
+            if is_met:
+                return time.monotonic() - begin
+            if time.monotonic() - begin > seconds:
+                raise AssertionError(f"{self.name}: not within {seconds:g} s: {what or condition}\n{last}")
+            time.sleep(0.1)
+
+    def failed_units(self) -> str:
+        """Return the failed units, one per line; empty is the good answer."""
+        return self.output("systemctl --failed --no-legend --plain")
+
+    def complaints(self) -> list[str]:
+        """Return the lines of console and journal that no healthy host writes."""
+        journal = self.run("journalctl --boot --no-pager --output=cat", check=False).stdout
+        return sorted(
+            {line.strip() for line in [*self.console.splitlines(), *journal.splitlines()] if BAD.search(line)}
+        )
+
+    def report(self) -> str:
+        """Return what one wants to see when a test on this guest failed."""
+        try:
+            return self.run(REPORT, check=False, seconds=60).output
+        except NoAnswerError as error:
+            return f"{error}\n{self._tail()}"
+
+    def _tail(self) -> str:
+        log = self.folder / "qemu.log"
+        return "\n".join([*log.read_text(errors="replace").splitlines()[-5:], *self.console.splitlines()[-60:]])
+
+
+@contextlib.contextmanager
+def running_guest(
+    disk: Disk,
+    lan: Lan,
+    folder: Path,
+    *,
+    name: str,
+    number: int,
+    files: Mapping[str, str | bytes | Path],
+    links: Mapping[str, str],
+) -> Iterator[Guest]:
+    """Give a guest that was switched on a moment ago; at the end of the block nothing of it runs.
+
+    ``files`` and ``links`` (symlinks), by absolute path, are what makes it this guest.
+    """
+    folder.mkdir(parents=True)
+    overlay = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(disk.root), "-F", "raw", str(folder / "disk.qcow2")]
+    run.run(overlay)
+    # The agent would write a line for each question about a running program.
+    quiet = "[Service]\nLogLevelMax=warning\n"
+    identity = {
+        "/etc/systemd/system/qemu-guest-agent.service.d/quiet.conf": quiet,
+        "/etc/hostname": f"{name}\n",
+        "/etc/hosts": f"127.0.0.1\tlocalhost\n127.0.1.1\t{name}\n",
+    }
+    (folder / "identity.tar").write_bytes(identity_tar({**identity, **files}, links))
+    guest = Guest(name=name, number=number, disk=disk, lan=lan, folder=folder, agent=Agent(path=folder / "agent"))
+    try:
+        guest.switch_on()
+        yield guest
+    finally:
+        guest.cut_power()

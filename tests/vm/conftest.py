@@ -1,0 +1,96 @@
+"""Options and fixtures of the stories on booted machines."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from consul_docker_host.errors import BuildError
+from consul_docker_host.workspace import ROOT
+from tests.support.distributions import select
+from tests.support.vm.disk import guest_disk
+from tests.support.vm.guest import Guest, running_guest
+from tests.support.vm.hosts import Uplink, stock
+from tests.support.vm.lan import Lan, running_lan
+
+HERE = Path(__file__).resolve().parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("vm", "booted machines (tests/vm)")
+    with contextlib.suppress(ValueError):  # the install stories have it too: who comes first defines the option
+        group.addoption("--package", default="", metavar="PATH", help="this package, not the one in dist/")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: takes minutes or needs more than the bed; runs with --long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what was not asked for; pytest counts it as deselected, so it is never out of sight."""
+    if config.getoption("long", default=False):
+        return
+    unwanted = {item for item in items if HERE in item.path.parents and item.get_closest_marker("long")}
+    if unwanted:
+        config.hook.pytest_deselected(items=[item for item in items if item in unwanted])
+        items[:] = [item for item in items if item not in unwanted]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Add what the guests in play have to say to the report of a failed test."""
+    report = cast("pytest.TestReport", (yield))
+    if report.failed and isinstance(item, pytest.Function):
+        for name, value in item.funcargs.items():
+            if isinstance(value, Guest):
+                report.sections.append((f"guest {value.name} (fixture {name})", value.report()))
+    return report  # type: ignore[return-value]
+
+
+@pytest.fixture(scope="session")
+def package(request: pytest.FixtureRequest) -> Path:
+    """Give the package under test: what `inv build` left, or what --package names."""
+    if given := str(request.config.getoption("package", default="")):
+        return Path(given).resolve(strict=True)
+    found = sorted((ROOT / "dist").glob("consul-docker-host_*_all.deb"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise BuildError("dist/ holds no consul-docker-host_*_all.deb", hint="./inv build")
+    return found[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bed:
+    """Where guests are made: a network of their own, and the folder that keeps their disks and consoles."""
+
+    lan: Lan
+    folder: Path
+    stack: contextlib.ExitStack
+    package: Path
+
+    def guest(self, name: str, number: int, *, distribution: str, uplink: Uplink) -> Guest:
+        """Switch a guest on; it ends with the module that uses it."""
+        disk = guest_disk(select(distribution)[0])
+        files: Mapping[str, str | bytes | Path] = {**stock(self.package), **uplink.files}
+        made = running_guest(
+            disk, self.lan, self.folder / name, name=name, number=number, files=files, links=uplink.links
+        )
+        return self.stack.enter_context(made)
+
+
+@pytest.fixture(scope="module")
+def lan() -> Iterator[Lan]:
+    """Give the guests' network. Its folder's path is short, because a Unix socket's may have 107 bytes at most."""
+    with tempfile.TemporaryDirectory(prefix="vm-", dir="/tmp") as folder, running_lan(Path(folder)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def bed(lan: Lan, package: Path) -> Iterator[Bed]:
+    with contextlib.ExitStack() as stack:
+        yield Bed(lan=lan, folder=lan.folder, stack=stack, package=package)
