@@ -12,7 +12,7 @@ from consul_docker_host.plan import Plan
 from consul_docker_host.workspace import Workspace
 from tests.package.conftest import BACKENDS, artefact, built
 from tests.package.readers import Deb, Rpm, read_deb, read_rpm
-from tests.unit.kit import copy_checkout, plan_of, replace_in
+from tests.unit.kit import copy_checkout, plan_of
 
 LIMIT = 64 * 1024
 Builds = dict[str, Workspace]
@@ -163,9 +163,9 @@ def test_a_percent_sign_is_no_macro_in_any_text(tmp_path: Path, cache: Path) -> 
         work = copy_checkout(tmp_path / backend)
         with (work.packaging / "scripts/rpm/preun").open("a") as script:
             script.write("printf '%s %%d %{name} %(id)' x\n")
-        replace_in(
-            work.root / "CHANGELOG.md", "- First packages:", "- 100 % of %{name} and %(id) and %%. First packages:"
-        )
+        history = work.root / "CHANGELOG.md"
+        text = history.read_text(encoding="utf-8")
+        history.write_text(text.replace("\n- ", "\n- 100 % of %{name} and %(id) and %%.\n- ", 1), encoding="utf-8")
         made.append(read_rpm(artefact(built(work, backend, cache=cache, rich=False), ".rpm")))
     fpm, nfpm = made
     assert fpm.scripts == nfpm.scripts
