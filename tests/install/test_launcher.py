@@ -1,4 +1,4 @@
-"""Story: `./inv --list` is all that a newcomer types, on a machine with Python and nothing else.
+"""Story: `./inv build` is all that a newcomer types, on a machine with Python and nothing else.
 
 This story needs the network: the launcher fetches python3-venv from Debian and the locked packages from Python's index.
 """
@@ -93,3 +93,7 @@ def test_root_gets_what_is_missing(machine: Container) -> None:
     code, said = ask(machine, f"cd {CHECKOUT} && ./inv --list", seconds=60)
     assert code == 0
     assert "making" not in said, "the second call is quick"
+    code, said = ask(machine, f"cd {CHECKOUT} && ./inv build && cd dist && sha256sum --check SHA256SUMS", seconds=60)
+    assert code == 0, said
+    assert "_all.deb: OK" in said
+    assert "backend: nfpm" in said
