@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable, Iterator
+from typing import Protocol, cast, runtime_checkable
 
 import pytest
 
@@ -18,3 +20,45 @@ pytest.register_assert_rewrite("tests.unit.kit", "tests.unit.shipped", "tests.pa
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Define what every suite knows."""
     parser.getgroup("suites").addoption("--long", action="store_true", help="the long form: more rounds, more cases")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Define the mark of long tests."""
+    config.addinivalue_line("markers", "long: takes minutes or needs more than the bed; runs with --long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out long tests where they were not asked for; pytest counts them as deselected, so nothing is silent."""
+    if not config.getoption("long"):
+        leave_out(config, items, lambda item: item.get_closest_marker("long") is not None)
+
+
+def leave_out(config: pytest.Config, items: list[pytest.Item], is_unwanted: Callable[[pytest.Item], bool]) -> None:
+    """Deselect the tests for which ``is_unwanted`` holds."""
+    unwanted = [item for item in items if is_unwanted(item)]
+    if unwanted:
+        config.hook.pytest_deselected(items=unwanted)
+        items[:] = [item for item in items if item not in unwanted]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Add what the machines in play have to say, such as the journal's end, to the report of a failed test."""
+    report = cast("pytest.TestReport", (yield))
+    if report.failed and isinstance(item, pytest.Function):
+        for name, value in item.funcargs.items():
+            if isinstance(value, Machine):
+                report.sections.append((f"{value.name} (fixture {name})", value.report()))
+    return report  # type: ignore[return-value]
+
+
+@runtime_checkable
+class Machine(Protocol):
+    """A fixture that can tell what happened on a machine of the test's."""
+
+    @property
+    def name(self) -> str:
+        """The machine's name."""
+
+    def report(self) -> str:
+        """Return the end of its logs and what has failed on it."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
 from consul_docker_host.errors import BuildError
 from consul_docker_host.workspace import ROOT
+from tests.conftest import leave_out
 from tests.support.bed import Bed, test_network
 from tests.support.consul import consul_image
 from tests.support.distributions import Distribution, Family, select
@@ -38,10 +39,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--package", default="", metavar="PATH", help="this package, not the one in dist/")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "long: takes minutes or needs more than the bed; runs with --long")
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "distribution" in metafunc.fixturenames:
         chosen = select(str(metafunc.config.getoption("distro", default="")))
@@ -50,27 +47,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what was not asked for; pytest counts it as deselected, so it is never out of sight."""
+    """Leave out the stories that --story does not name."""
     word = str(config.getoption("story", default=""))
-    is_long = bool(config.getoption("long", default=False))
-    ours = {item for item in items if HERE in item.path.parents}
-    unwanted = {
-        item for item in ours if word not in item.path.stem or (item.get_closest_marker("long") and not is_long)
-    }
-    if unwanted:
-        config.hook.pytest_deselected(items=[item for item in items if item in unwanted])
-        items[:] = [item for item in items if item not in unwanted]
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Add the journal's end and the failed units of the hosts in play to the report of a failed test."""
-    report = cast("pytest.TestReport", (yield))
-    if report.failed and isinstance(item, pytest.Function):
-        for name, value in item.funcargs.items():
-            if isinstance(value, Host):
-                report.sections.append((f"host {value.name} (fixture {name})", value.report()))
-    return report  # type: ignore[return-value]
+    leave_out(config, items, lambda item: HERE in item.path.parents and word not in item.path.stem)
 
 
 @pytest.fixture(scope="session")

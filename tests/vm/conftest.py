@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -26,31 +25,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("vm", "booted machines (tests/vm)")
     with contextlib.suppress(ValueError):  # the install stories have it too: who comes first defines the option
         group.addoption("--package", default="", metavar="PATH", help="this package, not the one in dist/")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "long: takes minutes or needs more than the bed; runs with --long")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what was not asked for; pytest counts it as deselected, so it is never out of sight."""
-    if config.getoption("long", default=False):
-        return
-    unwanted = {item for item in items if HERE in item.path.parents and item.get_closest_marker("long")}
-    if unwanted:
-        config.hook.pytest_deselected(items=[item for item in items if item in unwanted])
-        items[:] = [item for item in items if item not in unwanted]
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Add what the guests in play have to say to the report of a failed test."""
-    report = cast("pytest.TestReport", (yield))
-    if report.failed and isinstance(item, pytest.Function):
-        for name, value in item.funcargs.items():
-            if isinstance(value, Guest):
-                report.sections.append((f"guest {value.name} (fixture {name})", value.report()))
-    return report  # type: ignore[return-value]
 
 
 @pytest.fixture(scope="session")
