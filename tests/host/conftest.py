@@ -102,4 +102,11 @@ def host(rendered: Path, tmp_path: Path) -> Host:
     return Host(root=tmp_path / "root", fakes=tmp_path / "fakes")
 
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces are made by root")
+@pytest.fixture
+def root() -> None:
+    """Fail, and do not skip, where nobody may make namespaces and mounts."""
+    if os.geteuid() != 0:
+        pytest.fail("only root makes network namespaces and mounts: sudo ./inv test.unit")
+
+
+needs_root = pytest.mark.usefixtures("root")

@@ -152,7 +152,6 @@ def test_a_cache_size_of_the_administrator_is_not_given_twice(host: Host) -> Non
     assert "--cache-size" not in host.read("run/consul-docker-host/dnsmasq.env")
 
 
-@pytest.mark.skipif(not shutil.which("dnsmasq"), reason="dnsmasq is not here")
 def test_dnsmasq_takes_our_fragment_beside_one_that_sets_the_same_keys(tmp_path: Path) -> None:
     tree = render(tmp_path / "tree", '[dns]\nreverse_zones = ["10.1.0.0/16"]\n[consul]\nalt_domain = "site"\n')
     (tree / "etc/dnsmasq.d/own.conf").write_text("cache-size=5\nedns-packet-max=4096\n")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from consul_docker_host import memory
+from consul_docker_host.parsers import PARSERS
 from consul_docker_host.workspace import Workspace
 from tests.unit.kit import fake_program, path_with
 
@@ -115,3 +116,7 @@ def test_a_memory_that_cannot_be_read_is_no_memory(work: Workspace, built: memor
     memory.state_file(work).write_text(text, encoding="latin-1")
     former = memory.last_build(work)
     assert former is None or not memory.is_current(work, former, "k")
+
+
+def test_the_parsers_that_a_build_asks_are_those_that_it_remembers_to_look_for() -> None:
+    assert sorted(memory.PARSER_PROGRAMS) == sorted(parser.program for parser in PARSERS)
