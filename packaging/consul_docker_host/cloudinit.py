@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 
 from consul_docker_host.errors import BuildError
 from consul_docker_host.plan import Entry, Plan
+from consul_docker_host.run import run
+from consul_docker_host.toolbox import python_program
 
 # EC2 takes 16 KB of user data; cloud-init unpacks gzip by itself.
 SIZE_LIMIT = 16 * 1024
@@ -30,7 +31,6 @@ HEADER = """#cloud-config
 # /etc/default/consul-docker-host.
 """
 APPEND = [{"name": "list", "settings": ["append"]}, {"name": "dict", "settings": ["no_replace", "recurse_list"]}]
-HERE_DOCUMENT = re.compile(r"<<-?\s*['\"]?([A-Za-z_]+)")
 KEYRING = "/etc/apt/keyrings/consul-docker-host.asc"
 
 
@@ -98,45 +98,15 @@ def inline_snippet(plan: Plan) -> str:
 def snippet_text(plan: Plan, entry: Entry) -> str:
     """Return a file as the snippet carries it: what only the administrator reads keeps its comments, the rest not."""
     text = (plan.tree / entry.path).read_text(encoding="utf-8")
-    return text if entry.is_conffile else without_comments(text)
+    return text if entry.is_conffile else minified(text)
 
 
-def without_comments(text: str) -> str:
-    """Return a script or unit without the lines that are comments alone.
-
-    A here-document and a text in quotes are left as they are, whatever their lines begin with.
-    """
-    is_shell = text.startswith("#!") or "# shellcheck shell=sh" in text
-    kept, end, quote = [], "", ""
-    for line in text.splitlines(keepends=True):
-        if end:
-            end = "" if line.strip() == end else end
-        elif quote:
-            quote = open_quote(line, quote)
-        elif line.lstrip().startswith("#") and not line.startswith("#!"):
-            continue
-        elif is_shell:
-            here = HERE_DOCUMENT.search(line)
-            end = here[1] if here else ""
-            quote = open_quote(line)
-        kept.append(line)
-    return "".join(kept)
-
-
-def open_quote(line: str, quote: str = "") -> str:
-    """Return the quote that is open after a line of shell, given the one that is open before it; else nothing."""
-    former, is_escaped = " ", False
-    for character in line:
-        if is_escaped or (character == "\\" and quote != "'"):
-            is_escaped = not is_escaped
-        elif quote:
-            quote = "" if character == quote else quote
-        elif character in "'\"":
-            quote = character
-        elif character == "#" and former.isspace():
-            break
-        former = character
-    return quote
+def minified(text: str) -> str:
+    """Return a script, unit or drop-in without comments and other room that no program needs."""
+    if text.startswith("#!") or "# shellcheck shell=sh" in text:
+        # Room is all that goes: the program knows what a shell takes for a comment.
+        return run([python_program("shfmt"), "-ln=posix", "-mn"], stdin=text).stdout
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(("#", ";")))
 
 
 def repository_snippet(plan: Plan) -> str:

