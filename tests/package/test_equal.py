@@ -43,10 +43,10 @@ def test_the_debs_hold_the_same_files(builds: Builds) -> None:
 def test_the_debs_have_the_same_control_files(builds: Builds) -> None:
     fpm, nfpm = debs(builds)
     assert set(fpm.texts) == set(nfpm.texts) == {
-        *("control", "conffiles", "md5sums", "postinst", "prerm", "postrm", "triggers"),
+        *("control", "conffiles", "md5sums", "postinst", "preinst", "prerm", "postrm", "triggers"),
     }  # fmt: skip
     assert fpm.fields == nfpm.fields
-    for name in ("postinst", "prerm", "postrm"):
+    for name in ("postinst", "preinst", "prerm", "postrm"):
         assert fpm.texts[name] == nfpm.texts[name], name
         assert (fpm.control[name].mode, nfpm.control[name].mode) == (0o755, 0o755), name
     # The order of lines means nothing in these.
