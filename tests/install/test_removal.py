@@ -6,15 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.install.deb_kit import ENVIRONMENT, assert_nothing_runs
 from tests.support import tree, upstream
 from tests.support.bed import Bed
 from tests.support.distributions import Distribution
 from tests.support.host import Host
-from tests.support.packages import ADDRESS, DIG, NAME, Installer, wait_for_consul
+from tests.support.packages import DIG, NAME, Installer, wait_for_consul
 from tests.support.upstream import Upstream
-
-# What an administrator may have there: quotes, comments, no newline at the end.
-ENVIRONMENT = b'# by hand\nFOO="bar baz"\n\nexport ODD=1\nLAST=without a newline'
 
 
 @pytest.fixture(scope="module")
@@ -32,17 +30,6 @@ def host(
 def before(host: Host) -> tree.Tree:
     """Give the host's tree before the package's first install."""
     return host.tree()
-
-
-def assert_nothing_runs(host: Host) -> None:
-    ours = f"/usr/lib/{NAME}/ -e /usr/bin/{NAME}"
-    assert host.run(f"ps -eo args= | grep -F -e {ours} | grep -v grep", check=False).stdout == ""
-    units = host.output(f"systemctl list-units --no-legend --plain '{NAME}*' 'registrator*'")
-    assert units == ""
-    assert ADDRESS not in host.output("ip -4 -o address")
-    assert host.run("ip link show dev dummy0", check=False).returncode != 0
-    assert ADDRESS not in host.output("nft list ruleset")
-    assert host.failed_units() == ""
 
 
 def test_an_install_keeps_foreign_lines_of_the_environment(host: Host, before: tree.Tree, installer: Installer) -> None:

@@ -13,9 +13,9 @@ import pytest
 from consul_docker_host.errors import BuildError
 from consul_docker_host.workspace import ROOT
 from tests.support.distributions import select
-from tests.support.vm.disk import guest_disk
+from tests.support.vm.disk import baked_disk, guest_disk
 from tests.support.vm.guest import Guest, running_guest
-from tests.support.vm.hosts import Uplink, stock
+from tests.support.vm.hosts import SETTINGS_PATH, Uplink, settings_text, stock
 from tests.support.vm.lan import Lan, running_lan
 
 HERE = Path(__file__).resolve().parent
@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("vm", "booted machines (tests/vm)")
     with contextlib.suppress(ValueError):  # the install stories have it too: who comes first defines the option
         group.addoption("--package", default="", metavar="PATH", help="this package, not the one in dist/")
+    group.addoption("--rounds", type=int, default=5, metavar="N", help="of each measurement in bench_host.py")
 
 
 @pytest.fixture(scope="session")
@@ -47,12 +48,37 @@ class Bed:
     stack: contextlib.ExitStack
     package: Path
 
-    def guest(self, name: str, number: int, *, distribution: str, uplink: Uplink) -> Guest:
-        """Switch a guest on; it ends with the module that uses it."""
-        disk = guest_disk(select(distribution)[0])
-        files: Mapping[str, str | bytes | Path] = {**stock(self.package), **uplink.files}
+    def guest(
+        self,
+        name: str,
+        number: int,
+        *,
+        distribution: str,
+        uplink: Uplink,
+        is_baked: bool = False,
+        has_package: bool = True,
+        settings: Mapping[str, str] | None = None,
+        more: Uplink | None = None,
+    ) -> Guest:
+        """Switch a guest on; it ends with the module that uses it.
+
+        A baked one has Consul in it and, unless ``has_package`` is False, the package, with ``settings`` in the host's
+        own file before its first boot. ``more`` are files and links beside those of the uplink.
+        """
+        chosen = select(distribution)[0]
+        disk = baked_disk(chosen, self.package if has_package else None) if is_baked else guest_disk(chosen)
+        extra = more or Uplink(files={})
+        files: dict[str, str | bytes | Path] = {**stock(self.package), **uplink.files, **extra.files}
+        if settings:
+            files[SETTINGS_PATH] = settings_text(settings)
         made = running_guest(
-            disk, self.lan, self.folder / name, name=name, number=number, files=files, links=uplink.links
+            disk,
+            self.lan,
+            self.folder / name,
+            name=name,
+            number=number,
+            files=files,
+            links={**uplink.links, **extra.links},
         )
         return self.stack.enter_context(made)
 

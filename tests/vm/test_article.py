@@ -18,11 +18,8 @@ from tests.support.vm.hosts import (
     DIG,
     TOOLS,
     client,
-    configure,
     exec_in_client,
     ifupdown,
-    install,
-    install_consul,
     load_images,
     networkd,
     start_web,
@@ -49,19 +46,15 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def pair(bed: Bed) -> Pair:
-    """Give the two hosts, the package installed on both with Consul and Docker there, B joined to A."""
-    a = bed.guest("host-a", 2, distribution="debian-12", uplink=ifupdown(2))
-    b = bed.guest("host-b", 3, distribution="debian-13", uplink=networkd(3))
+    """Give the two hosts, made from images with the package in them: B joins A without a hand."""
+    server = {"ROLE": "server", "BOOTSTRAP_EXPECT": "1"}
+    a = bed.guest("host-a", 2, distribution="debian-12", uplink=ifupdown(2), is_baked=True, settings=server)
+    joins = {"RETRY_JOIN": a.address}
+    b = bed.guest("host-b", 3, distribution="debian-13", uplink=networkd(3), is_baked=True, settings=joins)
 
     def prepare(guest: Guest) -> None:
         assert guest.wait_for_boot() == "running", guest.report()
-        install_consul(guest)
         load_images(guest)
-        install(guest)
-        if guest is a:
-            configure(guest, ROLE="server", BOOTSTRAP_EXPECT="1")
-        else:
-            configure(guest, RETRY_JOIN=a.address)
 
     with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(prepare, (a, b)))
@@ -146,6 +139,16 @@ def test_a_failing_check_takes_the_container_out_of_dns(a: Guest, b: Guest) -> N
     b.run("docker rm --force ill")
 
 
+def test_a_service_of_the_host_is_found_until_its_check_fails(a: Guest, b: Guest) -> None:
+    check = {"http": "http://127.0.0.1:8080/", "interval": "1s", "timeout": "1s"}
+    b.put("/etc/consul.d/app.json", json.dumps({"service": {"name": "app", "port": 8080, "check": check}}))
+    b.run("mkdir -p /srv/app && echo here >/srv/app/index.html && busybox httpd -p 8080 -h /srv/app && consul reload")
+    answers_from(a, "app.service.consul", b.address)
+    b.run("rm /srv/app/index.html")
+    answers_from(a, "app.service.consul", "", seconds=15)
+    b.run("rm /etc/consul.d/app.json && consul reload && pkill -f 'httpd -p 8080'")
+
+
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
 def test_the_outsider_gets_no_answer(pair: Pair, lan: Lan, source: str) -> None:
     for guest in (pair.a, pair.b):
@@ -162,20 +165,6 @@ def test_the_outsider_would_get_all_answers_without_the_guard(a: Guest, lan: Lan
     a.wait_until("/usr/lib/consul-docker-host/guard check", 10)
     assert lan.answers(a.number, ADDRESS, source=f"{NETWORK}.66", name=CONSUL) == set()
     assert exec_in_client(a, f"dig +short {SERVICE}") != ""
-
-
-@pytest.mark.long
-def test_the_outsider_gets_no_answer_through_a_bridge_named_like_docker_s(a: Guest, lan: Lan) -> None:
-    bridge = "br-0123456789ab"
-    a.run(
-        f"ip link add {bridge} type bridge && ip link set {bridge} address $(cat /sys/class/net/eth0/address) up"
-        f" && ip link set eth0 master {bridge} && ip address flush dev eth0"
-        f" && ip address add {a.address}/24 dev {bridge} && ip route replace default via {NETWORK}.1"
-    )
-    a.wait_until("/usr/lib/consul-docker-host/guard check", 10)
-    assert lan.answers(a.number, a.address, source=f"{NETWORK}.66", name=CONSUL)
-    assert lan.answers(a.number, ADDRESS, source=f"{NETWORK}.66", name=CONSUL) == set()
-    a.run(f"ip link delete {bridge}; ip address add {a.address}/24 dev eth0; ip route replace default via {NETWORK}.1")
 
 
 def test_a_network_of_users_reaches_consul(a: Guest) -> None:

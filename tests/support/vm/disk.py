@@ -1,11 +1,13 @@
 """The disk, kernel and initrd of a guest, made by mmdebstrap and kept by content.
 
 What differs between guests is not on the disk: a second, small disk holds a tar that the initrd unpacks over the root
-before systemd starts, once. So one cached disk serves every guest, and no boot is needed to prepare one.
+before systemd starts, once. So one cached disk serves every guest, and no boot is needed to prepare one. A baked disk
+has packages installed by dpkg in the root before any boot, as an image's maker does it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import shutil
 import tarfile
@@ -32,7 +34,7 @@ SYSTEM = (
     *("bind9-dnsutils", "busybox-static"),
 )
 DOCKER_COMMAND = {"trixie": ("docker-cli",)}  # a package of its own since Debian 13
-VARIANTS = ("systemd-resolved", "network-manager", "resolvconf")  # within reach of apt, not installed
+VARIANTS = ("systemd-resolved", "network-manager", "resolvconf", "dnsperf")  # within reach of apt, not installed
 
 INITRAMFS_MODULES = ("virtio_pci", "virtio_blk", "ext4")
 UNPACK = r"""#!/bin/sh
@@ -52,6 +54,15 @@ HOOKS = (
     # One by one: some of them exclude each other.
     *(f"APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get install --yes --download-only {name}" for name in VARIANTS),
 )
+TREE = "root.tar"  # what a baked disk begins with
+BAKE = """
+printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
+chmod 0755 /usr/sbin/policy-rc.d
+dpkg --install /var/tmp/consul.deb $(ls /var/tmp/package.deb)
+rm -f /usr/sbin/policy-rc.d /var/tmp/package.deb
+"""
+BAKE_SECONDS = 120
+KEPT = 3
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 
 
@@ -86,12 +97,41 @@ def guest_disk(distribution: Distribution) -> Disk:
     """Return the distribution's disk, from the cache after the first time."""
     consul = consul_package()
     command = mmdebstrap_command(distribution.suite, Path("identity"), Path(consul.name), Path("root"))
-    folder = cache_folder("vm", f"{distribution.name}-{content_key([*command, UNPACK, SIZE])[:12]}")
+    folder = cache_folder("vm", f"{distribution.name}-{content_key([*command, UNPACK, SIZE, TREE])[:12]}")
     disk = Disk(root=folder / "root.img", kernel=folder / "vmlinuz", initrd=folder / "initrd")
     with FileLock(folder / "lock"):
         if not disk.root.exists():
             make_disk(disk, distribution.suite, consul)
     return disk
+
+
+def baked_disk(distribution: Distribution, package: Path | None) -> Disk:
+    """Return the distribution's disk with Consul and, if one is given, our package in it; nothing of it has run yet."""
+    plain = guest_disk(distribution)
+    folder = plain.root.parent
+    content = package.read_bytes() if package else b""
+    baked = folder / f"baked-{content_key([BAKE, content])[:12]}.img"
+    with FileLock(folder / "lock"):
+        if not baked.exists():
+            # Each build of the package makes one: the last few serve.
+            for old in sorted(folder.glob("baked-*.img"), key=lambda path: path.stat().st_mtime)[: -KEPT + 1]:
+                old.unlink()
+            with tempfile.TemporaryDirectory(dir=folder) as name:
+                tree = Path(name)
+                run.run(["tar", "--extract", "--xattrs", "--file", str(folder / TREE), "--directory", str(tree)])
+                if package:
+                    shutil.copyfile(package, tree / "var/tmp/package.deb")
+                run.run(["chroot", str(tree), "sh", "-ec", BAKE], timeout=BAKE_SECONDS)
+                write_image(tree, baked)
+        baked.touch()
+    return dataclasses.replace(plain, root=baked)
+
+
+def write_image(tree: Path, image: Path) -> None:
+    """Make a disk's image from a folder."""
+    with replacing(image) as beside:
+        beside.unlink()
+        run.run(["mkfs.ext4", "-q", "-F", "-d", str(tree), str(beside), SIZE])
 
 
 def make_disk(disk: Disk, suite: str, consul: Path) -> None:
@@ -109,9 +149,9 @@ def make_disk(disk: Disk, suite: str, consul: Path) -> None:
         )
         for pattern, target in (("vmlinuz-*", disk.kernel), ("initrd.img-*", disk.initrd)):
             shutil.copyfile(next(iter(sorted((tree / "boot").glob(pattern)))), target)
-        with replacing(disk.root) as beside:
-            beside.unlink()
-            run.run(["mkfs.ext4", "-q", "-F", "-d", str(tree), str(beside), SIZE])
+        with replacing(disk.root.parent / TREE) as beside:
+            run.run(["tar", "--create", "--xattrs", "--file", str(beside), "--directory", str(tree), "."])
+        write_image(tree, disk.root)
 
 
 def identity_tar(files: Mapping[str, str | bytes | Path], links: Mapping[str, str]) -> bytes:

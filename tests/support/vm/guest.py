@@ -16,7 +16,7 @@ from tests.support.vm.agent import Agent, NoAnswerError
 from tests.support.vm.disk import Disk, identity_tar
 from tests.support.vm.lan import Lan, address_of, mac_of
 
-BOOT_SECONDS = 180.0
+BOOT_SECONDS = 300.0
 COMMAND_SECONDS = 60.0
 MEMORY = "1024"
 # Never the machine's own virtualisation, even where it is offered: not every machine has it, and some only seem to.
@@ -138,6 +138,21 @@ class Guest:
         if self.power is not None:
             self.power.cut()
             self.power = None
+
+    def power_off(self) -> None:
+        """Switch off in good order, so that its disk has all that was written."""
+        with contextlib.suppress(NoAnswerError):
+            self.run("systemctl --no-block poweroff", check=False, seconds=10)
+        assert self.power is not None
+        self.power.wait(BOOT_SECONDS)
+        self.cut_power()
+
+    def clock_ahead(self) -> tuple[float, float]:
+        """Return how many seconds its clock is ahead of this machine's, and how many the answer may be wrong by."""
+        before = time.time()
+        there = int(self.output("date +%s%N")) / 1e9
+        after = time.time()
+        return there - (before + after) / 2, (after - before) / 2
 
     def run(self, line: str, *, check: bool = True, seconds: float = COMMAND_SECONDS) -> Result:
         """Run a line of shell to its end; with ``check`` an exit code other than 0 fails the test."""

@@ -16,6 +16,7 @@ from tests.support.packages import ADDRESS, NAME
 from tests.support.vm.guest import Guest
 from tests.support.vm.lan import NETWORK, ROUTER, address_of
 
+SETTINGS_PATH = f"/etc/default/{NAME}"
 PACKAGE_PATH = f"/var/tmp/{NAME}.deb"
 REGISTRATOR_TAR, TOOLS_TAR = "/var/tmp/registrator.tar", "/var/tmp/tools.tar"
 REGISTRATOR_IMAGE = "fayrus/registrator:v9.2.0"  # the name that the settings have
@@ -124,11 +125,15 @@ def install_consul(guest: Guest) -> None:
     guest.run("dpkg --install /var/tmp/consul.deb", seconds=INSTALL_SECONDS)
 
 
+def settings_text(settings: Mapping[str, str]) -> str:
+    """Return lines for the host's own file."""
+    return "".join(f'{key}="{value}"\n' for key, value in settings.items())
+
+
 def configure(guest: Guest, **settings: str) -> None:
     """Set keys of the host's own file and put them into effect."""
-    lines = "".join(f'{key}="{value}"\n' for key, value in settings.items())
-    guest.put("/var/tmp/settings", lines)
-    guest.run(f"cat /var/tmp/settings >>/etc/default/{NAME} && {NAME} apply")
+    guest.put("/var/tmp/settings", settings_text(settings))
+    guest.run(f"cat /var/tmp/settings >>{SETTINGS_PATH} && {NAME} apply")
 
 
 def start_web(guest: Guest, name: str, *, options: str) -> None:

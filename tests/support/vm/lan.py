@@ -26,6 +26,7 @@ ROUTER_MAC = bytes.fromhex("020000000001")
 OUTSIDER_MAC = bytes.fromhex("0200000000ff")
 OUTSIDE_NAME, OUTSIDE_ADDRESS = "outside.example", "192.0.2.10"
 PRIVATE_NAME, PRIVATE_ADDRESS = "intranet.example", f"{NETWORK}.50"
+METADATA = "169.254.169.254"  # where clouds tell a machine about itself; here it answers questions for names
 LEASE_SECONDS = 120
 LISTEN_PORTS = (53, 8500, 8600)
 
@@ -99,16 +100,17 @@ class Lan:
                 yield answer
         if packet is None or packet.protocol != frames.UDP:
             return
-        reply = b""
+        reply, server = b"", ROUTER
         target = (packet.source, packet.source_port)
-        if packet.target == ROUTER and packet.target_port == 53:
+        if packet.target in {ROUTER, METADATA} and packet.target_port == 53:
+            server = packet.target
             reply = frames.dns_answer(packet.payload, self.names)
         elif packet.target_port == 67 and frame[6:11] == mac_of(0)[:5]:
             self.leases_given += 1
             target = (address_of(frame[11]), 68)
             reply = frames.dhcp_answer(packet.payload, address=target[0], server=ROUTER, lease=self.lease)
         if reply:
-            datagram = frames.udp((ROUTER, packet.target_port), target, reply)
+            datagram = frames.udp((server, packet.target_port), target, reply)
             yield frames.ethernet(frame[6:12], ROUTER_MAC, frames.IPV4, datagram)
 
     def answers(self, number: int, target: str, *, source: str, name: str, seconds: float = 2.0) -> set[str]:

@@ -1,0 +1,65 @@
+"""What the stories of Debian's family share: dpkg and apt as an administrator calls them, and what they must leave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from consul_docker_host.run import Result
+from tests.support.host import Host
+from tests.support.images import put_file
+from tests.support.packages import ADDRESS, INSTALL_SECONDS, NAME
+
+# What an administrator may have there: quotes, comments, no newline at the end.
+ENVIRONMENT = b'# by hand\nFOO="bar baz"\n\nexport ODD=1\nLAST=without a newline'
+QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
+
+
+@dataclass(frozen=True, slots=True)
+class Deb:
+    """dpkg and apt on a host."""
+
+    host: Host
+
+    def apt(self, *arguments: str, check: bool = True) -> Result:
+        """Run apt-get without a terminal and without options that answer questions."""
+        command = ["apt-get", "--yes", *arguments]
+        return self.host.run(command, timeout=INSTALL_SECONDS, environment=QUIET, check=check)
+
+    def dpkg(self, *arguments: str, check: bool = True) -> Result:
+        """Run dpkg."""
+        return self.host.run(["dpkg", *arguments], timeout=INSTALL_SECONDS, environment=QUIET, check=check)
+
+    def put(self, package: Path, *, name: str = "") -> str:
+        """Copy a package to the host and return its path there."""
+        target = f"/var/tmp/{name or package.name}"
+        put_file(self.host.container, target, package)
+        return target
+
+    def status(self) -> str:
+        """Return dpkg's three letters for the package, e.g. "ii " for installed; empty if dpkg knows nothing of it."""
+        asked = ["dpkg-query", "--show", "--showformat=${db:Status-Abbrev}", NAME]
+        return self.host.run(asked, check=False).stdout.strip()
+
+    def version(self) -> str:
+        """Return the installed version."""
+        return self.host.output(["dpkg-query", "--show", "--showformat=${Version}", NAME])
+
+    def verify(self) -> str:
+        """Return what `dpkg --verify` has to say; empty is the good answer."""
+        return self.host.run(["dpkg", "--verify", NAME], check=False).output.strip()
+
+    def main_process(self, unit: str) -> str:
+        """Return the unit's process, 0 where it has none."""
+        return self.host.output(["systemctl", "show", "--property=MainPID", "--value", unit])
+
+
+def assert_nothing_runs(host: Host) -> None:
+    """Fail where something of the package is left at work."""
+    ours = f"/usr/lib/{NAME}/ -e /usr/bin/{NAME}"
+    assert host.run(f"ps -eo args= | grep -F -e {ours} | grep -v grep", check=False).stdout == ""
+    assert host.output(f"systemctl list-units --no-legend --plain '{NAME}*' 'registrator*'") == ""
+    assert ADDRESS not in host.output("ip -4 -o address")
+    assert host.run("ip link show dev dummy0", check=False).returncode != 0
+    assert ADDRESS not in host.output("nft list ruleset")
+    assert host.failed_units() == ""

@@ -1,0 +1,49 @@
+"""Story: install, remove, purge and reinstall, again and again: no trace is left, and no process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.install.deb_kit import ENVIRONMENT, Deb, assert_nothing_runs
+from tests.support import tree
+from tests.support.bed import Bed
+from tests.support.distributions import Distribution, Family
+from tests.support.host import Host
+from tests.support.packages import NAME, Installer
+from tests.support.upstream import Upstream
+
+FAMILY = Family.DEB
+CYCLES, LONG_CYCLES = 3, 20
+WAYS = {
+    "purge": (("purge", NAME),),
+    "remove, install, purge": (("remove", NAME), ("install",), ("purge", NAME)),
+    "reinstall, purge": (("install", "--reinstall"), ("purge", NAME)),
+}
+
+
+@pytest.fixture(scope="module")
+def host(
+    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer
+) -> Iterator[Host]:
+    """Give a host on which all that the package depends on is at work already."""
+    with bed.host(consul_base, name=f"{distribution.name}-cycles", resolv_conf=upstream.resolv_conf) as host:
+        host.put("/etc/environment", ENVIRONMENT)
+        installer.install_dependencies(host)
+        yield host
+
+
+@pytest.mark.timeout(1800)
+def test_no_cycle_leaves_anything(host: Host, installer: Installer, request: pytest.FixtureRequest) -> None:
+    before = host.tree()
+    deb = Deb(host)
+    for number in range(LONG_CYCLES if request.config.getoption("long") else CYCLES):
+        name, steps = list(WAYS.items())[number % len(WAYS)]
+        deb.apt("install", installer.target)
+        for verb, *rest in steps:
+            deb.apt(verb, *(rest or []), *([installer.target] if verb == "install" else []))
+        assert tree.compare(before, host.tree()) == tree.Difference(left=(), changed=(), missing=()), name
+        assert_nothing_runs(host)
+        broken = host.output("find /etc /usr/lib/systemd -xdev -xtype l -newer /etc/environment")
+        assert broken == "", name

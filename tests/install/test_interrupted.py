@@ -1,0 +1,147 @@
+"""Story: dpkg is killed, the disk is full, /etc is read-only: the state is old or new, and a retry heals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.install.deb_kit import Deb
+from tests.support import tree
+from tests.support.bed import Bed
+from tests.support.distributions import Distribution, Family
+from tests.support.host import Host
+from tests.support.packages import NAME, Installer
+from tests.support.upstream import Upstream
+from tests.support.variants import earlier_version
+
+FAMILY = Family.DEB
+MOMENTS, LONG_MOMENTS = 10, 50
+# A session of its own: whatever dpkg has started dies with it.
+KILLED = """
+setsid dpkg --force-confold --install {package} >/var/tmp/killed.log 2>&1 &
+process=$!
+sleep {seconds}
+env kill -KILL -- -$process || exit 7
+wait $process
+exit 0
+"""
+TIMED = """
+begin=$(date +%s%N)
+dpkg --force-confold --install {package} >/dev/null 2>&1
+echo $((($(date +%s%N) - begin) / 1000000))
+"""
+FILL = """
+cp -a {folder} /var/tmp/full
+mount -t tmpfs -o size=$(du -sk {folder} | cut -f 1)k,nr_inodes=$(($(find {folder} | wc -l) + 1)) none {folder}
+cp -a /var/tmp/full/. {folder}/
+"""
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return earlier_version(tmp_path_factory.mktemp("old") / "checkout", "deb")
+
+
+@pytest.fixture(scope="module")
+def host(
+    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer, old: Path
+) -> Iterator[Host]:
+    """Give a host with all that the package depends on, and both versions at hand."""
+    with bed.host(consul_base, name=f"{distribution.name}-killed", resolv_conf=upstream.resolv_conf) as host:
+        installer.install_dependencies(host)
+        Deb(host).put(old)
+        yield host
+
+
+@pytest.fixture(scope="module")
+def before(host: Host) -> tree.Tree:
+    """Give the host's tree without the package."""
+    return host.tree()
+
+
+@pytest.fixture
+def moments(request: pytest.FixtureRequest) -> int:
+    return LONG_MOMENTS if request.config.getoption("long") else MOMENTS
+
+
+def heal(host: Host, package: str) -> None:
+    """Do what dpkg tells its user to do after an interruption, and see that all is whole."""
+    deb = Deb(host)
+    deb.dpkg("--force-confold", "--configure", "--pending", check=False)
+    if not deb.status().startswith("ii"):
+        # The unpacking itself was interrupted: dpkg asks for the package again.
+        deb.dpkg("--force-confold", "--install", package)
+    assert deb.status() == "ii"
+    assert deb.verify() == ""
+    assert host.output("dpkg --audit") == ""
+
+
+@pytest.mark.timeout(1800)
+def test_an_install_killed_at_any_moment_is_healed(
+    host: Host, before: tree.Tree, installer: Installer, moments: int
+) -> None:
+    deb = Deb(host)
+    took = int(host.output(TIMED.format(package=installer.target))) / 1000
+    deb.dpkg("--purge", NAME)
+    killed = 0
+    for number in range(moments):
+        result = host.run(KILLED.format(package=installer.target, seconds=took * (number + 0.5) / moments), check=False)
+        killed += result.returncode == 0
+        if number % 2 and deb.status():
+            # Given up instead of repeated: a purge leaves nothing either.
+            deb.dpkg("--configure", "--pending", check=False)
+            deb.dpkg("--purge", "--force-remove-reinstreq", NAME)
+        else:
+            heal(host, installer.target)
+            deb.dpkg("--purge", NAME)
+        assert tree.compare(before, host.tree()) == tree.Difference(left=(), changed=(), missing=())
+        assert host.failed_units() == ""
+    assert killed > moments // 2, "most installs ended before they could be killed"
+
+
+@pytest.mark.timeout(1800)
+def test_an_upgrade_killed_at_any_moment_is_the_old_or_the_new_version(
+    host: Host, installer: Installer, old: Path, moments: int
+) -> None:
+    deb = Deb(host)
+    deb.dpkg("--install", f"/var/tmp/{old.name}")
+    took = int(host.output(TIMED.format(package=installer.target))) / 1000
+    new = deb.version()
+    for number in range(moments):
+        deb.dpkg("--force-confold", "--install", f"/var/tmp/{old.name}")
+        host.run(KILLED.format(package=installer.target, seconds=took * (number + 0.5) / moments), check=False)
+        heal(host, installer.target)
+        assert deb.version() in {"0.0.9", new}
+        assert host.failed_units() == ""
+
+
+def test_a_read_only_etc_is_told_and_a_retry_succeeds(host: Host, before: tree.Tree, installer: Installer) -> None:
+    deb = Deb(host)
+    deb.dpkg("--purge", NAME)
+    host.run("mount --bind /etc /etc && mount -o remount,bind,ro /etc")
+    failed = deb.dpkg("--install", installer.target, check=False)
+    host.run("umount /etc")
+    assert failed.returncode != 0
+    assert "Read-only file system" in failed.output
+    heal(host, installer.target)
+    deb.dpkg("--purge", NAME)
+    assert tree.compare(before, host.tree()) == tree.Difference(left=(), changed=(), missing=())
+
+
+@pytest.mark.parametrize("folder", ["/usr/lib/consul-docker-host", "/etc/dnsmasq.d"])
+def test_a_full_disk_leaves_the_old_version_whole(host: Host, installer: Installer, old: Path, folder: str) -> None:
+    deb = Deb(host)
+    deb.dpkg("--force-confold", "--install", f"/var/tmp/{old.name}")
+    # All that is there fits, and nothing more.
+    host.run(FILL.format(folder=folder))
+    failed = deb.dpkg("--force-confold", "--install", installer.target, check=False)
+    left = host.output(f"ls -A {folder} | grep -c dpkg-new || :")
+    whole = host.run(f"diff -r /var/tmp/full {folder}", check=False).returncode
+    host.run(f"umount {folder}; rm -rf /var/tmp/full")
+    assert failed.returncode != 0
+    assert "No space left" in failed.output
+    assert (whole, left) == (0, "0") or folder.startswith("/etc")
+    heal(host, installer.target)
+    deb.dpkg("--purge", NAME)
