@@ -103,6 +103,8 @@ class Consul(Table):
     key_file: v.HostFile
     acl: Literal["off", "allow", "deny"]
     agent_token_file: v.HostFile
+    dns_token_file: v.HostFile
+    services_token_file: v.HostFile
     ports: Ports
 
     def faults(self) -> Iterator[tuple[str, str]]:
@@ -117,8 +119,9 @@ class Consul(Table):
             yield "bootstrap_expect", f"is {self.bootstrap_expect} with role client: only servers take it"
         if self.alt_domain and self.alt_domain == self.domain:
             yield "alt_domain", f"{self.alt_domain!r} is the domain itself"
-        if self.agent_token_file and self.acl == "off":
-            yield "agent_token_file", 'is set with acl "off"'
+        for name in ("agent_token_file", "dns_token_file", "services_token_file"):
+            if getattr(self, name) and self.acl == "off":
+                yield name, 'is set with acl "off"'
 
 
 class Dns(Table):

@@ -110,21 +110,6 @@ def test_registrator_waits_for_its_image_instead_of_failing_again_and_again(host
     assert [word for word in asked if word in {"pull", "run"}] == ["pull", "pull", "run"]
 
 
-def test_registrators_token_is_no_argument(host: Host, tmp_path: Path) -> None:
-    host.fake("systemctl")
-    calls = host.fake("docker")
-    (tmp_path / "token").write_text("s3cret\n")
-    host.configure(f"HOST_IP=10.1.2.3\nREGISTRATOR_TOKEN_FILE={tmp_path}/token\n")
-    (host.root / "run/consul-docker-host").mkdir(parents=True)
-
-    host.script("registrator", "run")
-
-    assert "s3cret" not in calls.read_text()
-    file = host.root / "run/consul-docker-host/registrator.env"
-    assert file.read_text() == "CONSUL_HTTP_TOKEN=s3cret\n"
-    assert file.stat().st_mode & 0o777 == 0o640
-
-
 @pytest.mark.parametrize(
     ("unit", "helper", "arguments"),
     [

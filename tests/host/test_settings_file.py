@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.host.conftest import Host
+from tests.host.conftest import COMMAND, Host
 
 RENDERED = "run/consul-docker-host/consul.d"
 
@@ -95,23 +95,6 @@ def test_join_addresses_become_json_whatever_they_hold(host: Host, value: str, e
     assert rendered(host)["retry_join"] == expected
 
 
-def test_a_secret_is_read_from_its_file_and_kept_from_others(host: Host) -> None:
-    host.write("etc/gossip", 'k"ey\n')
-    host.configure("GOSSIP_KEY_FILE=/etc/gossip\n")
-
-    host.script("render", "consul")
-
-    assert rendered(host)["encrypt"] == 'k"ey'
-    assert (host.root / RENDERED / "encrypt.json").stat().st_mode & 0o777 == 0o640
-
-
-def test_a_secret_that_cannot_be_read_is_told(host: Host) -> None:
-    host.configure("GOSSIP_KEY_FILE=/etc/gossip\n")
-    said = host.script("render", "consul").stderr
-    assert said == "/etc/default/consul-docker-host:GOSSIP_KEY_FILE: /etc/gossip cannot be read\n"
-    assert "encrypt" not in rendered(host)
-
-
 def test_a_value_that_is_taken_back_takes_its_file_along(host: Host) -> None:
     host.configure("RETRY_JOIN=10.0.0.1\n")
     assert host.script("render", "consul").stdout == "host.json\njoin.json\n"
@@ -123,13 +106,8 @@ def test_a_value_that_is_taken_back_takes_its_file_along(host: Host) -> None:
 
 def test_tls_takes_all_three_files_or_none(host: Host) -> None:
     host.configure("CA_FILE=/a\nCERT_FILE=/b\n")
-    assert "go together" in host.script("render", "consul").stderr
+    assert "go together" in host.run(COMMAND, "apply", "--render", code=1).stderr
     assert "tls" not in rendered(host)
-
-    host.configure("CA_FILE=/a\nCERT_FILE=/b\nKEY_FILE=/c\n")
-    host.script("render", "consul")
-
-    assert rendered(host)["tls"]["defaults"]["key_file"] == "/c"
 
 
 def test_a_file_rendered_before_consul_came_is_handed_to_its_group_later(host: Host) -> None:

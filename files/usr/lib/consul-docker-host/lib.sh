@@ -6,8 +6,8 @@ LIB=$ROOT/usr/lib/consul-docker-host
 RUN=$ROOT/run/consul-docker-host
 STATE=$ROOT/var/lib/consul-docker-host
 CONFIG=$ROOT/etc/default/consul-docker-host
-KEYS='HOST_IP RETRY_JOIN DATACENTER NODE_NAME ROLE BOOTSTRAP_EXPECT GOSSIP_KEY_FILE AGENT_TOKEN_FILE REGISTRATOR_TOKEN_FILE '
-KEYS="$KEYS"'CA_FILE CERT_FILE KEY_FILE UPSTREAMS BRIDGES REGISTRATOR_IMAGE REGISTRATOR_OPTIONS'
+SECRETS='GOSSIP_KEY_FILE CA_FILE CERT_FILE KEY_FILE AGENT_TOKEN_FILE DNS_TOKEN_FILE SERVICES_TOKEN_FILE REGISTRATOR_TOKEN_FILE'
+KEYS="$SECRETS HOST_IP RETRY_JOIN DATACENTER NODE_NAME ROLE BOOTSTRAP_EXPECT ACL UPSTREAMS BRIDGES REGISTRATOR_IMAGE REGISTRATOR_OPTIONS"
 LC_ALL=C
 export LC_ALL
 umask 022
@@ -24,7 +24,7 @@ is_active() { is_systemd && systemctl --quiet is-active "$1" 2>/dev/null; }
 is_running() { is_systemd && case $(systemctl is-active "$1" 2>/dev/null) in active | activating | reloading) ;; *) false ;; esac; }
 api() ( # PATH: ask the local agent, as the agent itself
     token=
-    [ ! -r "$AGENT_TOKEN_FILE" ] || token=$(cat "$AGENT_TOKEN_FILE")
+    [ ! -f "$ROOT$AGENT_TOKEN_FILE" ] || token=$(word "$AGENT_TOKEN_FILE" 2>/dev/null) || :
     [ -z "$token" ] || set -- "$1" -H @-
     path=$1
     shift
@@ -59,15 +59,63 @@ install_as() (
     exit 2
 )
 
+# word FILE: the one word that the file holds; blanks and line ends, also those of Windows, are none of it
+word() { tr -d '[:space:]' <"$ROOT$1"; }
+
+# file_fault KEY: say why the file that KEY names cannot be used, and nothing of what it holds; nothing when it can
+file_fault() (
+    eval "place=\$$1"
+    [ -n "$place" ] || exit 0
+    file=$ROOT$place
+    if [ ! -e "$file" ]; then why='does not exist'
+    elif [ ! -f "$file" ]; then why='is not a file'
+    elif ! cat "$file" >/dev/null 2>&1; then why='cannot be read'
+    elif ! grep -q '[^[:space:]]' "$file"; then why='is empty'
+    else
+        why=
+        case $1 in
+            CA_FILE | CERT_FILE) grep -q -e '-BEGIN CERTIFICATE-' "$file" || why='holds no certificate (PEM)' ;;
+            KEY_FILE) grep -q -e '-BEGIN .*PRIVATE KEY-' "$file" || why='holds no private key (PEM)' ;;
+            GOSSIP_KEY_FILE)
+                word "$place" | grep -Eqx '[A-Za-z0-9+/]{22}==|[A-Za-z0-9+/]{32}|[A-Za-z0-9+/]{43}=' ||
+                    why='holds no base64 of 16, 24 or 32 bytes, as "consul keygen" makes it'
+                ;;
+            *) [ "$(wc -w <"$file")" = 1 ] && word "$place" | grep -Eqx '[!-~]+' || why='holds more than one token' ;;
+        esac
+    fi
+    [ -z "$why" ] || say "$place $why"
+)
+
+# file_warning KEY: say that others than root and Consul can read the secret that KEY names
+file_warning() (
+    eval "place=\$$1"
+    case $1:$place in CA_FILE:* | CERT_FILE:* | *:) exit ;; esac
+    [ -f "$ROOT$place" ] || exit 0
+    case $(stat -Lc '%a %G' "$ROOT$place" 2>/dev/null) in
+        '' | *00\ * | *0\ root | *0\ consul) ;;
+        *) say "others than root and Consul may read $place: chown root:consul $place; chmod 0640 $place" ;;
+    esac
+)
+
 # fingerprint UNIT: what the unit's program reads when it starts. started UNIT: remember it; is_stale UNIT: it has changed since.
+# consul-reload is what Consul reads anew when it is told to.
 fingerprint() {
     case $1 in
-        consul) cat "$ROOT"/etc/consul.d/*.json "$ROOT"/etc/consul.d/*.hcl "$RUN"/consul.d/* ;;
+        consul) cat "$ROOT"/etc/consul.d/*.json "$ROOT"/etc/consul.d/*.hcl "$RUN"/consul.d/[!t]* "$RUN/consul.d/tls.json" ;;
+        consul-reload) cat "$RUN"/consul.d/token-* "$RUN"/tls/* ;;
         dnsmasq) cat "$ROOT"/etc/dnsmasq.d/*.conf "$ROOT/etc/dnsmasq.conf" "$RUN/dnsmasq.env" ;;
-        registrator) say "$REGISTRATOR_IMAGE $REGISTRATOR_FLAGS $REGISTRATOR_OPTIONS $HOST_IP"; cat "$REGISTRATOR_TOKEN_FILE" ;;
+        registrator)
+            say "$REGISTRATOR_IMAGE $REGISTRATOR_FLAGS $REGISTRATOR_OPTIONS $HOST_IP"
+            # Without a usable file it keeps the token that it had.
+            if [ -n "$(file_fault REGISTRATOR_TOKEN_FILE)" ]; then cat "$RUN/registrator.env"; elif [ -n "$REGISTRATOR_TOKEN_FILE" ]; then registrator_env; fi
+            ;;
     esac 2>/dev/null | cksum
 }
-started() { mkdir -p "$RUN" && fingerprint "$1" >"$RUN/$1.started"; }
+registrator_env() { printf 'CONSUL_HTTP_TOKEN=%s\n' "$(word "$REGISTRATOR_TOKEN_FILE")"; }
+started() {
+    mkdir -p "$RUN" && fingerprint "$1" >"$RUN/$1.started" || return 1
+    [ "$1" != consul ] || fingerprint consul-reload >"$RUN/consul-reload.started"
+}
 is_stale() { [ "$(fingerprint "$1")" != "$(cat "$RUN/$1.started" 2>/dev/null)" ]; }
 # restart_stale UNIT: restart a program that runs on what has changed since; 1 when there is no need. It counts as started before
 # it is: the next apply, a moment later, would ask once more.
@@ -75,6 +123,11 @@ restart_stale() (
     is_running "$1.service" && mkdir -p "$RUN" && exec 9>"$RUN/lock" && flock 9 && is_stale "$1" && started "$1" || exit 1
     # Never waits for the job: Consul may take as long as it needs.
     systemctl --no-block try-restart "$1.service" 2>/dev/null || { rm -f "$RUN/$1.started"; exit 1; }
+)
+# reload_consul: tell Consul to read tokens and certificates anew when they have changed; 1 when there is no need
+reload_consul() (
+    is_active consul.service && exec 9>"$RUN/lock" && flock 9 && is_stale consul-reload || exit 1
+    systemctl --no-block reload consul.service && fingerprint consul-reload >"$RUN/consul-reload.started"
 )
 
 is_ipv4() (
@@ -106,6 +159,7 @@ fault() (
         UPSTREAMS) for one in $2; do is_server "$one" || say "\"$one\" is not an IPv4 address (with #port where it is not 53)"; done ;;
         DATACENTER) case $2 in *[!a-z0-9_-]*) say "\"$2\" has more than lower case letters, digits, - and _" ;; esac ;;
         NODE_NAME) case $2 in *[!A-Za-z0-9-]* | -*) say "\"$2\" has more than letters, digits and -" ;; esac ;;
+        ACL) case $2 in off | allow | deny) ;; *) say "\"$2\" is none of off, allow and deny" ;; esac ;;
         ROLE) case $2 in client | server) ;; *) say "\"$2\" is neither client nor server" ;; esac ;;
         BOOTSTRAP_EXPECT) case $2 in *[!0-9]* | ???*) say "\"$2\" is not a small number" ;; esac ;;
         *_FILE) case $2 in /*) ;; *) say "\"$2\" is not an absolute path" ;; esac ;;
@@ -142,7 +196,7 @@ load_config() {
         case $value in *\\\"*) value=$(printf '%s' "$value" | sed 's/\\"/"/g') ;; esac
         [ -n "$reason" ] || reason=$(fault "$key" "$value" | head -n 1)
         if [ -z "$reason" ]; then
-            case $key in ROLE | DATACENTER | REGISTRATOR_IMAGE) [ -n "$value" ] || reason='is empty' ;; esac
+            case $key in ROLE | ACL | DATACENTER | REGISTRATOR_IMAGE) [ -n "$value" ] || reason='is empty' ;; esac
         fi
         if [ -z "$reason" ]; then
             # The key is one of our own names and the value is not looked at.
