@@ -229,7 +229,7 @@ def test_a_producer_that_fails_empties_no_file(host: Host, action: str) -> None:
 
 
 def test_a_failing_jq_takes_no_rendered_file_away(host: Host) -> None:
-    host.write("etc/gossip", "key\n")
+    host.write("etc/gossip", "A" * 22 + "==\n")
     host.configure("GOSSIP_KEY_FILE=/etc/gossip\n")
     host.script("render", "consul")
     before = host.read("run/consul-docker-host/consul.d/encrypt.json")

@@ -109,6 +109,15 @@ def test_consul_does_not_start_in_the_clear_where_a_key_is_named(host: Host) -> 
     assert rendered(host, "encrypt")["encrypt"] == KEY
 
 
+@needs_root
+def test_an_apply_does_not_let_it_start_in_the_clear_either(host: Host) -> None:
+    """Asked to restart, it counts as started; it never was."""
+    record = host.fake("systemctl", "case $1 in is-active) echo activating ;; esac")
+    host.configure("GOSSIP_KEY_FILE=/etc/secret\n")
+    run_in_place(host, "consul-docker-host apply; /usr/lib/consul-docker-host/render consul", code=1)
+    assert calls_of(record, "consul.service")
+
+
 @pytest.mark.parametrize("kind", TOKENS)
 @pytest.mark.parametrize(("content", "said"), [*FAULTS.values(), *TOKEN_FAULTS.values()])
 def test_a_wrong_token_is_told_and_the_one_before_stays(host: Host, kind: str, content: str | None, said: str) -> None:
@@ -267,3 +276,25 @@ def test_registrator_keeps_its_token_when_the_file_goes(host: Host) -> None:
     assert mode(file) == 0o600
     assert f"--env-file {file}" in calls.read_text().splitlines()[-1]
     assert TOKEN not in calls.read_text()
+
+
+def test_no_program_gets_a_secret_as_its_argument(host: Host) -> None:
+    """Everybody can list the arguments of every process."""
+    programs = "cat chgrp chmod cksum cmp curl grep jq mkdir mv openssl rm sed stat tail tr wc"
+    records = [host.fake(name, f'exec "$(command -pv {name})" "$@"') for name in programs.split(" ")]
+    records += [host.fake(name) for name in ("consul", "docker", "systemctl", "pidof")]
+    certificates(host, "etc/secret")
+    for name, content in {"token": TOKEN, "gossip": KEY}.items():
+        give(host, f"etc/secret/{name}", content)
+    tokens = "".join(f"{name}_TOKEN_FILE=/etc/secret/token\n" for name in (*TOKENS, "REGISTRATOR"))
+    host.configure(f"HOST_IP=10.1.2.3\n{tokens}GOSSIP_KEY_FILE=/etc/secret/gossip\n" + tls_lines("etc/secret"))
+
+    host.run(COMMAND, "apply")
+    host.script("render", "consul")
+    host.run(COMMAND, "check", code=None)
+    host.script("registrator", "run")
+
+    called = "".join(record.read_text() for record in records if record.exists())
+    assert "-Rs" in called
+    assert "@-" in called
+    assert [secret for secret in (TOKEN, KEY, host.read("etc/secret/key").splitlines()[1]) if secret in called] == []
