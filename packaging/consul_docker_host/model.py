@@ -86,6 +86,8 @@ class Ports(Table):
 class Consul(Table):
     """The agent's configuration."""
 
+    run: Literal["package", "container"]
+    image: v.FixedImage
     datacenter: Annotated[str, v.matching(r"[a-z0-9_-]{1,64}", "a datacenter: lower case letters, digits, - and _")]
     node_name: Annotated[str, v.matching(r"([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)?", "a host name without dots")]
     role: Literal["client", "server"]
@@ -106,6 +108,11 @@ class Consul(Table):
     dns_token_file: v.HostFile
     services_token_file: v.HostFile
     ports: Ports
+
+    @property
+    def unit(self) -> str:
+        """The systemd unit of the agent."""
+        return "consul.service" if self.run == "package" else "consul-docker-host-agent.service"
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """Yield what does not go together."""

@@ -33,6 +33,7 @@ class Dependency(Description):
 
     deb: str = ""
     rpm: str = ""
+    when: str = ""
 
     def as_deb(self) -> str:
         """Return the relation as a control field holds it."""

@@ -18,7 +18,15 @@ from pathlib import Path
 from consul_docker_host import changelog
 from consul_docker_host.errors import BuildError
 from consul_docker_host.model import Settings
-from consul_docker_host.payload import CONFFILE_FOLDER, FORMATS, Format, PackageDescription, Source
+from consul_docker_host.payload import (
+    CONFFILE_FOLDER,
+    FORMATS,
+    Dependency,
+    Format,
+    PackageDescription,
+    Relations,
+    Source,
+)
 from consul_docker_host.plan import Entry, Plan, RepositoryPlan
 from consul_docker_host.templates import render_template, template_environment, template_variables
 from consul_docker_host.workspace import Workspace
@@ -58,6 +66,14 @@ def is_wanted(condition: str, settings: Settings) -> bool:
             raise BuildError(f"packages/*.toml: when = {condition!r}: no setting {key}")
         value = getattr(value, part)
     return str(value) == wanted if equal else bool(value)
+
+
+def wanted_relations(relations: Relations, settings: Settings) -> Relations:
+    """Return the relations whose ``when`` holds."""
+    kinds: dict[str, tuple[Dependency, ...]] = dict(relations)
+    return Relations(
+        **{kind: tuple(one for one in each if is_wanted(one.when, settings)) for kind, each in kinds.items()}
+    )
 
 
 def render_files(settings: Settings, payload: tuple[Source, ...], files: Path, epoch: int) -> Iterator[Rendered]:
@@ -162,7 +178,7 @@ def _plan(
         maintainer=settings.package.maintainer,
         homepage=settings.package.homepage,
         architecture=package.architecture,
-        relations=package.relations,
+        relations=wanted_relations(package.relations, settings),
         scripts=scripts,
         releases=releases,
         repository=_repository(settings, work),

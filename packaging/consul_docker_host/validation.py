@@ -106,6 +106,16 @@ def join_address(value: str) -> str:
     return matched(value, r"[A-Za-z0-9_=., /:@%+*\[\]-]+", "cloud auto-join without quotes")
 
 
+def fixed_image(value: str) -> str:
+    """Accept an image reference that means the same image tomorrow: with a digest, or a tag that has a number in it."""
+    matched(value, IMAGE, "an image reference such as name/consul:1.22.7")
+    name, _, digest = value.partition("@")
+    tag = name.rpartition("/")[2].partition(":")[2]
+    if not digest and not re.search(r"[0-9]", tag):
+        raise ValueError(f"{value!r} has no fixed version, such as :1.22.7")
+    return value
+
+
 def registrator_option(value: str) -> str:
     """Accept one option of Registrator's command line; those that our own settings give are refused."""
     own = {"ip", "cleanup", "resync", "retry-attempts", "ttl", "ttl-refresh", "deregister", "internal", "tags"}
@@ -138,6 +148,7 @@ Upstream = Annotated[StrictStr, AfterValidator(upstream_server)]
 Network = Annotated[StrictStr, AfterValidator(network)]
 JoinAddress = Annotated[StrictStr, AfterValidator(join_address)]
 Image = Annotated[StrictStr, matching(IMAGE, "an image reference such as name/registrator:v9.2.0")]
+FixedImage = Annotated[StrictStr, AfterValidator(fixed_image)]
 Tag = Annotated[StrictStr, matching(r"[A-Za-z0-9][A-Za-z0-9._:/=+-]{0,127}", "a tag without spaces, commas or quotes")]
 RegistratorOption = Annotated[StrictStr, AfterValidator(registrator_option)]
 Maintainer = Annotated[StrictStr, AfterValidator(maintainer)]

@@ -44,6 +44,7 @@ def host_variables(settings: Settings) -> dict[str, str]:
         "KEY_FILE": consul.key_file,
         "UPSTREAMS": " ".join(settings.dns.upstreams),
         "BRIDGES": " ".join(settings.guard.bridges),
+        "CONSUL_IMAGE": consul.image,
         "REGISTRATOR_IMAGE": registrator.image,
         "REGISTRATOR_OPTIONS": " ".join(registrator.options),
     }
@@ -53,6 +54,7 @@ def built_in_variables(settings: Settings) -> dict[str, str]:
     """Return all that usr/lib/consul-docker-host/defaults must set."""
     return host_variables(settings) | {
         "VERSION": settings.package.version,
+        "CONSUL_UNIT": settings.consul.unit,
         "INTERFACE": settings.link.interface,
         "ADDRESS": settings.link.address,
         "HTTP_PORT": str(settings.consul.ports.http),

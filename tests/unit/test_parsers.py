@@ -100,7 +100,7 @@ def test_a_refusal_is_not_remembered(work: Workspace, tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("program", "path"),
     [
-        ("systemd-analyze", "usr/lib/systemd/system/consul-docker-host.target"),
+        ("systemd-analyze", "usr/lib/systemd/system/consul-docker-host-watch.service"),
         ("dnsmasq", "etc/dnsmasq.d/consul.conf.j2"),
         ("consul", "etc/consul.d/interfaces.json.j2"),
         ("nft", "usr/lib/consul-docker-host/guard"),

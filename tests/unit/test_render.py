@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from consul_docker_host.errors import BuildError
+from consul_docker_host.payload import Format
 from consul_docker_host.plan import Plan
 from consul_docker_host.workspace import Workspace
 from tests.unit.kit import ARCHIVE_KEY, GOLDEN, RICH, copy_checkout, plan_of, replace_in, snapshot, walk
@@ -85,7 +86,26 @@ def test_what_the_settings_switch_off_is_left_out(work: Workspace) -> None:
         "usr/lib/systemd/system.conf.d/consul-docker-host.conf",
         "etc/profile.d/consul-docker-host.sh",
     }
-    assert set(off.left_out) == gone
+    assert gone <= set(off.left_out)
+    assert not [path for path in set(off.left_out) - gone if "agent" not in path]
+
+
+def test_an_agent_in_a_container_has_a_unit_of_ours_and_needs_no_package(work: Workspace) -> None:
+    package = plan_of(work)
+    container = plan_of(work, '[consul]\nrun = "container"\n')
+    system = "usr/lib/systemd/system"
+    assert paths(package) - paths(container) == {f"{system}/consul.service.d/50-consul-docker-host.conf"}
+    assert paths(container) - paths(package) == {
+        "usr/lib/consul-docker-host/agent",
+        f"{system}/consul-docker-host-agent.service",
+        f"{system}/docker.service.d/51-consul-docker-host-agent.conf",
+    }
+    makers: dict[Format, str] = {"deb": "passwd", "rpm": "shadow-utils"}
+    for package_format, maker in makers.items():
+        recommended = [set(plan.relations.named("recommends", package_format)) for plan in (package, container)]
+        assert recommended[0] - recommended[1] == {"consul"}
+        depended = [set(plan.relations.named("depends", package_format)) for plan in (package, container)]
+        assert depended[1] - depended[0] == {maker}
 
 
 def test_each_service_becomes_one_file_and_none_makes_none(work: Workspace) -> None:

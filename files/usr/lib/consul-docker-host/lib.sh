@@ -7,7 +7,7 @@ RUN=$ROOT/run/consul-docker-host
 STATE=$ROOT/var/lib/consul-docker-host
 CONFIG=$ROOT/etc/default/consul-docker-host
 SECRETS='GOSSIP_KEY_FILE CA_FILE CERT_FILE KEY_FILE AGENT_TOKEN_FILE DNS_TOKEN_FILE SERVICES_TOKEN_FILE REGISTRATOR_TOKEN_FILE'
-KEYS="$SECRETS HOST_IP RETRY_JOIN DATACENTER NODE_NAME ROLE BOOTSTRAP_EXPECT ACL UPSTREAMS BRIDGES REGISTRATOR_IMAGE REGISTRATOR_OPTIONS"
+KEYS="$SECRETS HOST_IP RETRY_JOIN DATACENTER NODE_NAME ROLE BOOTSTRAP_EXPECT ACL UPSTREAMS BRIDGES REGISTRATOR_IMAGE REGISTRATOR_OPTIONS CONSUL_IMAGE"
 LC_ALL=C
 export LC_ALL
 umask 022
@@ -101,7 +101,10 @@ file_warning() (
 # consul-reload is what Consul reads anew when it is told to.
 fingerprint() {
     case $1 in
-        consul) cat "$ROOT"/etc/consul.d/*.json "$ROOT"/etc/consul.d/*.hcl "$RUN"/consul.d/[!t]* "$RUN/consul.d/tls.json" ;;
+        consul)
+            [ "$CONSUL_UNIT" = consul.service ] || say "$CONSUL_IMAGE"
+            cat "$ROOT"/etc/consul.d/*.json "$ROOT"/etc/consul.d/*.hcl "$RUN"/consul.d/[!t]* "$RUN/consul.d/tls.json"
+            ;;
         consul-reload) cat "$RUN"/consul.d/token-* "$RUN"/tls/* ;;
         dnsmasq) cat "$ROOT"/etc/dnsmasq.d/*.conf "$ROOT/etc/dnsmasq.conf" "$RUN/dnsmasq.env" ;;
         registrator)
@@ -120,15 +123,34 @@ is_stale() { [ "$(fingerprint "$1")" != "$(cat "$RUN/$1.started" 2>/dev/null)" ]
 # restart_stale UNIT: restart a program that runs on what has changed since; 1 when there is no need. It counts as started before
 # it is: the next apply, a moment later, would ask once more.
 restart_stale() (
-    is_running "$1.service" && mkdir -p "$RUN" && exec 9>"$RUN/lock" && flock 9 && is_stale "$1" && started "$1" || exit 1
+    unit=$1.service
+    [ "$1" != consul ] || unit=$CONSUL_UNIT
+    is_running "$unit" && mkdir -p "$RUN" && exec 9>"$RUN/lock" && flock 9 && is_stale "$1" && started "$1" || exit 1
     # Never waits for the job: Consul may take as long as it needs.
-    systemctl --no-block try-restart "$1.service" 2>/dev/null || { rm -f "$RUN/$1.started"; exit 1; }
+    systemctl --no-block try-restart "$unit" 2>/dev/null || { rm -f "$RUN/$1.started"; exit 1; }
 )
 # reload_consul: tell Consul to read tokens and certificates anew when they have changed; 1 when there is no need
 reload_consul() (
-    is_active consul.service && exec 9>"$RUN/lock" && flock 9 && is_stale consul-reload || exit 1
-    systemctl --no-block reload consul.service && fingerprint consul-reload >"$RUN/consul-reload.started"
+    is_active "$CONSUL_UNIT" && exec 9>"$RUN/lock" && flock 9 && is_stale consul-reload || exit 1
+    systemctl --no-block reload "$CONSUL_UNIT" && fingerprint consul-reload >"$RUN/consul-reload.started"
 )
+# Asking a stopped Docker through its socket would start it, against its administrator's will.
+has_docker() {
+    have docker || return 1
+    case $(systemctl show -p LoadState -p ActiveState docker.service 2>/dev/null | tr '\n' ' ') in
+        *LoadState=loaded* | *LoadState=masked*) is_active docker.service || return 1 ;;
+    esac
+    docker version >/dev/null 2>&1
+}
+has_image() { docker image inspect "$1" >/dev/null 2>&1 || docker pull --quiet "$1" >/dev/null; }
+# wait_for COMMAND...: a registry that cannot be reached is asked less and less: each try costs time on a host that has other work
+wait_for() {
+    pause=2
+    until "$@"; do
+        sleep $pause
+        pause=$((pause < 60 ? pause * 2 : 60))
+    done
+}
 
 is_ipv4() (
     case $1 in '' | *[!0-9.]* | *.) exit 1 ;; esac
@@ -163,7 +185,7 @@ fault() (
         ROLE) case $2 in client | server) ;; *) say "\"$2\" is neither client nor server" ;; esac ;;
         BOOTSTRAP_EXPECT) case $2 in *[!0-9]* | ???*) say "\"$2\" is not a small number" ;; esac ;;
         *_FILE) case $2 in /*) ;; *) say "\"$2\" is not an absolute path" ;; esac ;;
-        REGISTRATOR_IMAGE) case $2 in -* | *[!A-Za-z0-9._:/@-]*) say "\"$2\" is not the name of an image" ;; esac ;;
+        *_IMAGE) case $2 in -* | *[!A-Za-z0-9._:/@-]*) say "\"$2\" is not the name of an image" ;; esac ;;
         BRIDGES) for one in $2; do
             case ${one%\*} in '' | *[!A-Za-z0-9_.-]* | ????????????????*) say "\"$one\" is not the name of an interface" ;; esac
         done ;;
@@ -196,7 +218,7 @@ load_config() {
         case $value in *\\\"*) value=$(printf '%s' "$value" | sed 's/\\"/"/g') ;; esac
         [ -n "$reason" ] || reason=$(fault "$key" "$value" | head -n 1)
         if [ -z "$reason" ]; then
-            case $key in ROLE | ACL | DATACENTER | REGISTRATOR_IMAGE) [ -n "$value" ] || reason='is empty' ;; esac
+            case $key in ROLE | ACL | DATACENTER | *_IMAGE) [ -n "$value" ] || reason='is empty' ;; esac
         fi
         if [ -z "$reason" ]; then
             # The key is one of our own names and the value is not looked at.
