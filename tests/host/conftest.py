@@ -7,12 +7,16 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from consul_docker_host.payload import collect_payload, load_package
 from consul_docker_host.render import render_files
 from consul_docker_host.settings import load_settings
+
+if TYPE_CHECKING:
+    from tests.host.sound import Sound
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTS = "usr/lib/consul-docker-host"
@@ -100,6 +104,26 @@ def host(rendered: Path, tmp_path: Path) -> Host:
     shutil.copytree(rendered, tmp_path / "root", symlinks=True)
     (tmp_path / "fakes").mkdir()
     return Host(root=tmp_path / "root", fakes=tmp_path / "fakes")
+
+
+@pytest.fixture(scope="session")
+def sound_template(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # Here and not above: that module imports this one.
+    from tests.host.sound import make_sound  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("sound")
+    shutil.copytree(rendered, folder / "root", symlinks=True)
+    make_sound(Host(root=folder / "root", fakes=folder / "fakes"))
+    return folder
+
+
+@pytest.fixture
+def sound(sound_template: Path, tmp_path: Path) -> Sound:
+    """Give a host on which every link of the chain is well."""
+    from tests.host.sound import Sound  # noqa: PLC0415
+
+    shutil.copytree(sound_template, tmp_path / "sound", symlinks=True)
+    return Sound(host=Host(root=tmp_path / "sound/root", fakes=tmp_path / "sound/fakes"))
 
 
 @pytest.fixture

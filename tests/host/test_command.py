@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.host.conftest import COMMAND, REPOSITORY, SCRIPTS, Host, needs_root, render
 from tests.host.inplace import calls_of, run_in_place
@@ -24,18 +25,21 @@ from tests.host.inplace import calls_of, run_in_place
         ["check", "--yaml"],
         ["docker-dns"],
         ["docker-dns", "maybe"],
+        ["docker-dns", "on", "off"],
         ["env", "x"],
+        ["env", "--docker", "--compose"],
+        ["status", "--json"],
     ],
 )
-def test_an_unknown_argument_is_one_line_and_exit_2(host: Host, arguments: list[str]) -> None:
-    done = host.run(COMMAND, *arguments, code=2)
+def test_an_unknown_argument_is_one_line_and_exit_3(host: Host, arguments: list[str]) -> None:
+    done = host.run(COMMAND, *arguments, code=3)
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
 
 
 def test_help_names_every_command(host: Host) -> None:
     said = host.run(COMMAND, "--help").stdout
-    assert all(f"  {name}" in said for name in ("status", "check", "apply", "env", "docker-dns"))
+    assert all(f"  {name}" in said for name in ("status", "check", "apply", "env [--docker | --compose]", "docker-dns"))
 
 
 def test_env_can_be_evaluated(host: Host) -> None:
@@ -44,6 +48,17 @@ def test_env_can_be_evaluated(host: Host) -> None:
         ["sh", "-c", f'{said} echo "$CONSUL_HTTP_ADDR"'.replace("\n", ";")], check=True, capture_output=True
     )
     assert done.stdout == b"169.254.1.1:8500\n"
+
+
+def test_env_gives_the_options_of_docker_run(host: Host) -> None:
+    said = host.run(COMMAND, "env", "--docker").stdout
+    assert said == "--dns 169.254.1.1 --env-file /etc/consul-docker-host/container.env\n"
+    assert (host.root / said.split()[-1].lstrip("/")).is_file()
+
+
+def test_env_gives_the_lines_of_a_compose_file(host: Host) -> None:
+    said = YAML(typ="safe").load(host.run(COMMAND, "env", "--compose").stdout)
+    assert said == {"dns": ["169.254.1.1"], "env_file": ["/etc/consul-docker-host/container.env"]}
 
 
 def test_apply_render_writes_below_run_alone(host: Host) -> None:
@@ -61,19 +76,19 @@ def test_check_says_for_each_broken_link_what_mends_it(host: Host, tmp_path: Pat
     host.write("run/consul-docker-host/running", "")
     textfile = tmp_path / "consul.prom"
 
-    report = json.loads(host.run(COMMAND, "check", "--json", "--prometheus", str(textfile), code=1).stdout)
+    report = json.loads(host.run(COMMAND, "check", "--json", "--prometheus", str(textfile), code=2).stdout)
 
     assert report["ok"] is False
     states = {link["name"]: link["state"] for link in report["links"]}
     assert states["settings"] == "ok"
-    assert states["link"] == states["dnsmasq"] == "fail"
+    assert states["link"] == states["dnsmasq"] == "broken"
     assert all(link["remedy"] for link in report["links"] if link["state"] != "ok")
     assert 'consul_docker_host_link{link="dnsmasq"} 0\n' in textfile.read_text()
 
 
 def test_check_names_a_foreign_bind_interfaces(host: Host) -> None:
     host.write("etc/dnsmasq.d/lan.conf", "bind-interfaces\n")
-    said = host.run(COMMAND, "check", code=1).stdout
+    said = host.run(COMMAND, "check", code=2).stdout
     assert "bind-interfaces in /etc/dnsmasq.d/lan.conf" in said
 
 

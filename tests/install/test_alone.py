@@ -54,8 +54,8 @@ def test_the_check_says_what_is_missing(host: Host) -> None:
     result = host.run("consul-docker-host check --json", check=False)
     answer = json.loads(result.stdout)
     links = {link["name"]: link for link in answer["links"]}
-    assert (result.returncode, answer["ok"]) == (1, False)
-    assert links["consul"]["state"] == "fail"
+    assert (result.returncode, answer["ok"]) == (2, False)
+    assert links["consul"]["state"] == "broken"
     assert "install" in links["consul"]["remedy"]
     assert links["docker"]["state"] == "warn"
     assert "install" in links["docker"]["remedy"].lower()

@@ -79,7 +79,7 @@ def test_a_cluster_that_denies_by_default_begins(cluster: Cluster) -> None:
 
 def test_the_check_says_what_a_host_without_tokens_needs(cluster: Cluster) -> None:
     found = links(cluster.server)
-    assert found["api"]["state"] == "fail"
+    assert found["api"]["state"] == "broken"
     assert "AGENT_TOKEN_FILE=" in found["api"]["remedy"]
     assert "DNS_TOKEN_FILE=" in found["dns"]["remedy"]
     assert cluster.server.output(f"{DIG} consul.service.consul") == ""

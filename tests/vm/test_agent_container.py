@@ -108,7 +108,7 @@ def test_a_host_without_the_image_resolves_and_says_what_is_missing(a: Guest) ->
     assert a.output(f"systemctl is-active {AGENT}") == "active"
     links = json.loads(a.run(f"{NAME} check --json", check=False, seconds=90).stdout)["links"]
     (consul,) = [link for link in links if link["name"] == "consul"]
-    assert (consul["state"], AGENT in consul["remedy"]) == ("fail", True)
+    assert (consul["state"], AGENT in consul["remedy"]) == ("broken", True)
 
 
 def test_the_agent_starts_when_its_image_is_there(pair: Pair) -> None:

@@ -72,7 +72,7 @@ def test_an_install_without_consul_does_what_it_can(host: Guest, before: str) ->
     assert "dummy" in host.output("ip -details link show dev dummy0")
     assert f" {ADDRESS}/32 " in host.output("ip -4 -o address show dev dummy0")
     states = check(host)
-    assert states["consul"] == "fail"
+    assert states["consul"] == "broken"
     assert {states[name] for name in ("settings", "link", "address", "guard")} == {"ok"}
     assert host.failed_units() == ""
 
