@@ -91,6 +91,18 @@ FAULTS = {
         says=(*LOOPING, ("units", units(consul="loaded inactive dead"))),
         also=AFTER_CONSUL,
     ),
+    "consul skipped": Fault(
+        link="consul",
+        state="broken",
+        text="does not start without /etc/consul.d/consul.hcl",
+        remedy="data_dir",
+        says=(
+            *LOOPING,
+            ("units", units(consul="loaded inactive dead")),
+            ("unit", "[Unit]\nConditionFileNotEmpty=/etc/consul.d/consul.hcl\n"),
+        ),
+        also=AFTER_CONSUL,
+    ),
     "consul masked": Fault(
         link="consul",
         state="broken",

@@ -22,7 +22,7 @@ EMPTY = r"printf '\022\064\201\200\000\001\000\000\000\000\000\000'"
 
 # Each shows a file of the folder $D, named after what is asked.
 FAKES = {
-    "systemctl": 'case $1 in show) cat "$D/units" ;; esac',
+    "systemctl": 'case $1 in show) cat "$D/units" ;; cat) cat "$D/unit" ;; esac',
     "ip": """case "$*" in
         "-o link show dev dummy0"*) cat "$D/link" ;;
         "-4 -o address show to"*) cat "$D/address" ;;
@@ -71,6 +71,7 @@ DATA = {
     'udp UNCONN 0 0 169.254.1.1:53 0.0.0.0:* users:(("dnsmasq",pid=8,fd=3))\n'
     'udp UNCONN 0 0 127.0.0.53%lo:53 0.0.0.0:* users:(("systemd-resolve",pid=9,fd=3))\n',
     "owner": "",
+    "unit": "[Unit]\nConditionFileNotEmpty=/etc/consul.d/agent.json\n",
     "agent.self": '{"Config": {"Server": true, "NodeName": "host-a", "Datacenter": "dc1", "Version": "1.22.7"},'
     ' "Member": {"Addr": "10.0.0.5"}}',
     "status.leader": '"10.0.0.5:8300"',
