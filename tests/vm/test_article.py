@@ -117,6 +117,14 @@ def test_a_container_elsewhere_finds_and_reaches_it(a: Guest, b: Guest) -> None:
     assert json.loads(found)[0]["ServiceName"] == "webservice"
 
 
+def test_the_check_asks_inside_a_container(a: Guest, b: Guest) -> None:
+    for guest, container in ((a, "client"), (b, "web")):
+        answer = json.loads(guest.run(f"{NAME} check --json", check=False, seconds=90).stdout)
+        lines = {link["name"]: link for link in answer["links"]}
+        assert lines["container"]["text"].startswith(f"asked from inside: {container}"), lines
+        assert {name for name, line in lines.items() if line["state"] != "ok"} == set(), lines
+
+
 def test_a_container_keeps_keys_and_takes_locks(a: Guest) -> None:
     assert "Success" in exec_in_client(a, "consul kv put story/key told")
     assert exec_in_client(a, "consul kv get story/key") == "told"
