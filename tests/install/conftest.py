@@ -21,6 +21,7 @@ from tests.support.engine import running_engine
 from tests.support.host import Host
 from tests.support.images import base_image, system_recipe
 from tests.support.packages import Installer
+from tests.support.registrator import standin_program
 from tests.support.schedule import pytest_xdist_make_scheduler
 from tests.support.upstream import Upstream, running_upstream
 
@@ -37,6 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--distro", default="", metavar="NAME", help="only this distribution of distributions.toml")
     group.addoption("--story", default="", metavar="WORD", help="only the stories with this word in their file's name")
     group.addoption("--package", default="", metavar="PATH", help="this package, not the one in dist/")
+    group.addoption("--registrator", default="", metavar="PATH", help="this static Registrator, not the stand-in")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -93,6 +95,13 @@ def package(request: pytest.FixtureRequest, distribution: Distribution) -> Path:
     if not found:
         raise BuildError(f"dist/ holds no {pattern}", hint="./inv build")
     return found[-1]
+
+
+@pytest.fixture(scope="session")
+def registrator(request: pytest.FixtureRequest) -> Path:
+    """Give Registrator's program: what --registrator names, or the stand-in."""
+    given = str(request.config.getoption("registrator"))
+    return Path(given).resolve(strict=True) if given else standin_program()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from consul_docker_host.errors import BuildError
 from consul_docker_host.workspace import ROOT
 from tests.support.distributions import select
 from tests.support.vm.disk import baked_disk, guest_disk
-from tests.support.vm.guest import Guest, running_guest
+from tests.support.vm.guest import MEMORY, Guest, running_guest
 from tests.support.vm.hosts import SETTINGS_PATH, Uplink, settings_text, stock
 from tests.support.vm.lan import Lan, running_lan
 
@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("vm", "booted machines (tests/vm)")
     with contextlib.suppress(ValueError):  # the install stories have it too: who comes first defines the option
         group.addoption("--package", default="", metavar="PATH", help="this package, not the one in dist/")
+        group.addoption("--registrator", default="", metavar="PATH", help="this static Registrator, not the stand-in")
     group.addoption("--rounds", type=int, default=5, metavar="N", help="of each measurement in bench_host.py")
 
 
@@ -39,6 +40,13 @@ def package(request: pytest.FixtureRequest) -> Path:
     return found[-1]
 
 
+@pytest.fixture(scope="session")
+def registrator(request: pytest.FixtureRequest) -> Path | None:
+    """Give the Registrator that --registrator names; None: the stand-in."""
+    given = str(request.config.getoption("registrator"))
+    return Path(given).resolve(strict=True) if given else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bed:
     """Where guests are made: a network of their own, and the folder that keeps their disks and consoles."""
@@ -47,6 +55,7 @@ class Bed:
     folder: Path
     stack: contextlib.ExitStack
     package: Path
+    registrator: Path | None
 
     def guest(
         self,
@@ -57,18 +66,19 @@ class Bed:
         uplink: Uplink,
         is_baked: bool = False,
         has_package: bool = True,
+        memory: str = MEMORY,
         settings: Mapping[str, str] | None = None,
         more: Uplink | None = None,
     ) -> Guest:
         """Switch a guest on; it ends with the module that uses it.
 
         A baked one has Consul in it and, unless ``has_package`` is False, the package, with ``settings`` in the host's
-        own file before its first boot. ``more`` are files and links beside those of the uplink.
+        own file before its first boot. ``more`` are files and links beside those of the uplink; ``memory`` is in MiB.
         """
         chosen = select(distribution)[0]
         disk = baked_disk(chosen, self.package if has_package else None) if is_baked else guest_disk(chosen)
         extra = more or Uplink(files={})
-        files: dict[str, str | bytes | Path] = {**stock(self.package), **uplink.files, **extra.files}
+        files: dict[str, str | bytes | Path] = {**stock(self.package, self.registrator), **uplink.files, **extra.files}
         if settings:
             files[SETTINGS_PATH] = settings_text(settings)
         made = running_guest(
@@ -79,6 +89,7 @@ class Bed:
             number=number,
             files=files,
             links={**uplink.links, **extra.links},
+            memory=memory,
         )
         return self.stack.enter_context(made)
 
@@ -91,6 +102,6 @@ def lan() -> Iterator[Lan]:
 
 
 @pytest.fixture(scope="module")
-def bed(lan: Lan, package: Path) -> Iterator[Bed]:
+def bed(lan: Lan, package: Path, registrator: Path | None) -> Iterator[Bed]:
     with contextlib.ExitStack() as stack:
-        yield Bed(lan=lan, folder=lan.folder, stack=stack, package=package)
+        yield Bed(lan=lan, folder=lan.folder, stack=stack, package=package, registrator=registrator)

@@ -68,6 +68,7 @@ class Guest:
     lan: Lan
     folder: Path
     agent: Agent
+    memory: str = MEMORY
     power: Power | None = field(default=None, init=False)
 
     @property
@@ -86,7 +87,16 @@ class Guest:
         chardevs = f"socket,id=agent,path={self.agent.path},server=on,wait=off"
         mac = ":".join(f"{byte:02x}" for byte in mac_of(self.number))
         argv = [
-            *("qemu-system-x86_64", *ACCELERATOR, "-m", MEMORY, "-nodefaults", "-display", "none", "-no-user-config"),
+            *(
+                "qemu-system-x86_64",
+                *ACCELERATOR,
+                "-m",
+                self.memory,
+                "-nodefaults",
+                "-display",
+                "none",
+                "-no-user-config",
+            ),
             *("-kernel", str(self.disk.kernel), "-initrd", str(self.disk.initrd), "-append", KERNEL_ARGUMENTS),
             *("-drive", f"file={self.folder / 'disk.qcow2'},format=qcow2,if=virtio,cache=unsafe"),
             *("-drive", f"file={self.folder / 'identity.tar'},format=raw,if=virtio,readonly=on"),
@@ -221,6 +231,7 @@ def running_guest(
     number: int,
     files: Mapping[str, str | bytes | Path],
     links: Mapping[str, str],
+    memory: str = MEMORY,
 ) -> Iterator[Guest]:
     """Give a guest that was switched on a moment ago; at the end of the block nothing of it runs.
 
@@ -237,7 +248,8 @@ def running_guest(
         "/etc/hosts": f"127.0.0.1\tlocalhost\n127.0.1.1\t{name}\n",
     }
     (folder / "identity.tar").write_bytes(identity_tar({**identity, **files}, links))
-    guest = Guest(name=name, number=number, disk=disk, lan=lan, folder=folder, agent=Agent(path=folder / "agent"))
+    agent = Agent(path=folder / "agent")
+    guest = Guest(name=name, number=number, disk=disk, lan=lan, folder=folder, agent=agent, memory=memory)
     try:
         guest.switch_on()
         yield guest

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import io
 import tarfile
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from consul_docker_host.workspace import cache_folder, content_key, replacing
-from tests.support.golang import build_program
-from tests.support.locks import FileLock
 from tests.support.packages import ADDRESS, NAME
+from tests.support.registrator import standin_program
 from tests.support.vm.guest import Guest
 from tests.support.vm.lan import NETWORK, ROUTER, address_of
 
@@ -20,7 +17,6 @@ SETTINGS_PATH = f"/etc/default/{NAME}"
 PACKAGE_PATH = f"/var/tmp/{NAME}.deb"
 REGISTRATOR_TAR, TOOLS_TAR = "/var/tmp/registrator.tar", "/var/tmp/tools.tar"
 REGISTRATOR_IMAGE = "fayrus/registrator:v9.2.0"  # the name that the settings have
-STANDIN = Path(__file__).resolve().parents[1] / "registrator-standin"
 STATIC_RESOLVER = f"# by hand\nnameserver {ROUTER}\n"
 INSTALL_SECONDS = 240.0
 DIG = "dig +short +time=2 +tries=2"
@@ -28,6 +24,7 @@ DIG = "dig +short +time=2 +tries=2"
 # The programs of containers are the guest's own, mounted: an image of them would be as big as the guest.
 RUN = f"docker run --volume /usr:/usr:ro --dns {ADDRESS} --env-file /etc/{NAME}/container.env"
 TOOLS = "tools:latest"
+TINY = "tiny:latest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,17 +61,9 @@ def networkd(number: int, *, is_dhcp: bool = False) -> Uplink:
     )
 
 
-def registrator_tar() -> bytes:
-    """Return the root of the image that stands in for Registrator's, built on the first call."""
-    sources = [(STANDIN / name).read_bytes() for name in ("go.mod", "main.go")]
-    program = cache_folder("vm") / f"registrator-{content_key(sources)[:12]}"
-    with FileLock(program.with_suffix(".lock")):
-        if not program.exists():
-            with replacing(program, mode=0o755) as beside, tempfile.TemporaryDirectory() as folder:
-                built = Path(folder) / "registrator"
-                build_program(STANDIN, ".", built)
-                beside.write_bytes(built.read_bytes())
-    return _tar({"registrator": program.read_bytes()})
+def registrator_tar(program: Path | None = None) -> bytes:
+    """Return the root of Registrator's image: a static program's, or the stand-in's, built on the first call."""
+    return _tar({"registrator": (program or standin_program()).read_bytes()})
 
 
 def tools_tar() -> bytes:
@@ -101,9 +90,9 @@ def _tar(files: Mapping[str, bytes], *, links: Mapping[str, str] | None = None, 
     return buffer.getvalue()
 
 
-def stock(package: Path) -> dict[str, str | bytes | Path]:
+def stock(package: Path, registrator: Path | None = None) -> dict[str, str | bytes | Path]:
     """Return what lies ready on every guest: the package under test and the images that cannot be pulled."""
-    return {PACKAGE_PATH: package, REGISTRATOR_TAR: registrator_tar(), TOOLS_TAR: tools_tar()}
+    return {PACKAGE_PATH: package, REGISTRATOR_TAR: registrator_tar(registrator), TOOLS_TAR: tools_tar()}
 
 
 def load_images(guest: Guest) -> None:
@@ -134,6 +123,13 @@ def configure(guest: Guest, **settings: str) -> None:
     """Set keys of the host's own file and put them into effect."""
     guest.put("/var/tmp/settings", settings_text(settings))
     guest.run(f"cat /var/tmp/settings >>{SETTINGS_PATH} && {NAME} apply")
+
+
+def load_tiny_image(guest: Guest) -> None:
+    """Put a web server into the guest's Docker that is small enough for a hundred containers."""
+    entry = '["/bin/busybox", "httpd", "-f", "-h", "/", "-p"]'
+    change = f"--change 'ENTRYPOINT {entry}' --change 'CMD [\"80\"]'"
+    guest.run(f"tar -C /usr -c bin/busybox | docker import {change} - {TINY}")
 
 
 def start_web(guest: Guest, name: str, *, options: str) -> None:
