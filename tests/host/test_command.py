@@ -101,7 +101,7 @@ def test_registrator_publishes_the_agents_address(host: Host) -> None:
     host.script("registrator", "run")
 
     run = calls.read_text().splitlines()[-1]
-    assert run.startswith("run --rm --name consul-docker-host-registrator --net=host --security-opt label=disable")
+    assert run.startswith("run --rm --restart no --name consul-docker-host-registrator --net=host ")
     assert (
         "--volume /var/run/docker.sock:/tmp/docker.sock fayrus/registrator:v9.2.0 -ip 10.1.2.3 -cleanup -resync 30"
         in run

@@ -22,6 +22,14 @@ is_systemd() { [ -z "$ROOT" ] && [ -d /run/systemd/system ] && have systemctl; }
 is_active() { is_systemd && systemctl --quiet is-active "$1" 2>/dev/null; }
 # Also a unit whose start never ends, as Consul's own does before it has joined, or one between two attempts.
 is_running() { is_systemd && case $(systemctl is-active "$1" 2>/dev/null) in active | activating | reloading) ;; *) false ;; esac; }
+# Asking a stopped Docker through its socket would start it, against its administrator's will. A hung one never answers:
+# whoever asks sets a time.
+may_ask_docker() {
+    have docker || return 1
+    case $(systemctl show -p LoadState -p ActiveState docker.service 2>/dev/null | tr '\n' ' ') in
+        *LoadState=loaded* | *LoadState=masked*) is_active docker.service ;;
+    esac
+}
 api() ( # PATH: ask the local agent, as the agent itself
     token=
     [ ! -f "$ROOT$AGENT_TOKEN_FILE" ] || token=$(word "$AGENT_TOKEN_FILE" 2>/dev/null) || :
@@ -136,6 +144,7 @@ fingerprint() {
         dnsmasq) cat "$ROOT"/etc/dnsmasq.d/*.conf "$ROOT/etc/dnsmasq.conf" "$RUN/dnsmasq.env" ;;
         registrator)
             say "$REGISTRATOR_IMAGE $REGISTRATOR_FLAGS $REGISTRATOR_OPTIONS $HOST_IP"
+            cat "$LIB/registrator"
             # Without a usable file it keeps the token that it had.
             if [ -n "$(file_fault REGISTRATOR_TOKEN_FILE)" ]; then cat "$RUN/registrator.env"; elif [ -n "$REGISTRATOR_TOKEN_FILE" ]; then registrator_env; fi
             ;;
@@ -162,13 +171,7 @@ reload_consul() (
     systemctl --no-block reload "$CONSUL_UNIT" && fingerprint consul-reload >"$RUN/consul-reload.started"
 )
 # Asking a stopped Docker through its socket would start it, against its administrator's will.
-has_docker() {
-    have docker || return 1
-    case $(systemctl show -p LoadState -p ActiveState docker.service 2>/dev/null | tr '\n' ' ') in
-        *LoadState=loaded* | *LoadState=masked*) is_active docker.service || return 1 ;;
-    esac
-    docker version >/dev/null 2>&1
-}
+has_docker() { may_ask_docker && timeout 10 docker version >/dev/null 2>&1; }
 has_image() { docker image inspect "$1" >/dev/null 2>&1 || docker pull --quiet "$1" >/dev/null; }
 # wait_for COMMAND...: a registry that cannot be reached is asked less and less: each try costs time on a host that has other work
 wait_for() {

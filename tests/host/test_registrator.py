@@ -1,0 +1,295 @@
+"""Registrator's container and what it leaves: its rights, its token, its registrations; the containers that ask us."""
+
+from __future__ import annotations
+
+import http.server
+import itertools
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from tests.host.conftest import SCRIPTS, Host, needs_root
+from tests.host.inplace import calls_of, run_in_place
+
+HOSTNAME = Path("/proc/sys/kernel/hostname").read_text(encoding="ascii").strip()
+OURS = [f"{HOSTNAME}:web:80", f"{HOSTNAME}:a.b-c_d:53:udp"]
+FOREIGN = ["web", "other:web:80", f"{HOSTNAME}:web", f"{HOSTNAME}:a:b:80", f"{HOSTNAME}2:web:80", "custom-id"]
+# The first Docker with each option of `docker run`; what came after 20.10 would keep older hosts out.
+OPTIONS = {
+    "--cap-drop": (1, 2),
+    "--env-file": (1, 2),
+    "--log-driver": (1, 6),
+    "--log-opt": (1, 7),
+    "--memory": (1, 0),
+    "--name": (1, 0),
+    "--net": (1, 0),
+    "--pids-limit": (1, 11),
+    "--read-only": (1, 5),
+    "--restart": (1, 2),
+    "--rm": (1, 0),
+    "--security-opt": (1, 3),
+    "--userns": (1, 10),
+    "--volume": (1, 0),
+}
+
+
+@dataclass
+class Agent:
+    """A Consul agent's API, as far as `registrator forget` uses it."""
+
+    services: list[str]
+    port: int = 0
+    tokens: set[str | None] = field(default_factory=set)
+    is_stuck: bool = False  # without a leader a deregistration is answered late
+    is_denying: bool = False
+
+
+@pytest.fixture
+def agent(host: Host) -> Iterator[Agent]:
+    """Give an agent where the host's scripts look for one."""
+    state = Agent(services=[*OURS, *FOREIGN])
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.answer(json.dumps({name: {} for name in state.services}).encode())
+
+        def do_PUT(self) -> None:
+            state.tokens.add(self.headers["X-Consul-Token"])
+            if state.is_denying:
+                self.send_error(403)
+                return
+            state.services.remove(unquote(self.path.removeprefix("/v1/agent/service/deregister/")))
+            if state.is_stuck:
+                time.sleep(7)
+            self.answer(b"")
+
+        def answer(self, body: bytes) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        state.port = server.server_address[1]
+        defaults = host.root / SCRIPTS / "defaults"
+        defaults.write_text(defaults.read_text() + f"ADDRESS=127.0.0.1\nHTTP_PORT={state.port}\n")
+        yield state
+        server.shutdown()
+
+
+def run_line(host: Host) -> list[str]:
+    """Return the words of `docker run` as the script calls it."""
+    host.fake("systemctl")
+    calls = host.fake("docker")
+    host.script("registrator", "run")
+    return calls.read_text().splitlines()[-1].partition(" fayrus/registrator")[0].split()
+
+
+def test_the_container_has_no_more_rights_than_it_needs(host: Host) -> None:
+    host.configure("HOST_IP=10.1.2.3\n")
+    words = run_line(host)
+    assert {"--read-only", "--cap-drop=ALL"} <= set(words)
+    pairs = set(itertools.pairwise(words))
+    assert {("--security-opt", "no-new-privileges"), ("--pids-limit", "256"), ("--memory", "128m")} <= pairs
+    assert {("--restart", "no"), ("--log-opt", "max-size=1m"), ("--log-driver", "json-file")} <= pairs
+
+
+def test_a_docker_of_2020_knows_every_option(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret")
+    host.configure(f"HOST_IP=10.1.2.3\nREGISTRATOR_TOKEN_FILE={tmp_path}/token\n")
+    (host.root / "run/consul-docker-host").mkdir(parents=True)
+    options = {word.partition("=")[0] for word in run_line(host) if word.startswith("--")}
+    assert options <= OPTIONS.keys()
+    assert max(OPTIONS[name] for name in options) <= (20, 10)
+
+
+def test_the_file_of_the_token_never_keeps_a_wider_mode(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret\n")
+    host.configure(f"HOST_IP=10.1.2.3\nREGISTRATOR_TOKEN_FILE={tmp_path}/token\n")
+    file = host.write("run/consul-docker-host/registrator.env", "old")
+    file.chmod(0o666)
+    run_line(host)
+    assert file.read_text() == "CONSUL_HTTP_TOKEN=s3cret\n"
+    assert file.stat().st_mode & 0o777 == 0o640
+    host.script("registrator", "stop")
+    assert not file.exists()
+
+
+def test_forget_takes_out_what_registrator_made_on_this_host(host: Host, agent: Agent) -> None:
+    done = host.script("registrator", "forget")
+    assert (done.stdout, done.stderr) == ("", "")
+    assert agent.services == FOREIGN
+    assert agent.tokens == {None}
+
+
+def test_forget_shows_its_token_to_consul_alone(host: Host, agent: Agent, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret\n")
+    host.configure(f"REGISTRATOR_TOKEN_FILE={tmp_path}/token\n")
+    calls = host.fake("curl", 'exec /usr/bin/curl "$@"')
+    host.script("registrator", "forget")
+    assert agent.services == FOREIGN
+    assert agent.tokens == {"s3cret"}
+    assert "s3cret" not in calls.read_text()
+
+
+def test_forget_says_what_consul_keeps(host: Host, agent: Agent) -> None:
+    agent.is_denying = True
+    said = host.script("registrator", "forget", code=1).stderr
+    assert said.startswith("consul-docker-host: Consul keeps 2 services of Registrator;")
+    assert "REGISTRATOR_TOKEN_FILE" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_forget_does_not_wait_for_a_leader(host: Host, agent: Agent) -> None:
+    agent.is_stuck = True
+    agent.services += [f"{HOSTNAME}:many{number}:80" for number in range(30)]
+    begin = time.monotonic()
+    host.script("registrator", "forget")
+    assert time.monotonic() - begin < 10
+    assert agent.services == FOREIGN
+
+
+def test_forget_is_silent_without_consul(host: Host, agent: Agent) -> None:
+    agent.services.clear()
+    defaults = host.root / SCRIPTS / "defaults"
+    defaults.write_text(defaults.read_text() + "HTTP_PORT=1\n")
+    done = host.script("registrator", "forget")
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def container(name: str, *, dns: str = "", variable: str = "", resolv_conf: str = "") -> dict[str, object]:
+    """Return what Docker tells of a container."""
+    return {
+        "Name": f"/{name}",
+        "ResolvConfPath": resolv_conf,
+        "HostConfig": {"Dns": [dns] if dns else None},
+        "Config": {"Env": ["PATH=/bin", *([f"CONSUL_HTTP_ADDR={variable}"] if variable else [])]},
+    }
+
+
+def fake_containers(host: Host, *containers: dict[str, object]) -> Path:
+    """Let these containers run; return the record of what Docker is asked."""
+    host.write("inspected", json.dumps(containers))
+    return host.fake("docker", f"case $1 in ps) echo id ;; inspect) cat {host.root}/inspected ;; esac")
+
+
+@pytest.mark.parametrize(("step", "fate"), [("off", "go on asking"), ("remove", "nobody answers any more")])
+def test_containers_that_ask_the_address_are_named(host: Host, step: str, fate: str) -> None:
+    host.fake("systemctl")
+    for name, server in (("ours", "169.254.1.1"), ("near", "169.254.1.10")):
+        host.write(f"docker/{name}", f"nameserver {server} # a note\n")
+    fake_containers(
+        host,
+        container("by-flag", dns="169.254.1.1"),
+        container("by-variable", variable="http://169.254.1.1:8500"),
+        container("by-docker", resolv_conf="/docker/ours"),
+        container("other", dns="169.254.1.10", variable="169.254.1.10:8500", resolv_conf="/docker/near"),
+        container("consul-docker-host-registrator", resolv_conf="/docker/ours"),
+    )
+    done = host.script("docker-dns", step)
+    assert len(done.stderr.splitlines()) == 1
+    assert fate in done.stderr
+    assert done.stderr.endswith(": by-flag by-variable by-docker\n")
+
+
+def test_nothing_is_said_where_no_container_asks(host: Host) -> None:
+    host.fake("systemctl")
+    fake_containers(host, container("other"))
+    assert host.script("docker-dns", "remove").stderr == ""
+
+
+@pytest.mark.parametrize("step", [("docker-dns", "remove"), ("registrator", "stop")])
+def test_a_stopped_docker_is_not_asked(host: Host, step: tuple[str, str]) -> None:
+    """Its socket would start it."""
+    host.fake("systemctl", "echo LoadState=loaded; echo ActiveState=inactive")
+    calls = fake_containers(host, container("by-flag", dns="169.254.1.1"))
+    assert host.script(*step).stderr == ""
+    assert not calls.exists()
+
+
+@pytest.mark.parametrize("step", [("docker-dns", "remove"), ("registrator", "stop")])
+def test_a_hung_docker_is_not_waited_for(host: Host, step: tuple[str, str]) -> None:
+    host.fake("systemctl")
+    host.fake("docker", "exec sleep 50")
+    begin = time.monotonic()
+    host.script(*step)
+    assert time.monotonic() - begin < 15
+
+
+@needs_root
+def test_a_new_version_of_the_script_makes_a_new_container(host: Host) -> None:
+    record = host.fake("systemctl", "case $1 in is-active) echo active ;; esac")
+    change = "cp -p /usr/lib/consul-docker-host/registrator /run/new; echo '#' >>/run/new"
+    mount = "mount --bind /run/new /usr/lib/consul-docker-host/registrator"
+    run_in_place(
+        host, f"consul-docker-host apply; consul-docker-host apply; {change}; {mount}; consul-docker-host apply"
+    )
+    assert len([call for call in calls_of(record, "try-restart") if call.endswith("registrator.service")]) == 2
+
+
+UPGRADE = """
+consul-docker-host apply
+cat >/run/start <<'END'
+exec dnsmasq -C /dev/null --no-resolv --no-hosts --bind-dynamic --listen-address=169.254.1.1 --pid-file=/run/dnsmasq.pid
+END
+sh /run/start
+trap 'kill $(cat /run/dnsmasq.pid)' EXIT
+"""
+# A restart that takes a while, and that begins after the request.
+SLOW_RESTART = """case "$*" in
+    is-active*) echo active ;;
+    *try-restart*dnsmasq.service)
+        : >/run/job
+        (sleep 0.2; kill $(cat /run/dnsmasq.pid); sleep 0.8; sh /run/start; rm /run/job) & ;;
+    *show*Job*) if [ -e /run/job ]; then echo Job=7; fi ;;
+esac"""
+
+
+@needs_root
+def test_an_upgrade_that_restarts_nothing_says_so(host: Host) -> None:
+    host.fake("systemctl", "case $1 in is-active) echo active ;; esac")
+    left = "sleep 0.3; ls /run/consul-docker-host; pgrep -fxc '/bin/sh /usr/share/consul-docker-host/upgrade'"
+    said = run_in_place(host, f"{UPGRADE} /usr/share/consul-docker-host/upgrade; {left} || :").stdout.splitlines()
+    assert "consul-docker-host: DNS kept answering" in said
+    assert said[-1] == "0", "the questions have ended"
+    assert not [line for line in said if "dns-probes" in line]
+
+
+@needs_root
+def test_an_upgrade_says_how_long_dns_was_away(host: Host) -> None:
+    host.fake("systemctl", SLOW_RESTART)
+    change = "echo UPSTREAMS=192.0.2.1 >>/etc/default/consul-docker-host"
+    said = run_in_place(host, f"{UPGRADE} {change}; /usr/share/consul-docker-host/upgrade").stdout.splitlines()[-1]
+    seconds = float(said.removeprefix("consul-docker-host: DNS was away for ").removesuffix(" s"))
+    assert 0.7 <= seconds <= 3
+
+
+@needs_root
+def test_an_upgrade_waits_five_seconds_at_most(host: Host) -> None:
+    host.fake(
+        "systemctl",
+        'case "$*" in is-active*) echo active ;; *try-restart*dnsmasq*) kill $(cat /run/dnsmasq.pid) ;; esac',
+    )
+    change = "echo UPSTREAMS=192.0.2.1 >>/etc/default/consul-docker-host"
+    begin = time.monotonic()
+    said = run_in_place(host, f"{UPGRADE} {change}; /usr/share/consul-docker-host/upgrade; trap - EXIT").stdout
+    assert said.splitlines()[-1].startswith("consul-docker-host: DNS does not answer since the upgrade")
+    assert time.monotonic() - begin < 20
+
+
+@needs_root
+def test_an_upgrade_where_dns_is_off_says_nothing_of_it(host: Host) -> None:
+    host.fake("systemctl")
+    assert run_in_place(host, "/usr/share/consul-docker-host/upgrade").stdout == ""
