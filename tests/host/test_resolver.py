@@ -151,3 +151,26 @@ def test_servers_named_for_the_host_replace_those_of_resolv_conf(host: Host) -> 
     host.script("render", "dnsmasq")
 
     assert "--no-resolv --server=10.0.0.3 --server=10.0.0.4" in host.read("run/consul-docker-host/dnsmasq.env")
+
+
+def test_a_file_rewritten_while_it_is_mended_is_mended_once_more(host: Host) -> None:
+    """Systemd does not look at the file while the service runs, so nobody else would come back to it."""
+    host.write(FILE, "nameserver 10.0.0.1\n")
+    rewritten = host.root / "rewritten"
+    host.write(
+        "usr/lib/consul-docker-host/render",
+        f"#!/bin/sh\n[ -e {rewritten} ] || echo 'nameserver 10.0.0.9' >{host.root / FILE}\n: >{rewritten}\n",
+    )
+
+    host.script("resolver", "mend")
+
+    assert host.read(FILE) == OURS + "nameserver 10.0.0.9\n"
+
+
+def test_who_keeps_rewriting_the_file_is_met_with_growing_pauses(host: Host) -> None:
+    sleeps = host.fake("sleep")
+    for number in range(8):
+        host.write(FILE, f"nameserver 10.0.0.{number}\n")
+        host.script("resolver", "mend")
+
+    assert [int(line) for line in sleeps.read_text().split()] == [4, 8, 16, 32, 64, 64]

@@ -112,8 +112,8 @@ def dns_answer(query: bytes, names: dict[str, str]) -> bytes:
     return query[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, int(is_found), 0, 0) + question + record
 
 
-def dhcp_answer(request: bytes, *, address: str, server: str, lease: int) -> bytes:
-    """Return the answer to a DHCP request: this client's one address, with router and DNS at ``server``."""
+def dhcp_answer(request: bytes, *, address: str, server: str, resolver: str, lease: int) -> bytes:
+    """Return the answer to a DHCP request: this client's one address, the router at ``server``, DNS at ``resolver``."""
     options = request[240:]
     kind, at = 0, 0
     while at < len(options) and options[at] != 255:
@@ -122,7 +122,7 @@ def dhcp_answer(request: bytes, *, address: str, server: str, lease: int) -> byt
         at += 1 if options[at] == 0 else 2 + options[at + 1]
     own = socket.inet_aton(server)
     answers = ((53, bytes([2 if kind == 1 else 5])), (54, own), (51, struct.pack("!I", lease)))
-    network = ((1, b"\xff\xff\xff\0"), (3, own), (6, own))
+    network = ((1, b"\xff\xff\xff\0"), (3, own), (6, socket.inet_aton(resolver)))
     given = b"".join(bytes([code, len(value)]) + value for code, value in (*answers, *network))
     head = b"\2" + request[1:12] + request[12:16] + socket.inet_aton(address) + own + b"\0" * 4
     return head + request[28:44] + b"\0" * 192 + request[236:240] + given + b"\xff"

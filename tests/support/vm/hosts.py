@@ -61,18 +61,23 @@ def networkd(number: int, *, is_dhcp: bool = False) -> Uplink:
     )
 
 
-def registrator_tar(program: Path | None = None) -> bytes:
+def registratorimage_tar(program: Path | None = None) -> bytes:
     """Return the root of Registrator's image: a static program's, or the stand-in's, built on the first call."""
-    return _tar({"registrator": (program or standin_program()).read_bytes()})
+    return image_tar({"registrator": (program or standin_program()).read_bytes()})
 
 
 def tools_tar() -> bytes:
     """Return the root of an image in which the guest's own programs run, and a page for its web server."""
     links = {name: f"usr/{name}" for name in ("bin", "sbin", "lib", "lib64")}
-    return _tar({"www/index.html": b"the page\n", "www/health": b"well\n"}, links=links, folders=("usr", "tmp", "etc"))
+    return image_tar(
+        {"www/index.html": b"the page\n", "www/health": b"well\n"}, links=links, folders=("usr", "tmp", "etc")
+    )
 
 
-def _tar(files: Mapping[str, bytes], *, links: Mapping[str, str] | None = None, folders: tuple[str, ...] = ()) -> bytes:
+def image_tar(
+    files: Mapping[str, bytes], *, links: Mapping[str, str] | None = None, folders: tuple[str, ...] = ()
+) -> bytes:
+    """Return the root of an image: programs, symlinks and empty folders by their relative path."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name in folders:

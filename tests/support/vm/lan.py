@@ -22,6 +22,7 @@ from tests.support.vm.frames import Packet
 
 NETWORK = "10.77.0"
 ROUTER = f"{NETWORK}.1"
+OTHER_RESOLVER = f"{NETWORK}.2"
 ROUTER_MAC = bytes.fromhex("020000000001")
 OUTSIDER_MAC = bytes.fromhex("0200000000ff")
 OUTSIDE_NAME, OUTSIDE_ADDRESS = "outside.example", "192.0.2.10"
@@ -43,13 +44,17 @@ def address_of(number: int) -> str:
 
 @dataclass(kw_only=True)
 class Lan:
-    """The running network; ``names`` is what the site's DNS knows, and may be changed."""
+    """The running network; ``names`` is what the site's DNS knows, and may be changed.
+
+    Of its two DNS servers only ``resolver``, which the leases name, is in service.
+    """
 
     folder: Path
     names: dict[str, str] = field(
         default_factory=lambda: {OUTSIDE_NAME: OUTSIDE_ADDRESS, PRIVATE_NAME: PRIVATE_ADDRESS}
     )
     lease: int = LEASE_SECONDS
+    resolver: str = ROUTER
     leases_given: int = 0
     outsider_addresses: set[str] = field(default_factory=set)
     _ports: dict[int, socket.socket] = field(default_factory=dict)
@@ -95,22 +100,24 @@ class Lan:
                     port.sendto(frame, str(self.folder / f"guest-{number}"))
 
     def _own_answers(self, frame: bytes, packet: Packet | None) -> Iterator[bytes]:
-        for mac, addresses in ((ROUTER_MAC, {ROUTER}), (OUTSIDER_MAC, self.outsider_addresses)):
+        for mac, addresses in ((ROUTER_MAC, {ROUTER, OTHER_RESOLVER}), (OUTSIDER_MAC, self.outsider_addresses)):
             if answer := frames.arp_answer(frame, mac, addresses):
                 yield answer
         if packet is None or packet.protocol != frames.UDP:
             return
-        reply, server = b"", ROUTER
+        reply, source = b"", ROUTER
         target = (packet.source, packet.source_port)
-        if packet.target in {ROUTER, METADATA} and packet.target_port == 53:
-            server = packet.target
+        if packet.target in {self.resolver, METADATA} and packet.target_port == 53:
+            source = packet.target
             reply = frames.dns_answer(packet.payload, self.names)
         elif packet.target_port == 67 and frame[6:11] == mac_of(0)[:5]:
             self.leases_given += 1
             target = (address_of(frame[11]), 68)
-            reply = frames.dhcp_answer(packet.payload, address=target[0], server=ROUTER, lease=self.lease)
+            reply = frames.dhcp_answer(
+                packet.payload, address=target[0], server=ROUTER, resolver=self.resolver, lease=self.lease
+            )
         if reply:
-            datagram = frames.udp((server, packet.target_port), target, reply)
+            datagram = frames.udp((source, packet.target_port), target, reply)
             yield frames.ethernet(frame[6:12], ROUTER_MAC, frames.IPV4, datagram)
 
     def answers(self, number: int, target: str, *, source: str, name: str, seconds: float = 2.0) -> set[str]:
