@@ -69,21 +69,13 @@ class Owner:
 
 
 OWNERS = {
-    "dhcp": Owner(distribution="debian-12", uplink=ifupdown(NUMBER, is_dhcp=True), decision="marked line"),
-    # dnsmasq runs before resolved comes, and holds the stub's port.
+    # dnsmasq runs before resolved comes, and holds the stub's port; the administrator has named a server for all links.
     "resolved": Owner(
         distribution="debian-13",
         uplink=networkd(NUMBER, is_dhcp=True),
-        prepare=f"{APT} systemd-resolved && systemctl restart systemd-resolved",
+        prepare=f"{APT} systemd-resolved && echo DNS={ROUTER} >>/etc/systemd/resolved.conf"
+        " && systemctl restart systemd-resolved",
         decision="systemd-resolved asks dnsmasq",
-    ),
-    # It names 127.0.0.1 alone, which Docker leaves out.
-    "resolvconf": Owner(
-        distribution="debian-12",
-        uplink=ifupdown(NUMBER, is_dhcp=True),
-        prepare=f"{APT} resolvconf && ifdown eth0 && ifup eth0 && systemctl restart dnsmasq",
-        decision="dnsmasq's own hook",
-        copied=("8.8.8.8", "8.8.4.4"),
     ),
     "networkmanager": Owner(
         distribution="debian-12",
@@ -91,6 +83,15 @@ OWNERS = {
         prepare="ifdown eth0; sed -i /eth0/d /etc/network/interfaces; rm -f /etc/resolv.conf;"
         f" {APT} network-manager && systemctl restart NetworkManager",
         decision="nm=yes resolvconf=no → marked line",
+    ),
+    "dhcp": Owner(distribution="debian-12", uplink=ifupdown(NUMBER, is_dhcp=True), decision="marked line"),
+    # It names 127.0.0.1 alone, which Docker leaves out.
+    "resolvconf": Owner(
+        distribution="debian-12",
+        uplink=ifupdown(NUMBER, is_dhcp=True),
+        prepare=f"{APT} resolvconf && ifdown eth0 && ifup eth0 && systemctl restart dnsmasq",
+        decision="dnsmasq's own hook",
+        copied=("8.8.8.8", "8.8.4.4"),
     ),
 }
 
