@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.host.conftest import Host
+from tests.host.conftest import Host, needs_root
+from tests.host.inplace import calls_of, run_in_place
 
 FILE = "etc/resolv.conf"
 RESOLVED = "systemd-resolved.service"
@@ -174,3 +175,43 @@ def test_who_keeps_rewriting_the_file_is_met_with_growing_pauses(host: Host) -> 
         host.script("resolver", "mend")
 
     assert [int(line) for line in sleeps.read_text().split()] == [4, 8, 16, 32, 64, 64]
+
+
+# resolved on a machine: its symlink, and the answers of its programs.
+STUB = """
+rm -f /etc/resolv.conf; mkdir -p /run/systemd/resolve
+echo nameserver 127.0.0.53 >/run/systemd/resolve/stub-resolv.conf
+ln -s /run/systemd/resolve/stub-resolv.conf /etc/resolv.conf
+/usr/lib/consul-docker-host/resolver apply
+/usr/lib/consul-docker-host/resolver apply
+"""
+LISTENS = "UNCONN 0 0 {}:53 0.0.0.0:*"
+
+
+def fake_resolved(host: Host, *, listener: str, domains: str = "~consul") -> tuple[list[str], list[str]]:
+    """Apply twice beside a resolved that knows our server; return the restarts and what it was told of the link."""
+    systemctl = host.fake("systemctl", f"case $1 in list-units) echo {RESOLVED} ;; is-active) exit 3 ;; esac")
+    answers = f"case $1 in dns) echo Global: 10.0.0.1 169.254.1.1 ;; domain) echo 'Link 4 (dummy0): {domains}' ;; esac"
+    resolvectl = host.fake("resolvectl", answers)
+    host.fake("ss", f"echo '{LISTENS.format(listener)}'")
+    run_in_place(host, STUB)
+    told = [line for line in resolvectl.read_text().splitlines() if len(line.split()) == 3]
+    return calls_of(systemctl, "try-restart"), told
+
+
+@needs_root
+@pytest.mark.parametrize("listener", ["127.0.0.53%lo", "127.0.0.53", "*"])
+def test_a_resolved_that_works_or_could_not_get_its_port_is_left_alone(host: Host, listener: str) -> None:
+    assert fake_resolved(host, listener=listener) == ([], [])
+
+
+@needs_root
+def test_a_resolved_that_gave_up_its_stub_is_restarted_once(host: Host) -> None:
+    """It writes its file anew when it starts, which wakes us again."""
+    assert fake_resolved(host, listener="169.254.1.1")[0] == [f"--no-block try-restart {RESOLVED}"]
+
+
+@needs_root
+def test_a_link_of_our_own_is_asked_beside_servers_of_the_administrators(host: Host) -> None:
+    told = fake_resolved(host, listener="127.0.0.53%lo", domains="")[1]
+    assert told[:3] == ["dns dummy0 169.254.1.1", "domain dummy0 ~consul", "default-route dummy0 no"]

@@ -61,7 +61,7 @@ def networkd(number: int, *, is_dhcp: bool = False) -> Uplink:
     )
 
 
-def registratorimage_tar(program: Path | None = None) -> bytes:
+def registrator_tar(program: Path | None = None) -> bytes:
     """Return the root of Registrator's image: a static program's, or the stand-in's, built on the first call."""
     return image_tar({"registrator": (program or standin_program()).read_bytes()})
 
