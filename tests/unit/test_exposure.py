@@ -52,8 +52,8 @@ def test_no_service_is_more_exposed_than_its_figure(limit: Limit, units: Path) -
 
 @pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS.keys())
 def test_a_figure_leaves_no_room(limit: Limit, units: Path) -> None:
-    """A unit that has become better keeps it."""
-    tighter = Limit(name=limit.name, at_most=limit.at_most - 0.1, reason=limit.reason)
+    """A unit that has become better keeps it. The versions of systemd differ by a tenth or two."""
+    tighter = Limit(name=limit.name, at_most=limit.at_most - 0.3, reason=limit.reason)
     assert judged(tighter, units).returncode != 0
 
 
