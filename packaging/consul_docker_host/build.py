@@ -104,7 +104,7 @@ def make_artefacts(plan: Plan, choice: Choice, targets: tuple[str, ...], folder:
 def _cloud_init(plan: Plan, folder: Path) -> Iterator[Artefact]:
     for path in cloudinit.write_snippets(cloudinit.snippets(plan), folder):
         size = cloudinit.gzipped_size(path.read_text(encoding="utf-8"))
-        maker = f"ruamel.yaml ({size / 1024:.1f} of {cloudinit.SIZE_LIMIT // 1024} KiB gzipped)"
+        maker = f"ruamel.yaml ({size / 1024:.1f} of {cloudinit.limit_of(path.name)[0] // 1024} KiB gzipped)"
         yield Artefact(name=f"cloud-init/{path.name}", source=f"{len(plan.entries)} files", maker=maker)
 
 

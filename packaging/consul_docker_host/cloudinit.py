@@ -1,13 +1,14 @@
 """cloud-init snippets made from the same tree as the packages.
 
-``inline`` carries the files themselves, for hosts that reach no repository of ours; ``repository`` adds ours and
-installs the package. Both merge into a user's own cloud-config instead of replacing its lists.
+``inline`` carries the files themselves, for hosts that reach no repository of ours: as many as a host needs, so that
+every cloud takes it, or ``inline-full`` all of them. ``repository`` adds ours and installs the package. Both merge into a user's own cloud-config instead of replacing its lists.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from consul_docker_host.plan import Entry, Plan
 from consul_docker_host.run import run
 from consul_docker_host.toolbox import python_program
 
-# EC2 takes 16 KB of user data; cloud-init unpacks gzip by itself.
+# In bytes, gzipped, which cloud-init unpacks by itself: EC2 takes 16 KB of user data, and the next, Azure and OpenStack,
+# 64 KB in base64.
 SIZE_LIMIT = 16 * 1024
+FULL_LIMIT = 48 * 1024
 # Documentation is not worth the room in user data.
 LEFT_OUT = ("usr/share/",)
 # The snippet acts for the administrator: it writes where a package's file would give way to it.
@@ -31,25 +34,32 @@ HEADER = """#cloud-config
 # /etc/default/consul-docker-host.
 """
 APPEND = [{"name": "list", "settings": ["append"]}, {"name": "dict", "settings": ["no_replace", "recurse_list"]}]
+COMMENT = re.compile(r"[#;](?![A-Z_]+=)|\n")  # a key with # before it shows a default: it stays
 KEYRING = "/etc/apt/keyrings/consul-docker-host.asc"
 
 
 def snippets(plan: Plan) -> dict[str, str]:
     """Return the snippets by file name; ``repository.yaml`` only where the settings name the archive's key.
 
-    A snippet above 16 KB, gzipped, raises BuildError with its size.
+    A snippet above its limit raises BuildError with its size.
     """
-    made = {"inline.yaml": inline_snippet(plan)}
+    made = {"inline.yaml": inline_snippet(plan), "inline-full.yaml": inline_snippet(plan, is_full=True)}
     if plan.repository.key:
         made["repository.yaml"] = repository_snippet(plan)
     for name, text in made.items():
         size = gzipped_size(text)
-        if size > SIZE_LIMIT:
+        limit, cloud = limit_of(name)
+        if size > limit:
             hint = "fewer or smaller services in the settings make it smaller"
             raise BuildError(
-                f"cloud-init/{name}: {size} bytes gzipped, above the {SIZE_LIMIT} that EC2 takes", hint=hint
+                f"cloud-init/{name}: {size} bytes gzipped, above the {limit} that {cloud} takes", hint=hint
             )
     return made
+
+
+def limit_of(name: str) -> tuple[int, str]:
+    """Return the most bytes, gzipped, that a snippet may have, and the clouds that take no more."""
+    return (FULL_LIMIT, "Azure and OpenStack") if name == "inline-full.yaml" else (SIZE_LIMIT, "EC2")
 
 
 def gzipped_size(text: str) -> int:
@@ -65,18 +75,18 @@ def host_path(path: str) -> str:
     return "/" + path
 
 
-def inline_snippet(plan: Plan) -> str:
-    """Return the cloud-config that holds every file of the package."""
+def inline_snippet(plan: Plan, *, is_full: bool = False) -> str:
+    """Return the cloud-config that holds the package's files: those that a host needs, or all."""
     files = [
         {
             "path": host_path(entry.path),
             "owner": "root:root",
             # Quoted: without quotes YAML reads an octal mode as a decimal number.
             "permissions": DoubleQuotedScalarString(f"{entry.mode:04o}"),
-            "content": LiteralScalarString(snippet_text(plan, entry)),
+            "content": LiteralScalarString(snippet_text(plan, entry, is_full=is_full)),
         }
         for entry in plan.entries
-        if not entry.path.startswith(LEFT_OUT)
+        if not entry.path.startswith(LEFT_OUT) and (is_full or entry.is_core)
     ]
     config = {
         "merge_how": APPEND,
@@ -92,13 +102,14 @@ def inline_snippet(plan: Plan) -> str:
             "/usr/bin/consul-docker-host apply",
         ],
     }
-    return dump(config, title="consul-docker-host without a repository: every file is in here.", plan=plan)
+    which = "every file is" if is_full else "all that a host needs is"
+    return dump(config, title=f"consul-docker-host without a repository: {which} in here.", plan=plan)
 
 
-def snippet_text(plan: Plan, entry: Entry) -> str:
-    """Return a file as the snippet carries it: what only the administrator reads keeps its comments, the rest not."""
+def snippet_text(plan: Plan, entry: Entry, *, is_full: bool) -> str:
+    """Return a file as the snippet carries it: comments stay in what the administrator reads, where there is room."""
     text = (plan.tree / entry.path).read_text(encoding="utf-8")
-    return text if entry.is_conffile else minified(text)
+    return text if is_full and entry.is_conffile else minified(text)
 
 
 def minified(text: str) -> str:
@@ -106,7 +117,7 @@ def minified(text: str) -> str:
     if text.startswith("#!") or "# shellcheck shell=sh" in text:
         # Room is all that goes: the program knows what a shell takes for a comment.
         return run([python_program("shfmt"), "-ln=posix", "-mn"], stdin=text).stdout
-    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(("#", ";")))
+    return "".join(line for line in text.splitlines(keepends=True) if not COMMENT.match(line))
 
 
 def repository_snippet(plan: Plan) -> str:

@@ -12,11 +12,15 @@ from consul_docker_host.payload import Format, Relations
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One file of the tree, owned by root: ``path`` below the root, ``mode`` as bits, ``size`` in bytes."""
+    """One file of the tree, owned by root: ``path`` below the root, ``mode`` as bits, ``size`` in bytes.
+
+    A host works without the files that are not ``is_core``.
+    """
 
     path: str
     mode: int
     is_conffile: bool
+    is_core: bool
     formats: tuple[Format, ...]
     size: int
     sha256: str

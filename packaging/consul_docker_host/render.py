@@ -42,6 +42,7 @@ class Rendered:
     content: bytes
     mode: int = 0o644
     formats: tuple[Format, ...] = FORMATS
+    is_core: bool = True
 
     def as_entry(self) -> Entry:
         """Return what the plan says of the file."""
@@ -49,6 +50,7 @@ class Rendered:
             path=self.path,
             mode=self.mode,
             is_conffile=self.path.startswith(CONFFILE_FOLDER),
+            is_core=self.is_core,
             formats=self.formats,
             size=len(self.content),
             sha256=hashlib.sha256(self.content).hexdigest(),
@@ -93,6 +95,7 @@ def render_files(settings: Settings, payload: tuple[Source, ...], files: Path, e
                 content=compressed(content, epoch) if is_page else content,
                 mode=int(source.rule.mode, 8),
                 formats=source.rule.formats,
+                is_core=source.rule.is_core,
             )
 
 

@@ -37,16 +37,20 @@ def files(text: str) -> dict[str, dict[str, str]]:
     return {file["path"]: file for file in listed}
 
 
-def test_the_snippet_carries_every_file_of_the_package_but_documentation(plan: Plan) -> None:
-    text = cloudinit.inline_snippet(plan)
+@pytest.mark.parametrize("is_full", [True, False])
+def test_a_snippet_carries_every_file_of_the_package_but_documentation(plan: Plan, is_full: bool) -> None:
+    """The small one goes without the files that a host can do without."""
+    text = cloudinit.inline_snippet(plan, is_full=is_full)
     shipped = [entry for entry in plan.entries if not entry.path.startswith("usr/share/")]
+    assert {entry.is_core for entry in shipped} == {True, False}
+    shipped = [entry for entry in shipped if is_full or entry.is_core]
     carried = files(text)
     assert set(carried) == {cloudinit.host_path(entry.path) for entry in shipped}
     for entry in shipped:
         file = carried[cloudinit.host_path(entry.path)]
         assert (file["owner"], file["permissions"]) == ("root:root", f"{entry.mode:04o}")
         own = (plan.tree / entry.path).read_text(encoding="utf-8")
-        expected = own if entry.is_conffile else cloudinit.minified(own)
+        expected = own if is_full and entry.is_conffile else cloudinit.minified(own)
         assert file["content"] == expected
 
 
@@ -77,13 +81,13 @@ def test_the_packages_are_the_first_choices_of_the_deb_s_dependencies(plan: Plan
 
 
 def test_without_a_key_there_is_no_repository_snippet(plan: Plan) -> None:
-    assert set(cloudinit.snippets(plan)) == {"inline.yaml"}
+    assert set(cloudinit.snippets(plan)) == {"inline.yaml", "inline-full.yaml"}
 
 
 def test_the_repository_snippet_has_key_source_and_package(work: Workspace) -> None:
     (work.root / "archive.asc").write_text(ARCHIVE_KEY)
     snippets = cloudinit.snippets(plan_of(work, REPOSITORY))
-    assert set(snippets) == {"inline.yaml", "repository.yaml"}
+    assert set(snippets) == {"inline.yaml", "inline-full.yaml", "repository.yaml"}
     config = loaded(snippets["repository.yaml"])
     assert config["packages"] == ["consul-docker-host"]
     key, source = files(snippets["repository.yaml"]).values()
@@ -100,11 +104,11 @@ def test_the_repository_snippet_has_key_source_and_package(work: Workspace) -> N
     assert {file["permissions"] for file in (key, source)} == {"0644"}
 
 
-def test_the_snippets_fit_into_what_ec2_takes(work: Workspace, plan: Plan) -> None:
+def test_the_snippets_fit_into_what_clouds_take(work: Workspace, plan: Plan) -> None:
     (work.root / "archive.asc").write_text(ARCHIVE_KEY)
     for one in (plan, plan_of(work, RICH.read_text(encoding="utf-8"))):
-        for text in cloudinit.snippets(one).values():
-            assert cloudinit.gzipped_size(text) < 16_384
+        for name, text in cloudinit.snippets(one).items():
+            assert cloudinit.gzipped_size(text) < (49_152 if name == "inline-full.yaml" else 16_384)
             assert gzip.decompress(gzip.compress(text.encode(), mtime=0)).decode() == text
 
 
@@ -144,6 +148,7 @@ def test_only_comments_are_taken_out_of_scripts(plan: Plan, tmp_path: Path) -> N
         ("#!/bin/sh\nx # it's\n# gone\n  y\n", "#!/bin/sh\nx\ny\n"),
         ("[Unit]\nDescription=Consul's\n# gone\n", "[Unit]\nDescription=Consul's\n"),
         ("[Unit]\n# a\n; b\nAfter=x\n", "[Unit]\nAfter=x\n"),
+        ("# The address.\n#HOST_IP=\n\n# More\n#ROLE=client\n", "#HOST_IP=\n#ROLE=client\n"),
         ("", ""),
     ],
 )

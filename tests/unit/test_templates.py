@@ -197,14 +197,15 @@ def assert_control_says(plan: Plan, settings: Settings) -> None:
 
 def assert_snippets_say(plan: Plan) -> None:
     """Demand the tree's own files of the cloud-init snippets, and nothing that a value has added."""
-    snippets = {"inline.yaml": cloudinit.inline_snippet(plan), "repository.yaml": cloudinit.repository_snippet(plan)}
-    inline = YAML(typ="safe").load(snippets["inline.yaml"])
+    inline = YAML(typ="safe").load(cloudinit.inline_snippet(plan, is_full=True))
     assert set(inline) == {"merge_how", "package_update", "packages", "write_files", "runcmd"}
     expected = {
-        cloudinit.host_path(e.path): cloudinit.snippet_text(plan, e) for e in plan.entries if "/share/" not in e.path
+        cloudinit.host_path(e.path): cloudinit.snippet_text(plan, e, is_full=True)
+        for e in plan.entries
+        if "/share/" not in e.path
     }
     assert {file["path"]: file["content"] for file in inline["write_files"]} == expected
-    own = YAML(typ="safe").load(snippets["repository.yaml"])
+    own = YAML(typ="safe").load(cloudinit.repository_snippet(plan))
     assert set(own) == {"merge_how", "write_files", "package_update", "packages"}
     assert own["write_files"][0]["content"] == plan.repository.key
     source = Deb822(own["write_files"][1]["content"])

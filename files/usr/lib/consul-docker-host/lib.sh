@@ -40,21 +40,6 @@ api() ( # PATH: ask the local agent, as the agent itself
         curl --noproxy '*' -sf --max-time 3 "$@" "http://$ADDRESS:$HTTP_PORT/v1/$path"
 )
 
-# query PORT NAME TYPE CLASS [COMMAND...]: the raw answer of our address to one question, asked by way of COMMAND; nothing when
-# nobody answers. bash alone opens UDP sockets without a further package.
-query() (
-    have bash || exit 0
-    port=$1 rest=$2. name='' end=$(printf '\\x00\\x00\\x%02x\\x00\\x%02x' "$3" "$4")
-    shift 4
-    while [ -n "$rest" ]; do
-        label=${rest%%.*} rest=${rest#*.}
-        name=$name$(printf '\\x%02x%s' ${#label} "$label")
-    done
-    # shellcheck disable=SC2016
-    timeout 2 "$@" bash -c 'exec 3<>"/dev/udp/$1/$2" && printf "%b" "$3" >&3 && dd bs=1024 count=1 <&3' - "$ADDRESS" "$port" \
-        "\\x12\\x34\\x01\\x00\\x00\\x01\\x00\\x00\\x00\\x00\\x00\\x00$name$end" 2>/dev/null
-)
-
 # bad_json FILE...: the first that is no JSON, as FILE:LINE: reason; 1 when there is none.
 bad_json() (
     for file; do
