@@ -70,7 +70,6 @@ def test_an_upgrade_that_restarts_dnsmasq_says_how_long(host: Host, installer: I
     print(line)
     assert re.fullmatch(rf"{NAME}: DNS was away for \d\.\d s", line)
     assert host.output("pidof dnsmasq") != before
-    assert reinstall(host, installer) == f"{NAME}: DNS kept answering"
 
 
 def test_a_removal_takes_registrators_services_and_names_who_still_asks(host: Host, installer: Installer) -> None:

@@ -76,6 +76,7 @@ OWNERS = {
         prepare=f"{APT} systemd-resolved && echo DNS={ROUTER} >>/etc/systemd/resolved.conf"
         " && systemctl restart systemd-resolved",
         decision="systemd-resolved asks dnsmasq",
+        copied=(ROUTER, ADDRESS),
     ),
     "networkmanager": Owner(
         distribution="debian-12",
