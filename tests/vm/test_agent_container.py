@@ -169,6 +169,7 @@ def test_outside_names_resolve_while_docker_is_down(a: Guest) -> None:
     a.run("systemctl stop docker.socket docker.service", seconds=90)
     assert OUTSIDE_ADDRESS in a.output(f"{DIG} {OUTSIDE_NAME}")
     a.run(f"{NAME} apply; sleep 10")
+    assert a.failed_units() == ""
     # An administrator's stopped Docker is not started.
     assert a.run("systemctl is-active docker.service", check=False).stdout.strip() == "inactive"
     a.run("systemctl start docker.socket docker.service", seconds=120)
