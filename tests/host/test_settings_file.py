@@ -71,11 +71,28 @@ def test_comments_and_plain_lines_cost_no_program(host: Host) -> None:
 def test_a_bad_value_is_told_with_its_key_and_the_rest_of_the_host_goes_on(host: Host, line: str, said: str) -> None:
     host.configure(f"{line}\nRETRY_JOIN=10.0.0.7\n")
 
-    done = host.script("render", "consul")
+    done = host.script("render", "consul", code=None)
 
     assert f"/etc/default/consul-docker-host:{said}" in done.stderr
     assert rendered(host)["retry_join"] == ["10.0.0.7"]
     assert not list(host.root.rglob("OWNED"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["GOSSIP_KEY_FILE=key", "GOSSIP_KEY_FILE", "GOSSIP_KEY_FILE='/etc/gossip", "GOSSIP_KEY_FILE=/etc/gos\x1bsip"],
+)
+def test_a_line_with_a_mistake_does_not_end_the_encryption(host: Host, line: str) -> None:
+    host.write("etc/gossip", "A" * 43 + "=").chmod(0o640)
+    host.configure("GOSSIP_KEY_FILE=/etc/gossip\n")
+    host.script("render", "consul")
+    host.configure(f"{line}\nRETRY_JOIN=10.0.0.7\n")
+
+    said = host.run(COMMAND, "apply", "--render", code=1).stderr
+
+    assert "/etc/default/consul-docker-host:GOSSIP_KEY_FILE: the line has a mistake; what ran before stays" in said
+    assert rendered(host)["encrypt"] == "A" * 43 + "="
+    assert rendered(host)["retry_join"] == ["10.0.0.7"]
 
 
 @pytest.mark.parametrize(
