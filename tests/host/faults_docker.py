@@ -42,7 +42,7 @@ FAULTS = {
         state="broken",
         text="bind-interfaces in /etc/dnsmasq.d/lan.conf",
         remedy="remove that line",
-        files=(("etc/dnsmasq.d/lan.conf", "# lan\nbind-interfaces\n"),),
+        files=(("etc/dnsmasq.d/lan.conf", "# lan\nbind-interfaces\nbind-dynamic\n"),),
         says=NO_DNSMASQ,
         also=AFTER_DNSMASQ,
     ),

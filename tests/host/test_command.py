@@ -86,10 +86,14 @@ def test_check_says_for_each_broken_link_what_mends_it(host: Host, tmp_path: Pat
     assert 'consul_docker_host_link{link="dnsmasq"} 0\n' in textfile.read_text()
 
 
-def test_check_names_a_foreign_bind_interfaces(host: Host) -> None:
+def test_check_names_two_keys_that_exclude_each_other(host: Host) -> None:
     host.write("etc/dnsmasq.d/lan.conf", "bind-interfaces\n")
+    host.write("etc/dnsmasq.d/old.conf.rpmsave", "bind-dynamic\n")
+    assert "bind-interfaces" not in host.run(COMMAND, "check", code=2).stdout
+
+    host.write("etc/dnsmasq.d/old.conf", "  bind-dynamic # as it was\n")
     said = host.run(COMMAND, "check", code=2).stdout
-    assert "bind-interfaces in /etc/dnsmasq.d/lan.conf" in said
+    assert "bind-interfaces in /etc/dnsmasq.d/lan.conf and bind-dynamic in /etc/dnsmasq.d/old.conf" in said
 
 
 def test_registrator_publishes_the_agents_address(host: Host) -> None:
@@ -130,6 +134,8 @@ def test_registrator_waits_for_its_image_instead_of_failing_again_and_again(host
     [
         ("ExecStart=/usr/sbin/dnsmasq\n", "", ""),
         ("ExecStart=/usr/sbin/dnsmasq -k --log-async\n", "", "-k --log-async "),
+        ("EnvironmentFile=-/etc/sysconfig/dnsmasq\nExecStart=/usr/sbin/dnsmasq $OPTIONS\n", "", "--log-queries -q "),
+        ("Environment=OPTIONS=-q\nExecStart=/usr/sbin/dnsmasq -k ${OPTIONS} $OTHER\n", "", "-k -q "),
         (
             "PIDFile=/run/d.pid\nExecStart=/opt/helper exec\n",
             "exec ${DAEMON} -x /run/p ${X:+ -u ${X}}\n",
@@ -141,6 +147,7 @@ def test_registrator_waits_for_its_image_instead_of_failing_again_and_again(host
 def test_dnsmasq_keeps_the_distributions_own_arguments(host: Host, unit: str, helper: str, arguments: str) -> None:
     host.write("usr/lib/systemd/system/dnsmasq.service", f"[Service]\n{unit}")
     host.write("opt/helper", f"#!/bin/sh\nX=me\n{helper}")
+    host.write("etc/sysconfig/dnsmasq", "# OPTIONS=-d\nOPTIONS='--log-queries -q'\n")
     host.script("render", "dnsmasq")
     line = host.read("run/consul-docker-host/dnsmasq.env")
     assert line.startswith(f'CONSUL_DOCKER_HOST_DNSMASQ="{arguments}--cache-size=10000 --edns-packet-max=1232')
@@ -150,6 +157,23 @@ def test_a_cache_size_of_the_administrator_is_not_given_twice(host: Host) -> Non
     host.write("usr/lib/systemd/system/dnsmasq.service", "[Service]\nExecStart=/usr/sbin/dnsmasq -k -c 500\n")
     host.script("render", "dnsmasq")
     assert "--cache-size" not in host.read("run/consul-docker-host/dnsmasq.env")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "is_given"),
+    [
+        ("etc/dnsmasq.conf", "interface=lo\n", True),
+        ("etc/dnsmasq.conf", "#bind-interfaces\n", True),
+        ("etc/dnsmasq.conf", "interface=lo\nbind-interfaces\n", False),
+        ("etc/dnsmasq.d/lan.conf", " bind-interfaces # own\n", False),
+        ("etc/dnsmasq.d/lan.conf.rpmsave", "bind-interfaces\n", True),
+    ],
+)
+def test_bind_dynamic_gives_way_to_bind_interfaces(host: Host, file: str, text: str, is_given: bool) -> None:
+    """Enterprise Linux 9 ships the other key, and dnsmasq ends at its start where both are given."""
+    host.write(file, text)
+    host.script("render", "dnsmasq")
+    assert ("--bind-dynamic" in host.read("run/consul-docker-host/dnsmasq.env")) is is_given
 
 
 def test_dnsmasq_takes_our_fragment_beside_one_that_sets_the_same_keys(tmp_path: Path) -> None:

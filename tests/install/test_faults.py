@@ -174,7 +174,7 @@ def test_a_broken_fragment_ends_dnsmasq_alone_and_its_removal_heals(server: Host
 
 def test_bind_interfaces_is_named_with_its_file(server: Host) -> None:
     with mended(server, f"rm {DNSMASQ_FILE}"):
-        server.put(DNSMASQ_FILE, "bind-interfaces\n")
+        server.put(DNSMASQ_FILE, "bind-interfaces\nbind-dynamic\n")
         server.run("systemctl restart dnsmasq", check=False)
         server.wait_until(lambda: not server.service("dnsmasq").is_active, 5)
         line = wait_for_line(server, "dnsmasq", f"bind-interfaces in {DNSMASQ_FILE}")

@@ -162,7 +162,7 @@ def dnsmasq_lines(settings: Settings) -> list[str]:
     """Return every directive of dnsmasq's file."""
     address = settings.link.address
     servers = [f"server=/{domain}/{address}#{settings.consul.ports.dns}" for domain in domains(settings)]
-    fixed = ["listen-address=127.0.0.1", "bind-dynamic", "dns-loop-detect"]
+    fixed = ["listen-address=127.0.0.1", "dns-loop-detect"]
     return sorted([*servers, *fixed, f"listen-address={address}", f"bogus-nxdomain={address}"])
 
 

@@ -48,7 +48,7 @@ BROKEN = [
         "[Service]\n",
         "[Service]\nTypo=1\n",
     ),
-    ("dnsmasq", "etc/dnsmasq.d/consul.conf.j2", "bind-dynamic\n", "bind-dynamics\n"),
+    ("dnsmasq", "etc/dnsmasq.d/consul.conf.j2", "dns-loop-detect\n", "dns-loop-detects\n"),
     ("nft", "usr/lib/consul-docker-host/guard", "type filter hook prerouting", "type filter hook preruting"),
 ]
 

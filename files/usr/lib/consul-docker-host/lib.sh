@@ -118,6 +118,12 @@ file_warning() (
     esac
 )
 
+# The first of dnsmasq's files that has this key; what a package manager left beside them is not read.
+dnsmasq_file_with() {
+    grep -Els --exclude='*.rpm[nso]*' --exclude='*.dpkg-*' "^[[:space:]]*$1[[:space:]]*(#.*)?\$" "$ROOT/etc/dnsmasq.conf" "$ROOT"/etc/dnsmasq.d/* |
+        head -n 1 | grep .
+}
+
 # fingerprint UNIT: what the unit's program reads when it starts. started UNIT: remember it; is_stale UNIT: it has changed since.
 # consul-reload is what Consul reads anew when it is told to.
 fingerprint() {
