@@ -76,6 +76,7 @@ class RpmScripts(Description):
     post: str = ""
     preun: str = ""
     postun: str = ""
+    posttrans: str = ""
 
 
 class Scripts(Description):

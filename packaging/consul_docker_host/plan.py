@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from consul_docker_host.changelog import Release
 from consul_docker_host.payload import Format, Relations
+
+# Folders of the system and of what we depend on; and Consul's, whose package decides on its owner and mode.
+FOLDERS_OF_OTHERS = frozenset(
+    {
+        *("etc", "etc/consul.d", "etc/default", "etc/dnsmasq.d", "etc/profile.d"),
+        *("usr", "usr/bin", "usr/lib", "usr/share", "usr/share/doc", "usr/share/man", "usr/share/man/man8"),
+        *(f"usr/lib/systemd{part}" for part in ("", "/network", "/system", "/system-preset")),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +77,17 @@ class Plan:
     def entries_for(self, package_format: Format) -> tuple[Entry, ...]:
         """Return the files that one format ships."""
         return tuple(entry for entry in self.entries if package_format in entry.formats)
+
+    def folders_for(self, package_format: Format) -> tuple[tuple[str, int], ...]:
+        """Return the folders that one format owns, with their modes.
+
+        dpkg removes a folder with its last file; rpm removes only what a package says it owns.
+        """
+        if package_format == "deb":
+            return self.folders
+        parents = {str(parent) for entry in self.entries_for("rpm") for parent in PurePath(entry.path).parents}
+        ours = parents - FOLDERS_OF_OTHERS - {".", *(path for path, _ in self.folders)}
+        return (*self.folders, *((path, 0o755) for path in sorted(ours)))
 
     def installed_size(self, package_format: Format) -> int:
         """Return the sum of the files' sizes in KiB, rounded down, which both backends can write."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,12 +100,20 @@ class Rpm:
 
 def read_rpm(path: Path) -> Rpm:
     """Read an rpm by rpm itself."""
-    rows = [line.split(FIELD) for line in lines_of(path, RPM_FILE)]
-    header = query(path, FIELD.join(f"%{{{tag}}}" for tag in RPM_HEADER)).split(FIELD)
+    files = {}
+    values = query(path, FIELD.join(f"%{{{tag}}}" for tag in RPM_HEADER)).split(FIELD)
+    header = dict(zip(RPM_HEADER, values, strict=True))
+    for line in lines_of(path, RPM_FILE):
+        row = dict(zip(RPM_FILE, line.split(FIELD), strict=True))
+        if stat.S_ISDIR(int(row["FILEMODES"])):
+            # A folder's size says nothing: rpmbuild counts none, nfpm a disk block.
+            header["SIZE"] = str(int(header["SIZE"]) - int(row["FILESIZES"]))
+            row["FILESIZES"] = ""
+        files[line.split(FIELD)[0]] = row
     scripts = {tag: query(path, f"%{{{tag}}}{FIELD}%{{{tag}PROG}}").split(FIELD) for tag in RPM_SCRIPTS}
     return Rpm(
-        header=dict(zip(RPM_HEADER, header, strict=True)),
-        files={row[0]: dict(zip(RPM_FILE, row, strict=True)) for row in rows},
+        header=header,
+        files=files,
         scripts={tag: (text, program) for tag, (text, program) in scripts.items()},
         relations={kind: relations(path, kind) for kind in RPM_RELATIONS},
         changelog=lines_of(path, ("CHANGELOGTIME", "CHANGELOGNAME", "CHANGELOGTEXT")),

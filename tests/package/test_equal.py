@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.plan import Plan
+from consul_docker_host.plan import FOLDERS_OF_OTHERS, Plan
 from consul_docker_host.workspace import Workspace
 from tests.package.conftest import BACKENDS, artefact, built
 from tests.package.readers import Deb, Rpm, read_deb, read_rpm
@@ -17,6 +17,7 @@ from tests.unit.kit import copy_checkout, plan_of
 LIMIT = 64 * 1024
 Builds = dict[str, Workspace]
 CONFIG, DOC, NOREPLACE = 1, 2, 16
+RPM_TAGS = {"pre": "PREIN", "post": "POSTIN", "preun": "PREUN", "postun": "POSTUN", "posttrans": "POSTTRANS"}
 
 
 def debs(builds: Builds) -> tuple[Deb, Deb]:
@@ -68,7 +69,7 @@ def test_the_rpms_have_the_same_header(builds: Builds) -> None:
 def test_the_rpms_run_the_same_scripts(builds: Builds) -> None:
     fpm, nfpm = rpms(builds)
     assert fpm.scripts == nfpm.scripts
-    assert {tag for tag, (text, _) in fpm.scripts.items() if text != "(none)"} == {"POSTIN", "PREUN", "POSTUN"}
+    assert {tag for tag, (text, _) in fpm.scripts.items() if text != "(none)"} == set(RPM_TAGS.values())
     assert {program for text, program in fpm.scripts.values() if text != "(none)"} == {"/bin/sh"}
 
 
@@ -114,7 +115,11 @@ def test_the_deb_s_sums_are_those_of_its_files(default_builds: Builds, backend: 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_rpm_is_what_the_plan_says(rich_builds: Builds, rich_plan: Plan, backend: str) -> None:
     rpm = read_rpm(artefact(rich_builds[backend], ".rpm"))
-    assert set(rpm.files) == {f"/{entry.path}" for entry in rich_plan.entries_for("rpm")}
+    folders = {f"/{path}": stat.S_IFDIR | mode for path, mode in rich_plan.folders_for("rpm")}
+    assert set(rpm.files) == {f"/{entry.path}" for entry in rich_plan.entries_for("rpm")} | set(folders)
+    for path, mode in folders.items():
+        row = rpm.files[path]
+        assert (int(row["FILEMODES"]), row["FILEUSERNAME"], row["FILEGROUPNAME"]) == (mode, "root", "root"), path
     for entry in rich_plan.entries_for("rpm"):
         row = rpm.files[f"/{entry.path}"]
         assert int(row["FILEMODES"]) == stat.S_IFREG | entry.mode, entry.path
@@ -133,7 +138,7 @@ def test_the_rpm_is_what_the_plan_says(rich_builds: Builds, rich_plan: Plan, bac
     own = {"config(consul-docker-host) = " + f"{rich_plan.version}-{rich_plan.revision}"}
     assert rpm.relations["REQUIRE"] - own == wanted
     assert rpm.relations["RECOMMEND"] == set(rich_plan.relations.named("recommends", "rpm"))
-    for name, tag in {"post": "POSTIN", "preun": "PREUN", "postun": "POSTUN"}.items():
+    for name, tag in RPM_TAGS.items():
         assert rpm.scripts[tag][0].rstrip("\n") == rich_plan.scripts["rpm"][name].read_text().rstrip("\n")
 
 
@@ -143,10 +148,13 @@ def test_a_package_is_small(builds: Builds, backend: str, suffix: str) -> None:
     assert artefact(builds[backend], suffix).stat().st_size <= LIMIT
 
 
-def test_the_rpm_does_not_own_folders_of_others(builds: Builds) -> None:
-    """HashiCorp's package owns /etc/consul.d: two owners would fight for its mode."""
+def test_the_rpm_owns_the_folders_that_it_makes(builds: Builds) -> None:
+    """What no package owns stays behind; HashiCorp's owns /etc/consul.d, and two owners would fight for its mode."""
     for rpm in rpms(builds):
-        assert not [path for path, row in rpm.files.items() if stat.S_ISDIR(int(row["FILEMODES"]))]
+        folders = {path for path, row in rpm.files.items() if stat.S_ISDIR(int(row["FILEMODES"]))}
+        parents = {str(parent) for path in rpm.files for parent in Path(path).parents} - {"/"}
+        assert {path.lstrip("/") for path in parents - folders} <= FOLDERS_OF_OTHERS
+        assert not {path.lstrip("/") for path in folders} & FOLDERS_OF_OTHERS
 
 
 def test_both_backends_leave_the_same_snippets(builds: Builds) -> None:

@@ -42,7 +42,9 @@ def test_triggers_and_scripts_are_those_of_the_plan(plan: Plan) -> None:
     given = [(kind.replace("_", "-"), name) for kind, names in config["deb"]["triggers"].items() for name in names]
     assert sorted(given) == sorted(plan.triggers())
     assert config["scripts"] == {"postinstall": "/x/postinst", "preremove": "/x/prerm", "postremove": "/x/postrm"}
-    assert configuration(plan, "rpm", Path("/x"))["scripts"].keys() == {"postinstall", "preremove", "postremove"}
+    config = configuration(plan, "rpm", Path("/x"))
+    assert config["scripts"].keys() == {"preinstall", "postinstall", "preremove", "postremove"}
+    assert config["rpm"]["scripts"] == {"posttrans": "/x/posttrans"}
 
 
 def test_nfpm_that_is_missing_is_told_with_the_remedy(

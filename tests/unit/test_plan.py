@@ -25,6 +25,14 @@ def test_the_installed_size_is_in_whole_kib(plan: Plan) -> None:
     assert plan.installed_size("deb") > 10
 
 
+def test_the_rpm_owns_what_it_makes_and_nothing_of_others(plan: Plan) -> None:
+    paths = ("etc/consul.d/a.json", "usr/lib/own/sub/b", "usr/share/doc/own/c")
+    made = dataclasses.replace(plan, entries=tuple(entry(path, "rpm") for path in paths), folders=(("var/own", 0o700),))
+    assert made.folders_for("deb") == (("var/own", 0o700),)
+    ours = ("usr/lib/own", "usr/lib/own/sub", "usr/share/doc/own")
+    assert made.folders_for("rpm") == (("var/own", 0o700), *((path, 0o755) for path in ours))
+
+
 def test_triggers_are_pairs_and_comments_are_none(plan: Plan) -> None:
     triggers = plan.triggers()
     assert ("interest-noawait", "/usr/bin/consul") in triggers

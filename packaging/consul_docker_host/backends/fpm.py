@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ SCRIPTS: dict[Format, dict[str, str]] = {
         "post": "--after-install",
         "preun": "--before-remove",
         "postun": "--after-remove",
+        "posttrans": "--rpm-posttrans",
     },
 }
 # rpmbuild writes its own clock and host name unless told otherwise; md5 digests break hosts in FIPS mode.
@@ -74,13 +76,14 @@ def stage(plan: Plan, package_format: Format, root: Path) -> None:
     for entry in plan.entries_for(package_format):
         if entry.path != own_changelog:
             copy_entry(plan.tree, root, entry.path, entry.mode, plan.epoch)
-    modes = {root / path: mode for path, mode in plan.folders}
+    modes = {root / path: mode for path, mode in plan.folders_for(package_format)}
     for path in modes:
         path.mkdir(parents=True, exist_ok=True)
-    # A folder that was made on the way has the caller's umask in its mode.
+    # A folder that was made on the way has the caller's umask in its mode, and the hour of the build.
     for path in (root, *root.rglob("*")):
         if path.is_dir():
             path.chmod(modes.get(path, 0o755))
+            os.utime(path, (plan.epoch, plan.epoch))
 
 
 def side_files(plan: Plan) -> dict[str, str]:
@@ -135,5 +138,5 @@ def rpm_arguments(plan: Plan, folder: Path) -> Iterator[str]:
     for kind, tag in formats.RPM_RELATIONS.items():
         for relation in plan.relations.named(kind, "rpm"):
             yield from ("--rpm-tag", f"{tag}: {relation}")
-    for path, mode in plan.folders:
+    for path, mode in plan.folders_for("rpm"):
         yield from ("--directories", f"/{path}", "--rpm-attr", f"{mode:o},root,root:/{path}")

@@ -19,6 +19,8 @@ SCRIPTS: dict[Format, dict[str, str]] = {
     "deb": {"preinst": "preinstall", "postinst": "postinstall", "prerm": "preremove", "postrm": "postremove"},
     "rpm": {"pre": "preinstall", "post": "postinstall", "preun": "preremove", "postun": "postremove"},
 }
+# Scriptlets that only an rpm has; nfpm takes them in its table for rpms, by the same name.
+RPM_SCRIPTS = ("posttrans",)
 # Without it the rpm holds the name of the building machine.
 BUILD_HOST = "reproducible"
 CHANGELOG = "changelog.json"
@@ -82,7 +84,11 @@ def configuration(plan: Plan, package_format: Format, folder: Path) -> dict[str,
         "suggests": plan.relations.named("suggests", package_format),
         "conflicts": plan.relations.named("conflicts", package_format),
         "contents": contents(plan, package_format, stamp),
-        "scripts": {SCRIPTS[package_format][name]: str(folder / name) for name in script_texts(plan, package_format)},
+        "scripts": {
+            SCRIPTS[package_format][name]: str(folder / name)
+            for name in script_texts(plan, package_format)
+            if name in SCRIPTS[package_format]
+        },
     }
     return config | (deb_options(plan) if package_format == "deb" else rpm_options(plan, folder))
 
@@ -92,7 +98,7 @@ def script_texts(plan: Plan, package_format: Format) -> dict[str, str]:
     texts = {
         name: path.read_text(encoding="utf-8")
         for name, path in plan.scripts[package_format].items()
-        if name in SCRIPTS[package_format]
+        if name in SCRIPTS[package_format] or (package_format == "rpm" and name in RPM_SCRIPTS)
     }
     return texts if package_format == "deb" else {name: text.rstrip("\n") for name, text in texts.items()}
 
@@ -109,7 +115,10 @@ def contents(plan: Plan, package_format: Format, stamp: str) -> list[dict[str, A
         }
         for entry in plan.entries_for(package_format)
     ]
-    folders = [{"dst": f"/{path}", "type": "dir", "file_info": {"mode": mode, **owner}} for path, mode in plan.folders]
+    folders = [
+        {"dst": f"/{path}", "type": "dir", "file_info": {"mode": mode, **owner}}
+        for path, mode in plan.folders_for(package_format)
+    ]
     return files + folders
 
 
@@ -144,5 +153,6 @@ def rpm_options(plan: Plan, folder: Path) -> dict[str, Any]:
             "packager": plan.maintainer,
             "group": plan.section,
             "prefixes": ["/"],  # fpm's packages all have it
+            "scripts": {name: str(folder / name) for name in script_texts(plan, "rpm") if name in RPM_SCRIPTS},
         },
     }
