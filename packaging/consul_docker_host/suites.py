@@ -20,6 +20,8 @@ from consul_docker_host.workspace import Workspace, cache_folder
 SUITE_TIMEOUT = 4500.0
 # They build with both backends and ask every parser.
 JUDGING = frozenset({"unit", "package", "verify"})
+# They build with both backends, the last as well.
+BUILDING = JUDGING | {"install"}
 LINTED = ("packaging/consul_docker_host", "tasks.py", "tests", "pyinfra_deploy")
 
 
@@ -54,10 +56,10 @@ def prepare(work: Workspace, needs: Collection[str]) -> None:
     """Make sure that this machine has what the suites (or "verify") in ``needs`` take: packages, backends, a Consul."""
     known = provision.read_packages(work.packaging / "system-packages.toml")
     provision.ensure_packages(tuple(package for package in known if package.is_needed(needs)))
+    if set(needs) & BUILDING and not toolbox.find_fpm():
+        with stage("installing fpm into the cache"):
+            toolbox.install_fpm()
     if set(needs) & JUDGING:
-        if not toolbox.find_fpm():
-            with stage("installing fpm into the cache"):
-                toolbox.install_fpm()
         ensure_consul(work)
 
 

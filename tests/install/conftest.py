@@ -22,6 +22,7 @@ from tests.support.host import Host
 from tests.support.images import base_image, system_recipe
 from tests.support.packages import Installer
 from tests.support.registrator import standin_program
+from tests.support.rpm_system import rpm_image
 from tests.support.schedule import pytest_xdist_make_scheduler
 from tests.support.upstream import Upstream, running_upstream
 
@@ -49,9 +50,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the stories that --story does not name."""
+    """Leave out the stories that --story does not name, and those that are told of the other family."""
     word = str(config.getoption("story", default=""))
     leave_out(config, items, lambda item: HERE in item.path.parents and word not in item.path.stem)
+    leave_out(config, items, is_of_another_family)
+
+
+def is_of_another_family(item: pytest.Item) -> bool:
+    """Say whether the test's distribution is none of those that its file names as FAMILY (without that, all are)."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    distribution = parameters.get("distribution")
+    family = getattr(getattr(item, "module", None), "FAMILY", None)
+    return isinstance(distribution, Distribution) and family not in (None, distribution.family)
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +79,8 @@ def bed(engine: docker.DockerClient) -> Iterator[Bed]:
 @pytest.fixture(scope="session")
 def base(engine: docker.DockerClient, distribution: Distribution) -> str:
     """Give the image of a plain host."""
+    if distribution.family is Family.RPM:
+        return rpm_image(engine, distribution)
     return base_image(engine, system_recipe(distribution))
 
 
@@ -79,9 +91,9 @@ def consul_base(engine: docker.DockerClient, distribution: Distribution, base: s
 
 
 @pytest.fixture(scope="session")
-def upstream(engine: docker.DockerClient, bed: Bed, base: str) -> Iterator[Upstream]:
+def upstream(engine: docker.DockerClient, bed: Bed, distribution: Distribution, base: str) -> Iterator[Upstream]:
     """Give the site's name server."""
-    with running_upstream(engine, bed.network, base) as running:
+    with running_upstream(engine, bed.network, base, distribution.family) as running:
         yield running
 
 

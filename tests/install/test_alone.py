@@ -9,11 +9,12 @@ import pytest
 
 from tests.support import upstream
 from tests.support.bed import Bed
-from tests.support.distributions import Distribution
+from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.packages import ADDRESS, DIG, NAME, Installer
 from tests.support.upstream import Upstream
 
+FAMILY = Family.DEB  # what apt-get prints is judged; test_rpm tells it of rpm
 APT_UTILS = "debconf: delaying package configuration, since apt-utils is not installed"
 
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.bed import Bed
-from tests.support.distributions import Distribution
+from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.packages import ADDRESS, DIG, Installer
 from tests.support.upstream import Upstream
 
 pytestmark = pytest.mark.long
+FAMILY = Family.DEB  # rpm distributions have networkd in no base repository
 
 UPLINK = """
 [Match]

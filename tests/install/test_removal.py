@@ -9,11 +9,12 @@ import pytest
 from tests.install.deb_kit import ENVIRONMENT, assert_nothing_runs
 from tests.support import tree, upstream
 from tests.support.bed import Bed
-from tests.support.distributions import Distribution
+from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.packages import DIG, NAME, Installer, wait_for_consul
 from tests.support.upstream import Upstream
 
+FAMILY = Family.DEB  # remove and purge are dpkg's; test_rpm tells it of rpm
 
 @pytest.fixture(scope="module")
 def host(

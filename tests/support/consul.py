@@ -26,6 +26,7 @@ from tests.support.distributions import Distribution, Family
 from tests.support.golang import build_program
 from tests.support.images import derived_image, prepare, put_file
 from tests.support.locks import FileLock
+from tests.support.rpm_system import CONSUL_REPOSITORY, consul_repository_image
 
 VERSION = "1.22.7"
 SOURCE = Path(__file__).resolve().parent / "consul-source"  # go.mod and go.sum, and the package's files
@@ -129,16 +130,24 @@ def package_tree(tree: Path, binary: Path, version: str) -> Path:
 
 def consul_image(client: docker.DockerClient, base: str, distribution: Distribution) -> str:
     """Return the base with Consul installed, neither enabled nor running: one layer, not a copy for each test."""
+    if distribution.family is Family.RPM:
+        command = f"rpm -i {CONSUL_REPOSITORY}/consul-*.rpm"
+        return derived_image(
+            client,
+            consul_repository(client, base),
+            "consul",
+            key=[command],
+            change=lambda container: prepare(container, command),
+        )
     package = consul_package()
 
     def install(container: Container) -> None:
         put_file(container, "/var/tmp/consul.deb", package)
-        if distribution.family is Family.DEB:
-            prepare(container, "dpkg -i /var/tmp/consul.deb && rm /var/tmp/consul.deb")
-            return
-        # No rpm of it is worth making: the same files and the same script, unknown to the package manager.
-        raise BuildError(
-            f"{distribution.name}: no Consul for rpm distributions yet", hint="see tests/support/README.md"
-        )
+        prepare(container, "dpkg -i /var/tmp/consul.deb && rm /var/tmp/consul.deb")
 
     return derived_image(client, base, "consul", key=[package.name], change=install)
+
+
+def consul_repository(client: docker.DockerClient, base: str) -> str:
+    """Return an rpm distribution's base with Consul in a repository of its own, not installed."""
+    return consul_repository_image(client, base, consul_binary(), SOURCE / "package", VERSION)

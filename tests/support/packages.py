@@ -34,26 +34,28 @@ class Installer:
         """Install the package with what it depends on."""
         if not host.file(self.target).exists:
             put_file(host.container, self.target, self.package)
-        command = ["apt-get", "install"] if self.family is Family.DEB else ["dnf", "--assumeyes", "install"]
-        return self._apt([*command, self.target], host)
+        return self._manage("install", [self.target], host)
 
     def install_dependencies(self, host: Host) -> Result:
         """Install what the package depends on, but not the package."""
-        return self._apt(["apt-get", "install", *self.dependencies(host)], host)
+        return self._manage("install", self.dependencies(host), host)
 
     def dependencies(self, host: Host) -> list[str]:
         """Return the first alternative of each dependency."""
         put_file(host.container, self.target, self.package)
+        if self.family is Family.RPM:
+            asked = ["rpm", "--query", "--package", "--requires", self.target]
+            return [line for line in host.output(asked).splitlines() if not line.startswith(("rpmlib(", "/"))]
         text = host.output(["dpkg-deb", "--field", self.target, "Depends"])
         return [part.split("|")[0].split("(")[0].strip() for part in text.split(",") if part.strip()]
 
     def remove(self, host: Host) -> Result:
-        """Remove the package; its configuration files stay."""
-        return self._apt(["apt-get", "remove", NAME] if self.family is Family.DEB else ["dnf", "remove", NAME], host)
+        """Remove the package; its configuration files stay, of an rpm those that were edited."""
+        return self._manage("remove", [NAME], host)
 
     def purge(self, host: Host) -> Result:
-        """Remove the package and its configuration files."""
-        return self._apt(["apt-get", "purge", NAME], host)
+        """Remove the package and its configuration files; an rpm has no such step."""
+        return self._manage("purge", [NAME], host)
 
     def become_server(self, host: Host) -> None:
         """Make the host a cluster of one, as the file's own comments tell, and wait until it answers."""
@@ -62,11 +64,13 @@ class Installer:
         host.run([NAME, "apply"])
         wait_for_consul(host)
 
-    def _apt(self, command: list[str], host: Host) -> Result:
-        environment = {"DEBIAN_FRONTEND": "noninteractive"} if self.family is Family.DEB else {}
-        if command[0] == "apt-get":
-            command.insert(1, "--yes")
-        return host.run(command, timeout=INSTALL_SECONDS, environment=environment)
+    def _manage(self, verb: str, names: list[str], host: Host) -> Result:
+        if self.family is Family.RPM:
+            # What a removal no longer needs stays, as with apt-get.
+            command = ["dnf", "--assumeyes", "--setopt=clean_requirements_on_remove=False", verb, *names]
+            return host.run(command, timeout=INSTALL_SECONDS)
+        environment = {"DEBIAN_FRONTEND": "noninteractive"}
+        return host.run(["apt-get", "--yes", verb, *names], timeout=INSTALL_SECONDS, environment=environment)
 
 
 def wait_for_consul(host: Host) -> None:

@@ -17,6 +17,8 @@ EXCLUDED = {
     "/var/cache": "caches of apt, ldconfig and debconf",
     "/var/lib/dpkg": "dpkg's own books, which record that there was a package",
     "/var/lib/apt": "apt's own books",
+    "/var/lib/rpm": "rpm's own books",
+    "/var/lib/dnf": "dnf's own books",
     "/var/lib/systemd": "random seed, time stamps, persistent timers: systemd's own memory",
     "/etc/ld.so.cache": "rewritten by every ldconfig run",
     "/etc/machine-id": "systemd writes it on the first boot",

@@ -14,12 +14,16 @@ from docker.models.containers import Container
 from docker.models.networks import Network
 
 from consul_docker_host.errors import BuildError
+from tests.support.distributions import Family
 from tests.support.engine import LABEL
 from tests.support.images import derived_image, execute, prepare
 
 NAME = "outside.example"
 ADDRESS = "192.0.2.10"
-INSTALL = "apt-get install --yes --no-install-recommends dnsmasq-base"
+INSTALL = {
+    Family.DEB: "export DEBIAN_FRONTEND=noninteractive; apt-get install --yes --no-install-recommends dnsmasq-base",
+    Family.RPM: "dnf --assumeyes install dnsmasq",
+}
 COMMAND = (
     "dnsmasq",
     "--no-daemon",
@@ -47,13 +51,13 @@ class Upstream:
 
 
 @contextlib.contextmanager
-def running_upstream(client: docker.DockerClient, network: Network, base: str) -> Iterator[Upstream]:
+def running_upstream(client: docker.DockerClient, network: Network, base: str, family: Family) -> Iterator[Upstream]:
     """Give a name server in the network, made from the base image of a distribution under test."""
 
     def install(container: Container) -> None:
-        prepare(container, f"export DEBIAN_FRONTEND=noninteractive; {INSTALL}")
+        prepare(container, INSTALL[family])
 
-    image = derived_image(client, base, "upstream", key=[INSTALL], change=install)
+    image = derived_image(client, base, "upstream", key=[INSTALL[family]], change=install)
     container = client.containers.run(
         image,
         list(COMMAND),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host import provision, suites
+from consul_docker_host import provision, suites, toolbox
 from consul_docker_host.errors import BuildError
 from consul_docker_host.workspace import ROOT, Workspace
 
@@ -75,8 +75,12 @@ def test_a_suite_gets_its_own_system_packages_alone(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(
         provision, "ensure_packages", lambda packages: asked.append(tuple(one.name for one in packages))
     )
+    installed: list[str] = []
+    monkeypatch.setattr(toolbox, "find_fpm", lambda: None)
+    monkeypatch.setattr(toolbox, "install_fpm", lambda: installed.append("fpm"))
     suites.prepare(Workspace(), ("install",))
-    assert "docker.io" in asked[0]
+    assert installed == ["fpm"]
+    assert {"docker.io", "ruby", "rpm"} <= set(asked[0])
     assert "lintian" not in asked[0]
     suites.prepare(Workspace(), ())
-    assert asked[1] == ()
+    assert (asked[1], installed) == ((), ["fpm"])
