@@ -27,6 +27,9 @@ sleep {1:.3f}
 kill -9 $process 2>/dev/null
 wait $process
 """
+# In systemctl's place: as if the power failed when a scriptlet comes to it.
+POWER_FAILURE = "#!/bin/sh\nkill -9 $(pgrep -x rpm) $PPID\n"
+FAKE = "/var/tmp/systemctl"
 # rpm names what it unpacks by the second in which it started; a repetition in the same one stumbles over the first.
 NEXT_SECOND = "sleep 1"
 
@@ -92,7 +95,7 @@ def assert_healed(host: Host, installer: Installer) -> None:
     Rpm(host).run("--upgrade", "--replacepkgs", installer.target)
     assert len(Rpm(host).versions()) == 1
     assert Rpm(host).verify() == ""
-    assert host.service(TARGET).is_enabled, "an interrupted first installation is a first one still"
+    assert host.service(TARGET).is_enabled
     assert host.output("find / -xdev -name '*;*' -path '*consul*'") == ""
 
 
@@ -106,6 +109,19 @@ def test_a_killed_installation_heals(host: Host, before: tree.Tree, moments: lis
         Rpm(host).run("--erase", NAME)
     assert tree.compare(before, host.tree()) == tree.Difference(left=(), changed=(), missing=())
     assert killed > len(moments) // 2
+
+
+def test_a_first_installation_cut_short_is_one_still(host: Host, clean: tree.Tree, installer: Installer) -> None:
+    """The package is in rpm's books by then, and the repetition is called an upgrade."""
+    host.put(FAKE, POWER_FAILURE, mode=0o755)
+    host.run(f"mount --bind {FAKE} /usr/bin/systemctl")
+    result = host.run(["rpm", "--force-debian", "--upgrade", installer.target], check=False)
+    host.run(f"umount /usr/bin/systemctl && rm {FAKE}")
+    assert result.returncode == 137
+    assert len(Rpm(host).versions()) == 1
+    assert not host.service(TARGET).is_enabled
+    assert_healed(host, installer)
+    Rpm(host).run("--erase", NAME)
 
 
 @pytest.mark.timeout(900)

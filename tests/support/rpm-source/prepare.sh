@@ -3,6 +3,7 @@
 set -eu
 repository=/srv/repository/base
 mkdir -p /etc/rpm /etc/yum.repos.d "$repository"
+# The unshare plug-in of rpm 4.20 needs a capability that a container under construction has not.
 cat >/etc/rpm/macros <<'END'
 %_dbpath /var/lib/rpm
 %_binary_payload w0.gzdio
@@ -10,6 +11,7 @@ cat >/etc/rpm/macros <<'END'
 %_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm
 %__os_install_post %{nil}
 %debug_package %{nil}
+%__transaction_unshare %{nil}
 END
 cat >/etc/yum.repos.d/test.repo <<'END'
 [base]
