@@ -1,7 +1,8 @@
 """cloud-init snippets made from the same tree as the packages.
 
 ``inline`` carries the files themselves, for hosts that reach no repository of ours: as many as a host needs, so that
-every cloud takes it, or ``inline-full`` all of them. ``repository`` adds ours and installs the package. Both merge into a user's own cloud-config instead of replacing its lists.
+every cloud takes it, or ``inline-full`` all of them. ``repository`` adds ours and installs the package. All merge into
+a user's own cloud-config instead of replacing its lists.
 """
 
 from __future__ import annotations
@@ -20,8 +21,7 @@ from consul_docker_host.plan import Entry, Plan
 from consul_docker_host.run import run
 from consul_docker_host.toolbox import python_program
 
-# In bytes, gzipped, which cloud-init unpacks by itself: EC2 takes 16 KB of user data, and the next, Azure and OpenStack,
-# 64 KB in base64.
+# In bytes, gzipped, which cloud-init unpacks by itself: EC2 takes 16 KB, Azure and OpenStack 64 KB in base64.
 SIZE_LIMIT = 16 * 1024
 FULL_LIMIT = 48 * 1024
 # Documentation is not worth the room in user data.

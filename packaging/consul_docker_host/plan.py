@@ -29,10 +29,10 @@ class Entry:
     path: str
     mode: int
     is_conffile: bool
-    is_core: bool
     formats: tuple[Format, ...]
     size: int
     sha256: str
+    is_core: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

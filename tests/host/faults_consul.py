@@ -182,8 +182,8 @@ FAULTS = {
     ),
     "the API refuses": Fault(
         link="api",
-        state="warn",
-        text="ACLs",
+        state="broken",
+        text="(ACL)",
         remedy="AGENT_TOKEN_FILE=",
         says=(("agent.self", ""), ("http_code", "403")),
     ),

@@ -26,10 +26,10 @@ FAKES = {
     "ip": """case "$*" in
         "-o link show dev dummy0"*) cat "$D/link" ;;
         "-4 -o address show to"*) cat "$D/address" ;;
-        "-4 -o address show dev dummy0") grep dummy0 "$D/address" ;;
+        "-4 -o address show dev dummy0"*) grep dummy0 "$D/address" ;;
         "-o link show type bridge") cat "$D/bridges" ;;
-        "-o link show master"*veth) ;;
-        "-o link show master"*) cat "$D/ports" ;;
+        "-o link show type veth") ;;
+        "-o link show") cat "$D/ports" ;;
     esac""",
     "nft": """case "$*" in
         "list table ip consul_docker_host") cat "$D/guard" ;;

@@ -139,8 +139,8 @@ def test_an_apply_restarts_the_container_and_no_other_agent(host: Host) -> None:
 def test_the_check_does_not_ask_for_a_package(host: Host) -> None:
     for name in ("curl", "pidof", "docker", "getent", "bash"):
         host.fake(name, "exit 1")
-    said = host.run("usr/bin/consul-docker-host", "check", code=1).stdout
-    assert f"systemctl restart {UNIT}; journalctl -u {UNIT}" in said
+    said = host.run("usr/bin/consul-docker-host", "check", code=2).stdout
+    assert f"systemctl restart {UNIT}" in said
     assert "install consul" not in said
 
 

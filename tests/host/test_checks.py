@@ -50,7 +50,7 @@ def test_nothing_is_wrong_with_a_sound_host(sound: Sound) -> None:
 def test_a_refused_bridge_is_named_with_the_line_that_lets_it_in(sound: Sound) -> None:
     bridge = "br-0123456789ab"
     sound.say("bridges", f"5: {bridge}: <BROADCAST,UP> mtu 1500\n")
-    sound.say("ports", "2: eth0: <UP> mtu 1500 master x\n")
+    sound.say("ports", "2: eth0: <UP> mtu 1500 master br-0123456789ab\n")
     rules = sound.data / "guard"
     rules.write_text(rules.read_text().replace('iifname "docker0"', f'iifname "{bridge}" drop\niifname "docker0"'))
     (line,) = [link for link in check(sound, "warn")["links"] if link["name"] == "guard"]

@@ -115,16 +115,14 @@ def test_a_docker_of_2020_knows_every_option(host: Host, tmp_path: Path) -> None
     assert max(OPTIONS[name] for name in options) <= (20, 10)
 
 
-def test_the_file_of_the_token_never_keeps_a_wider_mode(host: Host, tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("s3cret\n")
-    host.configure(f"HOST_IP=10.1.2.3\nREGISTRATOR_TOKEN_FILE={tmp_path}/token\n")
+def test_the_file_of_the_token_never_keeps_a_wider_mode(host: Host) -> None:
+    host.write("etc/token", "s3cret\n")
+    host.configure("HOST_IP=10.1.2.3\nREGISTRATOR_TOKEN_FILE=/etc/token\n")
     file = host.write("run/consul-docker-host/registrator.env", "old")
     file.chmod(0o666)
     run_line(host)
     assert file.read_text() == "CONSUL_HTTP_TOKEN=s3cret\n"
-    assert file.stat().st_mode & 0o777 == 0o640
-    host.script("registrator", "stop")
-    assert not file.exists()
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_forget_takes_out_what_registrator_made_on_this_host(host: Host, agent: Agent) -> None:
@@ -134,9 +132,9 @@ def test_forget_takes_out_what_registrator_made_on_this_host(host: Host, agent: 
     assert agent.tokens == {None}
 
 
-def test_forget_shows_its_token_to_consul_alone(host: Host, agent: Agent, tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("s3cret\n")
-    host.configure(f"REGISTRATOR_TOKEN_FILE={tmp_path}/token\n")
+def test_forget_shows_its_token_to_consul_alone(host: Host, agent: Agent) -> None:
+    host.write("etc/token", "s3cret\n")
+    host.configure("REGISTRATOR_TOKEN_FILE=/etc/token\n")
     calls = host.fake("curl", 'exec /usr/bin/curl "$@"')
     host.script("registrator", "forget")
     assert agent.services == FOREIGN

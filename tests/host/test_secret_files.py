@@ -219,7 +219,7 @@ def test_the_check_tells_what_is_wrong_with_a_file(host: Host) -> None:
     give(host, "etc/secret", KEY, bits=0o644)
     host.configure("GOSSIP_KEY_FILE=/etc/secret\nAGENT_TOKEN_FILE=/etc/none\n")
 
-    report = json.loads(host.run(COMMAND, "check", "--json", code=1).stdout)
+    report = json.loads(host.run(COMMAND, "check", "--json", code=2).stdout)
 
     told = [link["text"] for link in report["links"] if link["name"] == "settings"]
     assert [line.partition(": ")[0].rpartition(":")[2] for line in told] == ["GOSSIP_KEY_FILE", "AGENT_TOKEN_FILE"]

@@ -16,6 +16,7 @@ from tests.support.upstream import Upstream
 
 FAMILY = Family.DEB  # remove and purge are dpkg's; test_rpm tells it of rpm
 
+
 @pytest.fixture(scope="module")
 def host(
     bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer

@@ -13,8 +13,8 @@ from tests.support.bed import Bed
 from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.packages import ADDRESS, DIG, NAME, Installer, wait_for_consul
-from tests.support.rpm_packages import build_rpm
 from tests.support.upstream import Upstream
+from tests.support.variants import build_variant
 
 FAMILY = Family.RPM
 CYCLES, LONG_CYCLES = 3, 20
@@ -109,7 +109,7 @@ def test_install_and_erasure_repeat(
 
 @pytest.mark.parametrize("backend", ["fpm", "nfpm"])
 def test_each_backend_s_rpm_does_the_same(host: Host, before: tree.Tree, backend: str, tmp_path: Path) -> None:
-    built = build_rpm(tmp_path, backend, settings=f'[package]\nrevision = "1.{backend}"')
+    built = build_variant(tmp_path, "rpm", backend=backend, settings=f'[package]\nrevision = "1.{backend}"')
     package = Installer(package=built, family=FAMILY)
     package.install(host)
     host.wait_until(lambda: is_settled(host), 30)

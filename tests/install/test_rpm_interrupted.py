@@ -14,8 +14,8 @@ from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.images import put_file
 from tests.support.packages import NAME, Installer
-from tests.support.rpm_packages import build_rpm
 from tests.support.upstream import Upstream
+from tests.support.variants import build_variant
 
 FAMILY = Family.RPM
 MOMENTS, LONG_MOMENTS = 5, 25
@@ -44,7 +44,7 @@ def host(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Host]:
     """Give a host without Consul, which takes its time to end, and with two versions at hand."""
-    earlier = build_rpm(tmp_path_factory.mktemp("earlier"), "nfpm", settings='[package]\nversion = "0.0.9"')
+    earlier = build_variant(tmp_path_factory.mktemp("earlier"), "rpm", settings='[package]\nversion = "0.0.9"')
     with bed.host(base, name=f"{distribution.name}-killed", resolv_conf=upstream.resolv_conf) as host:
         installer.install_dependencies(host)
         put_file(host.container, EARLIER, earlier)

@@ -15,8 +15,8 @@ from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.images import put_file
 from tests.support.packages import NAME, Installer, wait_for_consul
-from tests.support.rpm_packages import build_rpm
 from tests.support.upstream import Upstream
+from tests.support.variants import build_variant
 
 FAMILY = Family.RPM
 CONFIG = f"/etc/default/{NAME}"
@@ -52,10 +52,14 @@ def host(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Host]:
     """Give a host with three versions at hand and none installed."""
-    earlier = build_rpm(
-        tmp_path_factory.mktemp("earlier"), "nfpm", settings='[package]\nversion = "0.0.9"', change=with_other_files
+    earlier = build_variant(
+        tmp_path_factory.mktemp("earlier"),
+        "rpm",
+        backend="nfpm",
+        settings='[package]\nversion = "0.0.9"',
+        change=with_other_files,
     )
-    even_earlier = build_rpm(tmp_path_factory.mktemp("even-earlier"), "nfpm", settings=LEGACY)
+    even_earlier = build_variant(tmp_path_factory.mktemp("even-earlier"), "rpm", settings=LEGACY)
     with bed.host(consul_base, name=f"{distribution.name}-upgrade", resolv_conf=upstream.resolv_conf) as host:
         host.put("/etc/environment", ENVIRONMENT)
         installer.install_dependencies(host)

@@ -41,7 +41,8 @@ def test_triggers_and_scripts_are_those_of_the_plan(plan: Plan) -> None:
     config = configuration(plan, "deb", Path("/x"))
     given = [(kind.replace("_", "-"), name) for kind, names in config["deb"]["triggers"].items() for name in names]
     assert sorted(given) == sorted(plan.triggers())
-    assert config["scripts"] == {"postinstall": "/x/postinst", "preremove": "/x/prerm", "postremove": "/x/postrm"}
+    names = {"preinstall": "preinst", "postinstall": "postinst", "preremove": "prerm", "postremove": "postrm"}
+    assert config["scripts"] == {kind: f"/x/{name}" for kind, name in names.items()}
     config = configuration(plan, "rpm", Path("/x"))
     assert config["scripts"].keys() == {"preinstall", "postinstall", "preremove", "postremove"}
     assert config["rpm"]["scripts"] == {"posttrans": "/x/posttrans"}

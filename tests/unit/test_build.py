@@ -30,7 +30,8 @@ ENDS = {"exit code": "echo 'no luck' >&2; exit 1", "killed": "kill -9 $$", "inte
 SLOW = HALF.replace("{end}", 'touch "$(dirname "$0")/started-$$"; sleep 60')
 DEB, RPM = "consul-docker-host_0.1.0_all.deb", "consul-docker-host-0.1.0-1.noarch.rpm"
 SNIPPET = "cloud-init/inline.yaml"
-EVERYTHING = {DEB, RPM, SNIPPET, "SHA256SUMS"}
+FULL_SNIPPET = "cloud-init/inline-full.yaml"
+EVERYTHING = {DEB, RPM, SNIPPET, FULL_SNIPPET, "SHA256SUMS"}
 HELD = {DEB, RPM, "cloud-init", "SHA256SUMS"}
 
 
@@ -110,7 +111,7 @@ def test_a_fault_in_the_tree_leaves_dist_as_it_was(built: Workspace) -> None:
 
 # dist/ on a small file system of its own, in a mount namespace of its own, with so much room beside the old artefacts.
 TINY = """
-cp -a dist old && mount -t tmpfs -o size=240k none dist && cp -a old/. dist/ || exit 99
+cp -a dist old && mount -t tmpfs -o size=400k none dist && cp -a old/. dist/ || exit 99
 dd if=/dev/zero of=dist/filler bs=1k 2>/dev/null
 truncate -s -{room}k dist/filler
 "$@"
@@ -242,6 +243,7 @@ def test_the_artefacts_of_the_former_version_go_and_foreign_files_stay(built: Wo
         "consul-docker-host_0.1.0+site1_all.deb",
         "consul-docker-host-0.1.0+site1-1.noarch.rpm",
         SNIPPET,
+        FULL_SNIPPET,
         "SHA256SUMS",
         "notes.txt",
         "consul-docker-host_0.0.9_all.deb",
@@ -255,7 +257,9 @@ def test_one_target_alone_leaves_the_others_and_their_sums(built: Workspace) -> 
     after = snapshot(built.dist)
     assert after[DEB] != before[DEB]
     assert (after[RPM], after[SNIPPET]) == (before[RPM], before[SNIPPET])
-    assert {line.split("  ")[1] for line in (built.dist / "SHA256SUMS").read_text().splitlines()} == {DEB, RPM, SNIPPET}
+    assert {line.split("  ")[1] for line in (built.dist / "SHA256SUMS").read_text().splitlines()} == EVERYTHING - {
+        "SHA256SUMS"
+    }
     run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=built.dist)
 
 

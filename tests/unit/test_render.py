@@ -94,7 +94,8 @@ def test_an_agent_in_a_container_has_a_unit_of_ours_and_needs_no_package(work: W
     package = plan_of(work)
     container = plan_of(work, '[consul]\nrun = "container"\n')
     system = "usr/lib/systemd/system"
-    assert paths(package) - paths(container) == {f"{system}/consul.service.d/50-consul-docker-host.conf"}
+    drop_ins = ("50-consul-docker-host", "51-consul-docker-host-sandbox")
+    assert paths(package) - paths(container) == {f"{system}/consul.service.d/{name}.conf" for name in drop_ins}
     assert paths(container) - paths(package) == {
         "usr/lib/consul-docker-host/agent",
         f"{system}/consul-docker-host-agent.service",

@@ -154,7 +154,7 @@ def test_a_service_of_the_host_is_found_until_its_check_fails(a: Guest, b: Guest
     answers_from(a, "app.service.consul", b.address)
     b.run("rm /srv/app/index.html")
     answers_from(a, "app.service.consul", "", seconds=15)
-    b.run("rm /etc/consul.d/app.json && consul reload && pkill -f 'httpd -p 8080'")
+    b.run("rm /etc/consul.d/app.json && consul reload && pkill -f '[h]ttpd -p 8080'")
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
