@@ -78,7 +78,7 @@ ns = Collection(
         vm=commands.run_vm_tests,
     ),
     group("setup", None, fpm=commands.setup_fpm, system=commands.setup_system),
-    group("bench", None, build=commands.bench_build),
+    group("bench", None, build=commands.bench_build, host=commands.bench_host),
 )
 for name, function in (
     ("render", commands.render),

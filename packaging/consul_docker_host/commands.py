@@ -157,9 +157,24 @@ def bench_build(*, rounds: str = "7") -> None:
     """Measure a build against bare fpm calls and bare Invoke, as ratios in one run."""
     from consul_docker_host import bench
 
-    if not (rounds.isascii() and rounds.isdigit() and 0 < int(rounds) < 1000):
-        raise BuildError(f"--rounds {rounds}: is not a number from 1 to 999")
-    bench.build(Workspace(), rounds=int(rounds))
+    bench.build(Workspace(), rounds=_rounds(rounds))
+
+
+def bench_host(*, rounds: str = "5") -> None:
+    """Measure boot, DNS and start-to-answer on booted machines, with and without the package in one run."""
+    from consul_docker_host import suites
+
+    count = _rounds(rounds)
+    suites.prepare(Workspace(), ("vm",))
+    build_all()
+    if not suites.run_figures(Workspace(), rounds=count):
+        raise BuildError("the figures could not all be taken", hint="what happened stands above")
+
+
+def _rounds(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1000):
+        raise BuildError(f"--rounds {text}: is not a number from 1 to 999")
+    return int(text)
 
 
 def clean() -> None:

@@ -89,6 +89,12 @@ def run_suite(work: Workspace, suite: Suite, *, long: bool, args: str) -> bool:
     return follow([*argv, *shlex.split(args)], cwd=work.root, timeout=SUITE_TIMEOUT) == 0
 
 
+def run_figures(work: Workspace, *, rounds: int) -> bool:
+    """Take the figures of the host on booted machines, each ``rounds`` times, and tell whether all could be taken."""
+    argv = [sys.executable, "-m", "pytest", "tests/vm/bench_host.py", "-q", "--capture=no", f"--rounds={rounds}"]
+    return follow(argv, cwd=work.root, timeout=SUITE_TIMEOUT) == 0
+
+
 def run_suites(
     names: Sequence[str], *, first: Mapping[str, Callable[[], bool]] | None = None, long: bool = False, args: str = ""
 ) -> None:

@@ -138,7 +138,7 @@ def test_registrator_waits_for_its_image_instead_of_failing_again_and_again(host
         ("Environment=OPTIONS=-q\nExecStart=/usr/sbin/dnsmasq -k ${OPTIONS} $OTHER\n", "", "-k -q "),
         (
             "PIDFile=/run/d.pid\nExecStart=/opt/helper exec\n",
-            "exec ${DAEMON} -x /run/p ${X:+ -u ${X}}\n",
+            "exec ${DAEMON} -x /run/p ${X:+ -u ${X}} ${LANG:+ -r ${LANG}}\n",  # nothing of whoever calls apply
             "-x /run/p -u me ",
         ),
         ("PIDFile=/run/d.pid\nExecStart=/opt/helper exec\n", "exec other\n", "-x /run/d.pid "),

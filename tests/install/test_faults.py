@@ -177,7 +177,7 @@ def test_bind_interfaces_is_named_with_its_file(server: Host) -> None:
         server.put(DNSMASQ_FILE, "bind-interfaces\nbind-dynamic\n")
         server.run("systemctl restart dnsmasq", check=False)
         server.wait_until(lambda: not server.service("dnsmasq").is_active, 5)
-        line = wait_for_line(server, "dnsmasq", f"bind-interfaces in {DNSMASQ_FILE}")
+        line = wait_for_line(server, "dnsmasq", f"bind-dynamic in {DNSMASQ_FILE}")
         assert line.state == "broken"
 
 

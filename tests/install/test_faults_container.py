@@ -14,7 +14,7 @@ import pytest
 from tests.support.host import Host
 from tests.support.packages import ADDRESS, NAME
 
-FOLDER = "/var/tmp/docker"
+FOLDER = "/run/docker-story"  # where Registrator's unit may write
 DOCKER = f"""#!/bin/sh
 cd {FOLDER}
 case "$1 $2" in

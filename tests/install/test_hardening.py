@@ -75,13 +75,15 @@ def test_consul_runs_without_any_privilege(server: Host) -> None:
 def test_dnsmasq_goes_on_as_its_user_with_one_capability(server: Host) -> None:
     found = status(server, "dnsmasq.service")
     assert found["Uid"].split()[0] == server.output("id --user dnsmasq")
-    assert int(found["CapEff"], 16) == NET_BIND_SERVICE
+    # Where no DHCP is asked of it, as by Enterprise Linux, it keeps not even that one.
+    assert int(found["CapEff"], 16) in {0, NET_BIND_SERVICE}
     assert (found["NoNewPrivs"], found["Seccomp"]) == ("1", "2")
 
 
 def test_dnsmasq_can_be_reloaded(server: Host) -> None:
     """The signal goes from root to another user: that takes a capability."""
-    server.run("systemctl reload dnsmasq.service")
+    can_reload = server.output("systemctl show --property=CanReload --value dnsmasq.service") == "yes"
+    server.run("systemctl reload dnsmasq.service" if can_reload else "systemctl kill --signal=HUP dnsmasq.service")
     assert server.output(f"{DIG} consul.service.consul @{ADDRESS}") == server.address()
 
 
@@ -185,7 +187,7 @@ def test_a_guard_that_cannot_be_loaded_is_told_and_stops_nothing(server: Host) -
     assert server.service(f"{NAME}-guard").is_failed
     result = server.run([NAME, "check", "--json"], check=False)
     guard = next(link for link in json.loads(result.stdout)["links"] if link["name"] == "guard")
-    assert (result.returncode, guard["state"]) == (1, "fail")
+    assert (result.returncode, guard["state"]) == (2, "broken")
     assert f"{NAME}-guard" in guard["remedy"]
     server.run(f"ip address del {ADDRESS}/32 dev dummy0")
     server.wait_until(f"ip -4 -o address show dev dummy0 | grep -q ' {ADDRESS}/'", 10, what="the address is healed")

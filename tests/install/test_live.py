@@ -12,11 +12,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.bed import Bed
-from tests.support.distributions import Distribution
+from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.packages import ADDRESS, NAME, Installer, wait_for_consul
 from tests.support.upstream import Upstream
 
+FAMILY = Family.DEB
 INSPECTED = json.dumps(
     [
         {"Name": "/asks", "HostConfig": {"Dns": [ADDRESS]}, "Config": {"Env": []}, "ResolvConfPath": ""},

@@ -42,6 +42,8 @@ def own_words(said: Result) -> list[str]:
         "Unpacking",
         "Setting up",
         "Processing",
+        "Removing",
+        "Purging",
     )
     return [line for line in said.output.splitlines() if line and not line.startswith(theirs)]
 
@@ -66,9 +68,9 @@ def test_an_install_without_systemd_is_silent_and_enables_the_target(
         deb = Deb(root)
         before = root.tree()
         assert own_words(deb.dpkg("--install", installer.target)) == []
-        assert root.file(WANTED).target == f"/usr/lib/systemd/system/{NAME}.target"
+        assert root.file(WANTED).target.endswith(f"/lib/systemd/system/{NAME}.target")
         assert deb.verify() == ""
-        assert deb.dpkg("--purge", NAME).stderr == ""
+        assert own_words(deb.dpkg("--purge", NAME)) == []
         assert tree.compare(before, root.tree()) == tree.Difference(left=(), changed=(), missing=())
 
 
@@ -117,7 +119,7 @@ def test_a_consul_that_goes_leaves_the_rest_at_work(denied: Host) -> None:
     Deb(denied).apt("purge", "consul")
     assert denied.service("dnsmasq.service").is_active
     assert denied.service(f"{NAME}.target").is_active
-    assert "not installed" in denied.run([NAME, "check"], check=False).stdout
+    assert "there is no consul command" in denied.run([NAME, "check"], check=False).stdout
 
 
 def test_the_package_goes_with_dnsmasq_which_it_needs(denied: Host) -> None:

@@ -52,7 +52,7 @@ def earlier_version(folder: Path, package_format: Format) -> Path:
     def change(work: Workspace) -> None:
         units = work.files / "usr/lib/systemd/system"
         (units / OLD_UNIT).write_text("[Service]\nExecStart=/bin/sleep infinity\n")
-        target = units / "consul-docker-host.target"
+        target = units / "consul-docker-host.target.j2"
         target.write_text(target.read_text().replace("[Install]", f"Wants={OLD_UNIT}\n\n[Install]"))
         (work.files / OLD_CONFFILE.lstrip("/")).write_text("OLD=1\n")
         for path, comment in (

@@ -88,6 +88,8 @@ class Guest:
         mac = ":".join(f"{byte:02x}" for byte in mac_of(self.number))
         argv = [
             *(
+                # It ends with this process, however that ends.
+                *("setpriv", "--pdeathsig", "KILL"),
                 "qemu-system-x86_64",
                 *ACCELERATOR,
                 "-m",

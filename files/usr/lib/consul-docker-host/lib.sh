@@ -10,6 +10,8 @@ SECRETS='GOSSIP_KEY_FILE CA_FILE CERT_FILE KEY_FILE AGENT_TOKEN_FILE DNS_TOKEN_F
 KEYS="$SECRETS HOST_IP RETRY_JOIN DATACENTER NODE_NAME ROLE BOOTSTRAP_EXPECT ACL UPSTREAMS BRIDGES REGISTRATOR_IMAGE REGISTRATOR_OPTIONS CONSUL_IMAGE"
 LC_ALL=C
 export LC_ALL
+# apt leaves them out of the maintainer scripts' path, and a Consul or Docker installed by hand lives there.
+[ -n "$ROOT" ] || PATH=$PATH:/usr/local/sbin:/usr/local/bin
 umask 022
 # shellcheck source=/dev/null
 . "$LIB/defaults"
