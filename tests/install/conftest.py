@@ -54,6 +54,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     word = str(config.getoption("story", default=""))
     leave_out(config, items, lambda item: HERE in item.path.parents and word not in item.path.stem)
     leave_out(config, items, is_of_another_family)
+    if not (config.getoption("long") or config.getoption("distro")):
+        leave_out(config, items, is_told_elsewhere)
+
+
+def is_told_elsewhere(item: pytest.Item) -> bool:
+    """Say whether the test's file names another distribution as the one that is enough for the short form."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    distribution, enough = parameters.get("distribution"), getattr(getattr(item, "module", None), "SHORT_FORM_ON", None)
+    return enough is not None and isinstance(distribution, Distribution) and distribution.name != enough
 
 
 def is_of_another_family(item: pytest.Item) -> bool:

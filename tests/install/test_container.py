@@ -112,4 +112,6 @@ def test_the_guard_is_back_after_a_flush(server: Host, neighbour: str, app: str)
     server.run("nft flush ruleset")
     server.wait_until(f"nft list ruleset | grep -qF {ADDRESS}", 5, what="the guard is back")
     assert_silence(server, neighbour)
-    assert server.output(f"{app} {DIG} consul.service.consul") == server.address()
+    server.wait_until(
+        f'[ "$({app} {DIG} consul.service.consul)" = {server.address()} ]', 5, what="a container is answered"
+    )

@@ -14,6 +14,8 @@ import pytest
 from tests.support.host import Host
 from tests.support.packages import ADDRESS, NAME
 
+SHORT_FORM_ON = "debian-13"  # the others by --long or --distro
+
 FOLDER = "/run/docker-story"  # where Registrator's unit may write
 DOCKER = f"""#!/bin/sh
 cd {FOLDER}
@@ -94,8 +96,8 @@ def test_the_name_is_asked_inside_the_container(server: Host) -> None:
 
 
 def test_a_firewall_that_drops_containers_is_named_with_the_rule_that_mends_it(server: Host) -> None:
-    server.put(f"{FOLDER}/firewall", FIREWALL)
-    server.run(f"nft -f {FOLDER}/firewall")
+    server.put("/srv/firewall", FIREWALL)
+    server.run("nft -f /srv/firewall")
     try:
         line = lines(server)["container"]
         assert (line["state"], line["text"][:35]) == ("broken", f"app gets no answer from {ADDRESS}")

@@ -17,6 +17,7 @@ from tests.support.upstream import Upstream
 from tests.support.variants import earlier_version
 
 FAMILY = Family.DEB
+SHORT_FORM_ON = "debian-13"  # the others by --long or --distro
 MOMENTS, LONG_MOMENTS = 10, 50
 # A session of its own: whatever dpkg has started dies with it.
 KILLED = """

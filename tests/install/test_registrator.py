@@ -17,6 +17,8 @@ import pytest
 
 from tests.support.registrator import World, running_world
 
+SHORT_FORM_ON = "debian-13"  # the others by --long or --distro
+
 HOSTNAME = Path("/proc/sys/kernel/hostname").read_text(encoding="ascii").strip()
 ADDRESS = "10.1.2.3"
 PUBLISHED: dict[str, list[dict[str, str]] | None] = {"80/tcp": [{"HostPort": "32768"}]}

@@ -208,7 +208,7 @@ fault() (
         ACL) case $2 in off | allow | deny) ;; *) say "\"$2\" is none of off, allow and deny" ;; esac ;;
         ROLE) case $2 in client | server) ;; *) say "\"$2\" is neither client nor server" ;; esac ;;
         BOOTSTRAP_EXPECT) case $2 in *[!0-9]* | ???*) say "\"$2\" is not a small number" ;; esac ;;
-        *_FILE) case $2 in /*) ;; *) say "\"$2\" is not an absolute path" ;; esac ;;
+        *_FILE) case $2 in /*) ;; *) say 'is not an absolute path' ;; esac ;;
         *_IMAGE) case $2 in -* | *[!A-Za-z0-9._:/@-]*) say "\"$2\" is not the name of an image" ;; esac ;;
         BRIDGES) for one in $2; do
             case ${one%\*} in '' | *[!A-Za-z0-9_.-]* | ????????????????*) say "\"$one\" is not the name of an interface" ;; esac
@@ -232,7 +232,7 @@ load_config() {
         reason=
         case " $KEYS " in
             *" $key "*) [ "$key" != "$line" ] || reason='has no =' ;;
-            *) reason="\"$key\" is none of the keys" key=$number ;;
+            *) if [ "$key" = "$line" ]; then reason='has no ='; else reason="\"$key\" is none of the keys"; fi; key=$number ;;
         esac
         case $value in
             \"*\") [ ${#value} -gt 1 ] && value=${value#\"} value=${value%\"} || reason='has an open quote' ;;
