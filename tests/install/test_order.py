@@ -125,4 +125,5 @@ def test_a_consul_that_goes_leaves_the_rest_at_work(denied: Host) -> None:
 def test_the_package_goes_with_dnsmasq_which_it_needs(denied: Host) -> None:
     Deb(denied).apt("remove", "dnsmasq")
     assert not Deb(denied).status().startswith("ii")
-    assert denied.failed_units() == ""
+    # dnsmasq's own unit may fail: its program goes while it starts again without us.
+    assert [line for line in denied.failed_units().splitlines() if not line.startswith("dnsmasq.service")] == []
