@@ -25,6 +25,7 @@ from tests.support.registrator import standin_program
 from tests.support.rpm_system import rpm_image
 from tests.support.schedule import pytest_xdist_make_scheduler
 from tests.support.upstream import Upstream, running_upstream
+from tests.support.variants import earlier_version
 
 if TYPE_CHECKING:
     import docker
@@ -58,19 +59,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         leave_out(config, items, is_told_elsewhere)
 
 
+def told_on(item: pytest.Item, word: str) -> tuple[Distribution | None, object]:
+    """Return the test's distribution, if it has one, and what its file says by ``word`` of those it is meant for."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    distribution = parameters.get("distribution")
+    said = getattr(getattr(item, "module", None), word, None)
+    return (distribution if isinstance(distribution, Distribution) else None), said
+
+
 def is_told_elsewhere(item: pytest.Item) -> bool:
     """Say whether the test's file names another distribution as the one that is enough for the short form."""
-    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    distribution, enough = parameters.get("distribution"), getattr(getattr(item, "module", None), "SHORT_FORM_ON", None)
-    return enough is not None and isinstance(distribution, Distribution) and distribution.name != enough
+    distribution, enough = told_on(item, "SHORT_FORM_ON")
+    return distribution is not None and enough not in (None, distribution.name)
 
 
 def is_of_another_family(item: pytest.Item) -> bool:
     """Say whether the test's distribution is none of those that its file names as FAMILY (without that, all are)."""
-    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    distribution = parameters.get("distribution")
-    family = getattr(getattr(item, "module", None), "FAMILY", None)
-    return isinstance(distribution, Distribution) and family not in (None, distribution.family)
+    distribution, family = told_on(item, "FAMILY")
+    return distribution is not None and family not in (None, distribution.family)
 
 
 @pytest.fixture(scope="session")
@@ -123,6 +129,14 @@ def registrator(request: pytest.FixtureRequest) -> Path:
     """Give Registrator's program: what --registrator names, or the stand-in."""
     given = str(request.config.getoption("registrator"))
     return Path(given).resolve(strict=True) if given else standin_program()
+
+
+@pytest.fixture(scope="session")
+def old(tmp_path_factory: pytest.TempPathFactory, distribution: Distribution) -> Path:
+    """Give an earlier version of the package, which differs in files, units and conffiles."""
+    return earlier_version(
+        tmp_path_factory.mktemp("old") / "checkout", "deb" if distribution.family is Family.DEB else "rpm"
+    )
 
 
 @pytest.fixture(scope="session")

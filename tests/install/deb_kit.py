@@ -1,4 +1,4 @@
-"""What the stories of Debian's family share: dpkg and apt as an administrator calls them, and what they must leave."""
+"""What the stories of Debian's family share: dpkg and apt as an administrator calls them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from pathlib import Path
 from consul_docker_host.run import Result
 from tests.support.host import Host
 from tests.support.images import put_file
-from tests.support.packages import ADDRESS, INSTALL_SECONDS, NAME
+from tests.support.packages import INSTALL_SECONDS, NAME
 
-# What an administrator may have there: quotes, comments, no newline at the end.
-ENVIRONMENT = b'# by hand\nFOO="bar baz"\n\nexport ODD=1\nLAST=without a newline'
 QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
 
 
@@ -52,14 +50,3 @@ class Deb:
     def main_process(self, unit: str) -> str:
         """Return the unit's process, 0 where it has none."""
         return self.host.output(["systemctl", "show", "--property=MainPID", "--value", unit])
-
-
-def assert_nothing_runs(host: Host) -> None:
-    """Fail where something of the package is left at work."""
-    ours = f"/usr/lib/{NAME}/ -e /usr/bin/{NAME}"
-    assert host.run(f"ps -eo args= | grep -F -e {ours} | grep -v grep", check=False).stdout == ""
-    assert host.output(f"systemctl list-units --no-legend --plain '{NAME}*' 'registrator*'") == ""
-    assert ADDRESS not in host.output("ip -4 -o address")
-    assert host.run("ip link show dev dummy0", check=False).returncode != 0
-    assert ADDRESS not in host.output("nft list ruleset")
-    assert host.failed_units() == ""

@@ -1,4 +1,4 @@
-"""What the stories of rpm systems share: rpm and dnf as an administrator calls them, and what they must leave."""
+"""What the stories of rpm systems share: rpm and dnf as an administrator calls them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from consul_docker_host.run import Result
 from tests.support.host import Host
 from tests.support.packages import ADDRESS, INSTALL_SECONDS, NAME
 
-# What an administrator may have there: quotes, comments, no newline at the end.
-ENVIRONMENT = b'# by hand\nFOO="bar baz"\n\nexport ODD=1\nLAST=without a newline'
 SETTLED = f"""
 for unit in {NAME}.target {NAME}-watch.service dnsmasq.service; do systemctl --quiet is-active $unit || exit 1; done
 ip -4 -o address show dev dummy0 | grep -q ' {ADDRESS}/' &&
@@ -51,14 +49,3 @@ class Rpm:
 def is_settled(host: Host) -> bool:
     """Say whether all that an install starts is up and nothing is under way."""
     return host.run(SETTLED, check=False).returncode == 0
-
-
-def assert_nothing_runs(host: Host) -> None:
-    """Fail where something of the package, or that it started, is left at work."""
-    ours = f"/usr/lib/{NAME}/ -e /usr/bin/{NAME} -e /usr/sbin/dnsmasq -e /usr/bin/consul"
-    assert host.run(f"ps -eo args= | grep -F -e {ours} | grep -v grep", check=False).stdout == ""
-    assert host.output(f"systemctl list-units --no-legend --plain '{NAME}*' 'registrator*'") == ""
-    assert ADDRESS not in host.output("ip -4 -o address")
-    assert host.run("ip link show dev dummy0", check=False).returncode != 0
-    assert ADDRESS not in host.output("nft list ruleset")
-    assert host.failed_units() == ""

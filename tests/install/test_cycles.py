@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.install.deb_kit import ENVIRONMENT, Deb, assert_nothing_runs
+from tests.install.deb_kit import Deb
+from tests.install.kit import ENVIRONMENT, assert_nothing_runs
 from tests.support import tree
 from tests.support.bed import Bed
 from tests.support.distributions import Distribution, Family

@@ -14,7 +14,6 @@ from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.packages import NAME, Installer
 from tests.support.upstream import Upstream
-from tests.support.variants import earlier_version
 
 FAMILY = Family.DEB
 SHORT_FORM_ON = "debian-13"  # the others by --long or --distro
@@ -38,11 +37,6 @@ cp -a {folder} /var/tmp/full
 mount -t tmpfs -o size=$(du -sk {folder} | cut -f 1)k,nr_inodes=$(find {folder} | wc -l) none {folder}
 cp -a /var/tmp/full/. {folder}/
 """
-
-
-@pytest.fixture(scope="module")
-def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return earlier_version(tmp_path_factory.mktemp("old") / "checkout", "deb")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.install.rpm_kit import ENVIRONMENT, Rpm, assert_nothing_runs, is_settled
+from tests.install.kit import ENVIRONMENT, STARTED, assert_nothing_runs
+from tests.install.rpm_kit import Rpm, is_settled
 from tests.support import tree, upstream
 from tests.support.bed import Bed
 from tests.support.distributions import Distribution, Family
@@ -85,7 +86,7 @@ def test_an_erasure_leaves_the_tree_as_it_was(host: Host, before: tree.Tree) -> 
 
 
 def test_an_erasure_leaves_nothing_running(host: Host) -> None:
-    assert_nothing_runs(host)
+    assert_nothing_runs(host, programs=STARTED)
     assert host.output(f"{DIG} {upstream.NAME}") == upstream.ADDRESS
 
 
@@ -104,7 +105,7 @@ def test_install_and_erasure_repeat(
         else:
             Rpm(host).run("--erase", NAME)
     assert tree.compare(before, host.tree()) == tree.Difference(left=(), changed=(), missing=())
-    assert_nothing_runs(host)
+    assert_nothing_runs(host, programs=STARTED)
 
 
 @pytest.mark.parametrize("backend", ["fpm", "nfpm"])
@@ -116,7 +117,7 @@ def test_each_backend_s_rpm_does_the_same(host: Host, before: tree.Tree, backend
     assert Rpm(host).verify() == ""
     package.remove(host)
     assert tree.compare(before, host.tree()) == tree.Difference(left=(), changed=(), missing=())
-    assert_nothing_runs(host)
+    assert_nothing_runs(host, programs=STARTED)
 
 
 def test_an_install_after_an_erasure_works(host: Host, installer: Installer) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import docker
 import pytest
 
-from tests.install.rpm_kit import Rpm, assert_nothing_runs, is_settled
+from tests.install.kit import STARTED, assert_nothing_runs
+from tests.install.rpm_kit import Rpm, is_settled
 from tests.support.bed import Bed
 from tests.support.consul import consul_repository
 from tests.support.distributions import Distribution, Family
@@ -75,7 +76,7 @@ def test_another_root_gets_the_package_in_silence(host: Host, installer: Install
     finally:
         host.run(f"umount {ROOT} /tmp/layer && rmdir {ROOT} /tmp/layer")
     assert host.tree().keys() == before.keys() - {ROOT}
-    assert_nothing_runs(host)
+    assert_nothing_runs(host, programs=STARTED)
 
 
 def test_without_consul_all_else_is_at_work(host: Host, installer: Installer) -> None:
@@ -106,7 +107,7 @@ def test_dnsmasq_that_goes_is_named_and_taken_up_again(host: Host) -> None:
 def test_the_removal_of_dnsmasq_takes_us_along(host: Host) -> None:
     Rpm(host).dnf("--setopt=clean_requirements_on_remove=False", "remove", "dnsmasq")
     assert Rpm(host).versions() == []
-    assert_nothing_runs(host)
+    assert_nothing_runs(host, programs=STARTED)
     assert host.output(f"getent hosts {OUTSIDE}").split()[0] == OUTSIDE_ADDRESS
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from consul_docker_host.workspace import Workspace
-from tests.install.rpm_kit import ENVIRONMENT, Rpm, is_settled
+from tests.install.kit import ENVIRONMENT
+from tests.install.rpm_kit import Rpm, is_settled
 from tests.support import tree
 from tests.support.bed import Bed
 from tests.support.distributions import Distribution, Family

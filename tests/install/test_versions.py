@@ -13,15 +13,10 @@ from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.packages import DIG, NAME, Installer, wait_for_consul
 from tests.support.upstream import Upstream
-from tests.support.variants import OLD_CONFFILE, OLD_UNIT, earlier_version
+from tests.support.variants import OLD_CONFFILE, OLD_UNIT
 
 FAMILY = Family.DEB
 EDITED = "/etc/dnsmasq.d/consul.conf"
-
-
-@pytest.fixture(scope="module")
-def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return earlier_version(tmp_path_factory.mktemp("old") / "checkout", "deb")
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,19 @@ import pytest
 from consul_docker_host.report import say, table
 from tests.support.packages import ADDRESS
 from tests.support.vm.guest import Guest
-from tests.support.vm.hosts import DIG, TOOLS, Uplink, ifupdown, load_images, wait_for_leader
+from tests.support.vm.hosts import (
+    DIG,
+    TOOLS,
+    Pair,
+    Uplink,
+    ifupdown,
+    load_images,
+    wait_for_leader,
+    wait_for_registrator,
+)
 from tests.vm.conftest import Bed
 
 pytestmark = pytest.mark.timeout(3600)
-CONSUL_SECONDS = 90
 SERVER = {"ROLE": "server", "BOOTSTRAP_EXPECT": "1"}
 # What an administrator would write without the package; Consul's unit is ready when it has a leader.
 BARE_AGENT = """{"server": true, "bootstrap_expect": 1, "bind_addr": "{{ GetInterfaceIP \\"eth0\\" }}"}
@@ -62,10 +70,9 @@ def pair(bed: Bed) -> Iterator[tuple[Guest, Guest]]:
         assert guest.wait_for_boot() == "running", guest.report()
         load_images(guest)
         wait_for_leader(guest)
-        guest.wait_until("docker ps --format '{{.Names}}' | grep -q registrator", CONSUL_SECONDS, what="Registrator")
+        wait_for_registrator(guest)
 
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        list(pool.map(prepare, (a, b)))
+    Pair(a=a, b=b).prepare(prepare)
     yield a, b
     for guest in (a, b):
         guest.cut_power()

@@ -7,15 +7,24 @@ removal.
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.support.packages import ADDRESS, NAME
 from tests.support.vm.guest import Guest
-from tests.support.vm.hosts import DIG, configure, ifupdown, install, load_images, networkd, start_web
+from tests.support.vm.hosts import (
+    DIG,
+    Pair,
+    answers_from,
+    configure,
+    ifupdown,
+    install,
+    load_images,
+    networkd,
+    start_web,
+    wait_for_registrator,
+)
 from tests.support.vm.lan import OUTSIDE_ADDRESS, OUTSIDE_NAME
 from tests.unit.kit import copy_checkout, inv
 from tests.vm.conftest import Bed
@@ -34,14 +43,6 @@ IMPORT = (
     " | docker import --change 'ENV PATH=/usr/bin' - hashicorp/consul:1.22.7 && rm -r /var/tmp/c"
 )
 STARTED = f"docker inspect --format '{{{{.State.StartedAt}}}}' {AGENT}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """A server and a client."""
-
-    a: Guest
-    b: Guest
 
 
 @pytest.fixture(scope="session")
@@ -68,9 +69,9 @@ def pair(bed: Bed) -> Pair:
         server = {"ROLE": "server", "BOOTSTRAP_EXPECT": "1"}
         configure(guest, **(server if guest is a else {"RETRY_JOIN": a.address}))
 
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        list(pool.map(prepare, (a, b)))
-    return Pair(a=a, b=b)
+    both = Pair(a=a, b=b)
+    both.prepare(prepare)
+    return both
 
 
 @pytest.fixture
@@ -81,10 +82,6 @@ def a(pair: Pair) -> Guest:
 @pytest.fixture
 def b(pair: Pair) -> Guest:
     return pair.b
-
-
-def answers(guest: Guest, name: str, address: str, *, seconds: float = 60) -> None:
-    guest.wait_until(f'[ "$({DIG} {name} @{ADDRESS})" = "{address}" ]', seconds, what=f"{name} is {address or 'gone'}")
 
 
 def call(guest: Guest, path: str, body: str) -> str:
@@ -112,8 +109,7 @@ def test_a_host_without_the_image_resolves_and_says_what_is_missing(a: Guest) ->
 
 
 def test_the_agent_starts_when_its_image_is_there(pair: Pair) -> None:
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        list(pool.map(lambda guest: guest.run(IMPORT, seconds=240), (pair.a, pair.b)))
+    pair.prepare(lambda guest: guest.run(IMPORT, seconds=240))
     pair.a.wait_until(f"curl --silent --fail --max-time 3 {API}/status/leader | grep -q :8300", 240, what="a leader")
     pair.b.wait_until(f"curl --silent --fail --max-time 3 {API}/status/leader | grep -q :8300", 240, what="it joined")
 
@@ -130,7 +126,7 @@ def test_tokens_open_a_cluster_that_denies(pair: Pair) -> None:
     before = a.output(STARTED)
     for guest in (pair.a, pair.b):
         configure(guest, **{f"{kind.upper()}_TOKEN_FILE": f"{SECRETS}/{kind}.token" for kind in KINDS})
-        answers(guest, CONSUL, a.address)
+        answers_from(guest, CONSUL, a.address, seconds=60)
     # Tokens are read anew without a restart.
     assert a.output(STARTED) == before
 
@@ -157,11 +153,11 @@ def test_the_container_has_no_right_that_it_does_not_need(a: Guest) -> None:
 
 
 def test_registrator_comes_and_goes_with_its_token(a: Guest, b: Guest) -> None:
-    b.wait_until(f"docker ps --format '{{{{.Names}}}}' | grep -q {NAME}-registrator", 90, what="Registrator")
+    wait_for_registrator(b)
     start_web(b, "web", options="--env SERVICE_NAME=webservice --expose 80 --publish-all")
-    answers(a, "webservice.service.consul", b.address)
+    answers_from(a, "webservice.service.consul", b.address, seconds=60)
     b.run("docker rm --force web")
-    answers(a, "webservice.service.consul", "", seconds=20)
+    answers_from(a, "webservice.service.consul", "", seconds=20)
     assert a.run(f"curl --silent --fail -X PUT --data x {API}/kv/story", check=False).returncode == 22
 
 
@@ -173,12 +169,12 @@ def test_outside_names_resolve_while_docker_is_down(a: Guest) -> None:
     # An administrator's stopped Docker is not started.
     assert a.run("systemctl is-active docker.service", check=False).stdout.strip() == "inactive"
     a.run("systemctl start docker.socket docker.service", seconds=120)
-    answers(a, CONSUL, a.address, seconds=120)
+    answers_from(a, CONSUL, a.address, seconds=120)
 
 
 def test_the_agent_comes_back_with_its_data_after_a_boot(a: Guest) -> None:
     assert a.reboot() == "running", a.report()
-    answers(a, CONSUL, a.address, seconds=150)
+    answers_from(a, CONSUL, a.address, seconds=150)
     assert a.failed_units() == ""
 
 

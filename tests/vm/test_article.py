@@ -7,8 +7,6 @@ outsider on the same wire gets nothing. The tests follow each other, as the host
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import pytest
 
@@ -17,6 +15,8 @@ from tests.support.vm.guest import Guest
 from tests.support.vm.hosts import (
     DIG,
     TOOLS,
+    Pair,
+    answers_from,
     client,
     exec_in_client,
     ifupdown,
@@ -24,6 +24,7 @@ from tests.support.vm.hosts import (
     networkd,
     start_web,
     wait_for_leader,
+    wait_for_registrator,
 )
 from tests.support.vm.lan import NETWORK, OUTSIDE_ADDRESS, OUTSIDE_NAME, Lan
 from tests.vm.conftest import Bed
@@ -34,14 +35,6 @@ SERVICE = "webservice.service.consul"
 CONSUL = "consul.service.consul"
 EVERYTHING = {f"{kind} {port}" for kind in ("tcp", "udp") for port in (53, 8500, 8600)} - {"udp 8500"}
 SOURCES = {"by a route through the host": f"{NETWORK}.66", "from a link-local address": "169.254.77.7"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """The two hosts."""
-
-    a: Guest
-    b: Guest
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +49,13 @@ def pair(bed: Bed) -> Pair:
         assert guest.wait_for_boot() == "running", guest.report()
         load_images(guest)
 
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        list(pool.map(prepare, (a, b)))
+    both = Pair(a=a, b=b)
+    both.prepare(prepare)
     for guest in (a, b):
         wait_for_leader(guest)
-        guest.wait_until(f"docker ps --format '{{{{.Names}}}}' | grep -q {NAME}-registrator", 90, what="Registrator")
+        wait_for_registrator(guest)
     client(a)
-    return Pair(a=a, b=b)
+    return both
 
 
 @pytest.fixture
@@ -73,11 +66,6 @@ def a(pair: Pair) -> Guest:
 @pytest.fixture
 def b(pair: Pair) -> Guest:
     return pair.b
-
-
-def answers_from(guest: Guest, name: str, address: str, *, seconds: float = 20) -> None:
-    """Wait until a name has exactly this address at the guest's own DNS."""
-    guest.wait_until(f'[ "$({DIG} {name} @{ADDRESS})" = "{address}" ]', seconds, what=f"{name} is {address or 'gone'}")
 
 
 def test_both_hosts_have_the_address_on_a_real_dummy(a: Guest, b: Guest) -> None:
@@ -202,7 +190,7 @@ def test_a_host_that_boots_again_is_back_without_a_hand(a: Guest, b: Guest) -> N
     b.switch_on()
     assert b.wait_for_boot() == "running", b.report()
     answers_from(a, SERVICE, b.address, seconds=90)
-    b.wait_until(f"docker ps --format '{{{{.Names}}}}' | grep -q {NAME}-registrator", 60)
+    wait_for_registrator(b, 60)
     a.wait_until(lambda: _page(a) == "the page", 60, what="the page is served again")
 
 
@@ -218,7 +206,7 @@ def test_the_guard_is_there_after_a_boot(b: Guest, lan: Lan) -> None:
 
 def test_a_restart_of_docker_loses_nothing(a: Guest, b: Guest) -> None:
     b.run("systemctl restart docker", seconds=120)
-    b.wait_until(f"docker ps --format '{{{{.Names}}}}' | grep -q {NAME}-registrator", 60)
+    wait_for_registrator(b, 60)
     answers_from(a, SERVICE, b.address, seconds=60)
     assert b.failed_units() == ""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.packages import ADDRESS, NAME
+from tests.support.packages import ADDRESS
 from tests.support.vm.guest import Guest
 from tests.support.vm.hosts import (
     DIG,
@@ -18,6 +18,7 @@ from tests.support.vm.hosts import (
     load_images,
     networkd,
     wait_for_leader,
+    wait_for_registrator,
 )
 from tests.support.vm.lan import METADATA, NETWORK, OUTSIDE_ADDRESS, OUTSIDE_NAME, ROUTER, Lan
 from tests.vm.conftest import Bed
@@ -26,7 +27,6 @@ pytestmark = [pytest.mark.timeout(1200), pytest.mark.long]
 CONSUL = "consul.service.consul"
 OUTSIDER = f"{NETWORK}.66"
 GUARDED = "/usr/lib/consul-docker-host/guard check"
-REGISTRATOR = f"docker ps --format '{{{{.Names}}}}' | grep -q {NAME}-registrator"
 OVERRIDE = f"""[Match]
 Name=dummy0
 [Link]
@@ -48,7 +48,7 @@ def host(bed: Bed) -> Guest:
     assert guest.wait_for_boot() == "running", guest.report()
     load_images(guest)
     wait_for_leader(guest)
-    guest.wait_until(REGISTRATOR, 90, what="Registrator")
+    wait_for_registrator(guest)
     client(guest)
     return guest
 
@@ -112,7 +112,7 @@ def test_a_new_network_of_docker_is_let_in(host: Guest) -> None:
 def test_the_distribution_s_firewall_service_takes_the_guard_away_for_a_moment(host: Guest, lan: Lan) -> None:
     host.run("systemctl restart nftables && systemctl restart docker", seconds=120)
     host.wait_until(GUARDED, 5)
-    host.wait_until(REGISTRATOR, 60)
+    wait_for_registrator(host, 60)
     host.run("docker start client")
     assert_guarded(host, lan)
 
@@ -145,7 +145,7 @@ def test_everything_but_containers_works_with_docker_masked(host: Guest) -> None
     is_well(host)
     assert host.output("systemctl is-active docker.service || :") == "inactive"
     host.run("systemctl unmask docker.service docker.socket && systemctl start docker", seconds=90)
-    host.wait_until(REGISTRATOR, 60, what="Registrator comes back with Docker")
+    wait_for_registrator(host, 60)
 
 
 def test_everything_but_containers_works_without_docker(host: Guest) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -146,6 +147,30 @@ def wait_for_leader(guest: Guest, seconds: float = 90) -> None:
     """Wait until the guest's agent knows a leader."""
     question = f"curl --silent --fail --max-time 3 http://{ADDRESS}:8500/v1/status/leader | grep -q {NETWORK}"
     guest.wait_until(question, seconds, what="a leader is known")
+
+
+def wait_for_registrator(guest: Guest, seconds: float = 90) -> None:
+    """Wait until Registrator's container runs."""
+    asked = f"docker ps --format '{{{{.Names}}}}' | grep -q {NAME}-registrator"
+    guest.wait_until(asked, seconds, what="Registrator")
+
+
+def answers_from(guest: Guest, name: str, address: str, *, seconds: float = 20) -> None:
+    """Wait until a name has exactly this address at the guest's own DNS."""
+    guest.wait_until(f'[ "$({DIG} {name} @{ADDRESS})" = "{address}" ]', seconds, what=f"{name} is {address or 'gone'}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two hosts of one cluster: A its server, B a client."""
+
+    a: Guest
+    b: Guest
+
+    def prepare(self, step: Callable[[Guest], object]) -> None:
+        """Do the same on both, at the same time."""
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            list(pool.map(step, (self.a, self.b)))
 
 
 def client(guest: Guest) -> None:

@@ -5,7 +5,8 @@ ROOT=${CONSUL_DOCKER_HOST_ROOT:-}
 LIB=$ROOT/usr/lib/consul-docker-host
 RUN=$ROOT/run/consul-docker-host
 STATE=$ROOT/var/lib/consul-docker-host
-CONFIG=$ROOT/etc/default/consul-docker-host
+SETTINGS=/etc/default/consul-docker-host
+CONFIG=$ROOT$SETTINGS
 SECRETS='GOSSIP_KEY_FILE CA_FILE CERT_FILE KEY_FILE AGENT_TOKEN_FILE DNS_TOKEN_FILE SERVICES_TOKEN_FILE REGISTRATOR_TOKEN_FILE'
 KEYS="$SECRETS HOST_IP RETRY_JOIN DATACENTER NODE_NAME ROLE BOOTSTRAP_EXPECT ACL UPSTREAMS BRIDGES REGISTRATOR_IMAGE REGISTRATOR_OPTIONS CONSUL_IMAGE"
 LC_ALL=C
@@ -248,7 +249,7 @@ load_config() {
             # The key is one of our own names and the value is not looked at.
             eval "$key=\$value"
         else
-            PROBLEMS="$PROBLEMS/etc/default/consul-docker-host:$key: $reason
+            PROBLEMS="$PROBLEMS$SETTINGS:$key: $reason
 "
             # As if nothing were named, Consul would lose its key: file_fault knows this mark.
             case " $SECRETS " in *" $key "*) eval "$key=?" ;; esac
