@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +35,26 @@ def test_every_form_of_a_line_is_read(host: Host) -> None:
 
     assert rendered(host) == {"datacenter": "dc-2", "node_name": "n-1", "server": True, "bootstrap_expect": 3}
     assert "HOST_IP " in said
+
+
+def test_of_a_start_and_an_apply_at_once_the_newer_settings_stay(host: Host, tmp_path: Path) -> None:
+    """A start that had read the file before an edit wrote the former role over the new one, and nothing saw a change."""
+    hold, held, go = (tmp_path / name for name in ("hold", "held", "go"))
+    slow = f"if mv {hold} {held} 2>/dev/null; then until [ -e {go} ]; do sleep 0.05; done; fi"
+    host.fake("jq", f'{slow}\nexec /usr/bin/jq "$@"')
+    hold.touch()
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        start = pool.submit(host.script, "render", "consul")
+        deadline = time.monotonic() + 20
+        while not held.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        host.configure("ROLE=server\n")
+        apply = pool.submit(host.script, "render", "consul", "--now")
+        wait((apply,), timeout=2)
+        go.touch()
+        wait((start, apply), timeout=40)
+    assert (start.result().returncode, apply.result().returncode) == (0, 0)
+    assert rendered(host)["server"] is True
 
 
 def test_comments_and_plain_lines_cost_no_program(host: Host) -> None:
