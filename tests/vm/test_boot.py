@@ -1,4 +1,4 @@
-"""Story: one Debian 12 with a hand-written network. The package comes first, Consul later; it boots, heals and goes.
+"""Story: one Debian 12 with a hand-written network. The package comes before Consul; it rises, heals and goes.
 
 The tests follow each other on one machine, as its life does.
 """
@@ -6,14 +6,18 @@ The tests follow each other on one machine, as its life does.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.support.packages import ADDRESS, NAME
+from tests.support.variants import OLD_UNIT, earlier_version
 from tests.support.vm.guest import Guest
 from tests.support.vm.hosts import (
     DIG,
     INSTALL_SECONDS,
+    PACKAGE_PATH,
+    SETTINGS_PATH,
     STATIC_RESOLVER,
     configure,
     ifupdown,
@@ -36,6 +40,7 @@ begin=$(date +%s)
 until {healed}; do [ $(($(date +%s) - begin)) -le 30 ] || exit 1; sleep 0.2; done
 echo $(($(date +%s) - begin))
 """
+EARLIER = "/var/tmp/earlier.deb"
 DAMAGES = {
     "the address deleted": f"ip address delete {ADDRESS}/32 dev dummy0",
     "the link set down": "ip link set dummy0 down",
@@ -67,8 +72,9 @@ def check(host: Guest) -> dict[str, str]:
     return {link["name"]: link["state"] for link in json.loads(answer)["links"]}
 
 
-def test_an_install_without_consul_does_what_it_can(host: Guest, before: str) -> None:
-    install(host)
+def test_an_install_without_consul_does_what_it_can(host: Guest, before: str, tmp_path: Path) -> None:
+    host.put(EARLIER, earlier_version(tmp_path / "checkout", "deb").read_bytes())
+    install(host, EARLIER)
     assert "dummy" in host.output("ip -details link show dev dummy0")
     assert f" {ADDRESS}/32 " in host.output("ip -4 -o address show dev dummy0")
     states = check(host)
@@ -109,6 +115,21 @@ def test_one_line_of_settings_makes_a_cluster_of_one(host: Guest) -> None:
     wait_for_leader(host)
     host.wait_until(f"{DIG} consul.service.consul | grep -qFx {host.address}", 30)
     assert host.output("getent hosts consul.service.consul").split()[0] == host.address
+
+
+def test_an_upgrade_keeps_the_host_s_own_settings_and_tells_of_dns(host: Guest) -> None:
+    settings = host.output(f"cat {SETTINGS_PATH}")
+    (line,) = [line for line in install(host, PACKAGE_PATH).splitlines() if line.startswith(f"{NAME}: DNS")]
+    print(line)
+    assert "does not answer" not in line
+    assert host.output(f"cat {SETTINGS_PATH}") == settings
+    wait_for_leader(host)
+    host.wait_until(f"{DIG} consul.service.consul @{ADDRESS} | grep -qFx {host.address}", 30)
+    assert OLD_UNIT not in host.output(f"systemctl list-units --all --no-legend --plain '{NAME}*'")
+    # The guest's disk has no documentation.
+    changed = host.output(f"dpkg --verify {NAME} | grep -v ^missing").splitlines()
+    assert [line.split()[-1] for line in changed] == [SETTINGS_PATH]
+    assert host.failed_units() == ""
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())

@@ -22,6 +22,7 @@ from tests.support.vm.hosts import (
     load_images,
     load_tiny_image,
     wait_for_leader,
+    wait_for_registrator,
 )
 from tests.vm.conftest import Bed
 
@@ -63,10 +64,6 @@ def host(bed: Bed) -> Guest:
     wait_for_leader(guest)
     wait_for_registrator(guest)
     return guest
-
-
-def wait_for_registrator(host: Guest) -> None:
-    host.wait_until(f"docker ps --format '{{{{.Names}}}}' | grep -q {CONTAINER}", 90, what="Registrator runs")
 
 
 def seconds_until_equal(host: Guest, *, seconds: float = RESYNC + 1) -> float:

@@ -86,6 +86,12 @@ OWNERS = {
         decision="nm=yes resolvconf=no → marked line",
     ),
     "dhcp": Owner(distribution="debian-12", uplink=ifupdown(NUMBER, is_dhcp=True), decision="marked line"),
+    "dhcpcd": Owner(
+        distribution="debian-13",
+        uplink=ifupdown(NUMBER, is_dhcp=True),
+        prepare=f"ifdown eth0; dpkg --purge isc-dhcp-client; {APT} dhcpcd-base && rm -f /etc/resolv.conf && ifup eth0",
+        decision="marked line",
+    ),
     # It names 127.0.0.1 alone, which Docker leaves out.
     "resolvconf": Owner(
         distribution="debian-12",

@@ -34,7 +34,8 @@ SYSTEM = (
     *("bind9-dnsutils", "busybox-static"),
 )
 DOCKER_COMMAND = {"trixie": ("docker-cli",)}  # a package of its own since Debian 13
-VARIANTS = ("systemd-resolved", "network-manager", "resolvconf", "dnsperf")  # within reach of apt, not installed
+# Within reach of apt, not installed.
+VARIANTS = ("systemd-resolved", "network-manager", "resolvconf", "dhcpcd-base", "dnsperf")
 
 INITRAMFS_MODULES = ("virtio_pci", "virtio_blk", "ext4")
 UNPACK = r"""#!/bin/sh

@@ -109,9 +109,9 @@ def load_images(guest: Guest) -> None:
     guest.run(f'docker import --change "ENV PATH=/usr/sbin:/usr/bin" {TOOLS_TAR} {TOOLS}')
 
 
-def install(guest: Guest) -> str:
-    """Install the package under test as an administrator would and return what that printed."""
-    line = f"apt-get install --yes --no-install-recommends {PACKAGE_PATH} 2>&1"
+def install(guest: Guest, package: str = PACKAGE_PATH) -> str:
+    """Install the package as an administrator would and return what that printed."""
+    line = f"apt-get install --yes --no-install-recommends {package} 2>&1"
     return guest.output(line, seconds=INSTALL_SECONDS)
 
 
