@@ -168,6 +168,7 @@ def test_a_start_on_a_full_disk_takes_the_settings_it_had_but_never_half_of_them
         host.script("render", "consul")
         host.script("render", "dnsmasq")
         fill(run)
+        host.configure("UPSTREAMS=10.0.0.3\n")
         host.script("render", "consul")
         assert_told_of(host.script("render", "dnsmasq").stderr, "/run/consul-docker-host/dnsmasq.env")
     finally:

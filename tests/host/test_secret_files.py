@@ -295,6 +295,6 @@ def test_no_program_gets_a_secret_as_its_argument(host: Host) -> None:
     host.script("registrator", "run")
 
     called = "".join(record.read_text() for record in records if record.exists())
-    assert "-Rs" in called
+    assert "-cRs" in called
     assert "@-" in called
     assert [secret for secret in (TOKEN, KEY, host.read("etc/secret/key").splitlines()[1]) if secret in called] == []

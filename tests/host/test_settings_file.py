@@ -38,7 +38,7 @@ def test_every_form_of_a_line_is_read(host: Host) -> None:
 
 
 def test_of_a_start_and_an_apply_at_once_the_newer_settings_stay(host: Host, tmp_path: Path) -> None:
-    """A start that had read the file before an edit wrote the former role over the new one, and nothing saw a change."""
+    """A start that had read the file before an edit wrote the former role over the new one, unseen."""
     hold, held, go = (tmp_path / name for name in ("hold", "held", "go"))
     slow = f"if mv {hold} {held} 2>/dev/null; then until [ -e {go} ]; do sleep 0.05; done; fi"
     host.fake("jq", f'{slow}\nexec /usr/bin/jq "$@"')
@@ -158,7 +158,7 @@ def test_a_file_rendered_before_consul_came_is_handed_to_its_group_later(host: H
 
     assert host.script("render", "consul").stdout == ""
 
-    assert f"consul {host.root}/{RENDERED}/host.json" in calls.read_text()
+    assert f"-R consul {host.root}/{RENDERED} " in calls.read_text()
 
 
 def test_an_upstream_server_may_have_a_port(host: Host) -> None:

@@ -19,8 +19,8 @@ from tests.support.vm.lan import Lan, address_of, mac_of
 BOOT_SECONDS = 300.0
 COMMAND_SECONDS = 60.0
 MEMORY = "1024"
-# Never the machine's own virtualisation, even where it is offered: not every machine has it, and some only seem to. What
-# an emulated processor has beyond the first of its kind (wide registers, kernel's detours around leaks) makes it slower.
+# Never the machine's own virtualisation, even where it is offered: not every machine has it, and some only seem to.
+# Wide registers, and the kernel's detours around leaks, make an emulated processor slower.
 ACCELERATOR = ("-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", "2")
 KERNEL_ARGUMENTS = (
     "root=/dev/vda rw console=ttyS0 net.ifnames=0 panic=30 quiet systemd.show_status=true mitigations=off"

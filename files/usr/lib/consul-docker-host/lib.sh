@@ -9,6 +9,8 @@ SETTINGS=/etc/default/consul-docker-host
 CONFIG=$ROOT$SETTINGS
 SECRETS='GOSSIP_KEY_FILE CA_FILE CERT_FILE KEY_FILE AGENT_TOKEN_FILE DNS_TOKEN_FILE SERVICES_TOKEN_FILE REGISTRATOR_TOKEN_FILE'
 KEYS="$SECRETS HOST_IP RETRY_JOIN DATACENTER NODE_NAME ROLE BOOTSTRAP_EXPECT ACL UPSTREAMS BRIDGES REGISTRATOR_IMAGE REGISTRATOR_OPTIONS CONSUL_IMAGE"
+NL='
+'
 LC_ALL=C
 export LC_ALL
 # apt leaves them out of the maintainer scripts' path, and a Consul or Docker installed by hand lives there.
@@ -45,6 +47,7 @@ api() ( # PATH: ask the local agent, as the agent itself
 
 # bad_json FILE...: the first that is no JSON, as FILE:LINE: reason; 1 when there is none.
 bad_json() (
+    ! jq empty "$@" 2>/dev/null || exit 1
     for file; do
         if [ ! -r "$file" ] || why=$(jq empty "$file" 2>&1); then continue; fi
         number=$(say "$why" | sed -n 's/.* at line \([0-9]*\).*/:\1/p')
@@ -61,6 +64,8 @@ install_as() (
     file=$1
     [ ! -L "$1" ] || file=$(readlink -f "$1") || { warn "consul-docker-host: $1 leads nowhere"; exit 2; }
     shift
+    # Mostly nothing has changed, and this runs at each boot. A command that fails here does so again below.
+    [ ! -s "$file" ] || ! "$@" 2>/dev/null | cmp -s - "$file" || exit 1
     # A name of its own: an apply and a start of Consul may write at the same time.
     new=$file.consul-docker-host-$$
     trap 'rm -f "$new" "$new-old"' EXIT
@@ -123,8 +128,8 @@ file_warning() (
 
 # The first of dnsmasq's files that has this key; what a package manager left beside them is not read.
 dnsmasq_file_with() {
-    grep -Els --exclude='*.rpm[nso]*' --exclude='*.dpkg-*' "^[[:space:]]*$1[[:space:]]*(#.*)?\$" "$ROOT/etc/dnsmasq.conf" "$ROOT"/etc/dnsmasq.d/* |
-        head -n 1 | grep .
+    found=$(grep -Els --exclude='*.rpm[nso]*' --exclude='*.dpkg-*' "^[[:space:]]*$1[[:space:]]*(#.*)?\$" "$ROOT/etc/dnsmasq.conf" "$ROOT"/etc/dnsmasq.d/*)
+    [ -n "$found" ] && say "${found%%"$NL"*}"
 }
 
 # fingerprint UNIT: what the unit's program reads when it starts. started UNIT: remember it; is_stale UNIT: it has changed since.
@@ -147,7 +152,7 @@ fingerprint() {
 }
 registrator_env() { printf 'CONSUL_HTTP_TOKEN=%s\n' "$(word "$REGISTRATOR_TOKEN_FILE")"; }
 started() {
-    mkdir -p "$RUN" && fingerprint "$1" >"$RUN/$1.started" || return 1
+    { [ -d "$RUN" ] || mkdir -p "$RUN"; } && fingerprint "$1" >"$RUN/$1.started" || return 1
     [ "$1" != consul ] || fingerprint consul-reload >"$RUN/consul-reload.started"
 }
 is_stale() { [ "$(fingerprint "$1")" != "$(cat "$RUN/$1.started" 2>/dev/null)" ]; }
