@@ -34,7 +34,8 @@ HEADER = """#cloud-config
 # /etc/default/consul-docker-host.
 """
 APPEND = [{"name": "list", "settings": ["append"]}, {"name": "dict", "settings": ["no_replace", "recurse_list"]}]
-COMMENT = re.compile(r"[#;](?![A-Z_]+=)|\n")  # a key with # before it shows a default: it stays
+# No program needs these lines. A key with # before it shows a default: it stays. The manual page is not in a snippet.
+COMMENT = re.compile(r"[#;](?![A-Z_]+=)|\n|Documentation=man:")
 KEYRING = "/etc/apt/keyrings/consul-docker-host.asc"
 
 

@@ -60,6 +60,7 @@ class Lan:
     _ports: dict[int, socket.socket] = field(default_factory=dict)
     _where: dict[bytes, int] = field(default_factory=dict)
     _seen: list[Packet] | None = None
+    _asked: int = 0
     _changes: selectors.DefaultSelector = field(default_factory=selectors.DefaultSelector)
     _is_over: threading.Event = field(default_factory=threading.Event)
 
@@ -124,21 +125,27 @@ class Lan:
         """Ask everything at ``target`` by way of a guest and return what came back, e.g. {"tcp 8500", "udp 53"}.
 
         The frames go to the guest's hardware address, as with a route through it. Any packet from the target's
-        address counts, whoever it is meant for.
+        address to a port of this question counts, whoever it is meant for; a host repeats its answers to earlier ones.
         """
         self.outsider_addresses = {source}
+        self._asked += 1
+        ports = [40000 + 8 * (self._asked % 1000) + index for index in range(2 * len(LISTEN_PORTS))]
         self._seen = []
         question = frames.dns_question(name)
         deadline = time.monotonic() + seconds
         for attempt in range(2):  # the first may be lost while the guest asks for the outsider's hardware address
-            for port in LISTEN_PORTS:
-                origin, there = (source, 40000 + port + attempt), (target, port)
+            for index, port in enumerate(LISTEN_PORTS):
+                origin, there = (source, ports[2 * index + attempt]), (target, port)
                 for packet in (frames.udp(origin, there, question), frames.tcp(origin, there, frames.SYN)):
                     self.send(frames.ethernet(mac_of(number), OUTSIDER_MAC, frames.IPV4, packet))
             time.sleep(max(0.0, deadline - time.monotonic()) / (2 - attempt))
         seen, self._seen, self.outsider_addresses = self._seen, None, set()
         kinds = {frames.TCP: "tcp", frames.UDP: "udp"}
-        return {f"{kinds.get(one.protocol, 'icmp')} {one.source_port}" for one in seen if one.source == target}
+        return {
+            f"{kinds.get(one.protocol, 'icmp')} {one.source_port}"
+            for one in seen
+            if one.source == target and (one.protocol not in kinds or one.target_port in ports)
+        }
 
     def close(self) -> None:
         """End the network."""

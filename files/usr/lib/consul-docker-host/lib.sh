@@ -38,11 +38,7 @@ may_ask_docker() {
 api() ( # PATH: ask the local agent, as the agent itself
     token=
     [ ! -f "$ROOT$AGENT_TOKEN_FILE" ] || token=$(word "$AGENT_TOKEN_FILE" 2>/dev/null) || :
-    [ -z "$token" ] || set -- "$1" -H @-
-    path=$1
-    shift
-    printf 'X-Consul-Token: %s\n' "$token" |
-        curl --noproxy '*' -sf --max-time 3 "$@" "http://$ADDRESS:$HTTP_PORT/v1/$path"
+    say "X-Consul-Token: $token" | curl --noproxy '*' -sf --max-time 3 ${token:+-H @-} "http://$ADDRESS:$HTTP_PORT/v1/$1"
 )
 
 # bad_json FILE...: the first that is no JSON, as FILE:LINE: reason; 1 when there is none.
