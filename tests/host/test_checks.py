@@ -130,6 +130,27 @@ def test_another_unit_may_run_the_agent(sound: Sound) -> None:
     assert "agent.service" in line["text"] + line["remedy"]
 
 
+@pytest.mark.parametrize(
+    ("change", "text", "remedy"),
+    [
+        ({"image": ""}, "its image is not here: ", " && systemctl restart agent.service"),
+        ({"docker": "Cannot connect\n"}, "waits for Docker", 'mend "docker"'),
+    ],
+)
+def test_an_agent_that_cannot_become_a_container_says_what_it_waits_for(
+    sound: Sound, change: dict[str, str], text: str, remedy: str
+) -> None:
+    """Its unit is active all the while."""
+    defaults = sound.host.root / "usr/lib/consul-docker-host/defaults"
+    defaults.write_text(defaults.read_text() + "CONSUL_UNIT=agent.service\n")
+    sound.say("units", units().replace("consul.service", "agent.service"))
+    for name, said in {**dict(LOOPING[:2]), **change}.items():
+        sound.say(name, said)
+    (line,) = [link for link in check(sound, "broken")["links"] if link["name"] == "consul"]
+    assert text in line["text"]
+    assert line["remedy"].endswith(remedy)
+
+
 def test_text_names_the_state_and_the_remedy(sound: Sound) -> None:
     sound.say("link", "")
     said = sound.run("check", code=2).stdout.splitlines()

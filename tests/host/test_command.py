@@ -238,7 +238,7 @@ def test_the_watch_tells_once_what_it_could_not_mend(host: Host) -> None:
     host.fake("nft", 'case $1 in monitor) exec sleep 9 ;; esac; echo "nft: not permitted" >&2; exit 1')
     program = host.root / SCRIPTS / "watch"
     environment = {"PATH": f"{host.fakes}:/usr/sbin:/usr/bin", "CONSUL_DOCKER_HOST_ROOT": str(host.root)}
-    argv = ["timeout", "4", str(program)]
+    argv = ["timeout", "8", str(program)]  # it looks after 5 s
     done = subprocess.run(argv, env=environment, check=False, capture_output=True, text=True)
     assert done.stdout == ""
     assert done.stderr.count("ip: not permitted") == done.stderr.count("nft: not permitted") == 1

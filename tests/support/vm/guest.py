@@ -201,7 +201,7 @@ class Guest:
                 return time.monotonic() - begin
             if time.monotonic() - begin > seconds:
                 raise AssertionError(f"{self.name}: not within {seconds:g} s: {what or condition}\n{last}")
-            time.sleep(0.1)
+            time.sleep(0.3)  # each question costs the guest a second of its processor
 
     def failed_units(self) -> str:
         """Return the failed units, one per line; empty is the good answer."""
