@@ -18,6 +18,7 @@ from consul_docker_host.run import find_program, follow, run
 from consul_docker_host.workspace import Workspace, cache_folder
 
 SUITE_TIMEOUT = 4500.0
+LONG_TIMEOUT = 4 * 3600.0
 # They build with both backends and ask every parser.
 JUDGING = frozenset({"unit", "package", "verify"})
 # They build with both backends, the last as well.
@@ -29,14 +30,13 @@ LINTED = ("packaging/consul_docker_host", "tasks.py", "tests", "pyinfra_deploy")
 class Suite:
     """A part of the tests: its folders below tests/, and how many of its tests run at a time.
 
-    One that ``takes_packages`` needs dist/ as built; one that is not ``in_all`` runs by its own task alone.
+    One that ``takes_packages`` needs dist/ as built.
     """
 
     name: str
     folders: tuple[str, ...]
     workers: int = 0
     takes_packages: bool = False
-    in_all: bool = True
 
 
 SUITES = {
@@ -46,10 +46,10 @@ SUITES = {
         Suite(name="package", folders=("package",), workers=2),
         Suite(name="install", folders=("install",), workers=2, takes_packages=True),
         # One story at a time: its guests take both cores of a small machine, and all the time that the others share.
-        Suite(name="vm", folders=("vm",), takes_packages=True, in_all=False),
+        Suite(name="vm", folders=("vm",), takes_packages=True),
     )
 }
-ALL = tuple(suite.name for suite in SUITES.values() if suite.in_all)
+ALL = tuple(SUITES)
 
 
 def prepare(work: Workspace, needs: Collection[str]) -> None:
@@ -86,7 +86,8 @@ def run_suite(work: Workspace, suite: Suite, *, long: bool, args: str) -> bool:
     if long:
         argv.append("--long")
     say(f"== {suite.name}: {' '.join(folders)}")
-    return follow([*argv, *shlex.split(args)], cwd=work.root, timeout=SUITE_TIMEOUT) == 0
+    timeout = LONG_TIMEOUT if long else SUITE_TIMEOUT
+    return follow([*argv, *shlex.split(args)], cwd=work.root, timeout=timeout) == 0
 
 
 def run_figures(work: Workspace, *, rounds: int) -> bool:
