@@ -127,6 +127,11 @@ def run_install_tests(*, long: bool = False, args: str = "") -> None:
     _test("install", long=long, args=args)
 
 
+def run_repository_tests(*, long: bool = False, args: str = "") -> None:
+    """Test the repository with real apt, dnf and a browser."""
+    _test("repository", long=long, args=args)
+
+
 def run_vm_tests(*, long: bool = False, args: str = "") -> None:
     """Test the packages on booted machines, one and two of them, in QEMU."""
     _test("vm", long=long, args=args)
@@ -169,6 +174,21 @@ def bench_host(*, rounds: str = "5") -> None:
     build_all()
     if not suites.run_figures(Workspace(), rounds=count):
         raise BuildError("the figures could not all be taken", hint="what happened stands above")
+
+
+def publish_repository(*, channel: str = "", key: str = "", settings: str = "", with_consul: bool = False) -> None:
+    """Add the packages of dist/ to the signed repository in dist/repository/."""
+    from consul_docker_host.publishing import publish_dist
+
+    override = _settings_path(settings)
+    publish_dist(Workspace(), settings=override, channel=channel, key=key, with_consul=with_consul)
+
+
+def make_repository_key(*, folder: str = "", add: bool = False) -> None:
+    """Make the key that signs the repository, in a folder outside the checkout."""
+    from consul_docker_host.publishing import make_archive_key
+
+    make_archive_key(Workspace(), folder=folder, add=add)
 
 
 def _rounds(text: str) -> int:

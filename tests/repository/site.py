@@ -1,0 +1,130 @@
+"""Repositories in the states that the stories need, made by the project's own tasks, and the keys that sign them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from consul_docker_host.errors import BuildError
+from consul_docker_host.repository.signing import GPG, make_key
+from consul_docker_host.run import run
+from consul_docker_host.workspace import ROOT, Workspace, cache_folder
+from tests.support.locks import FileLock
+from tests.support.variants import earlier_version
+from tests.unit.kit import copy_checkout, inv
+
+URL = "http://127.0.0.1:8080"
+OLD_VERSION, NEW_VERSION = "0.0.9", "0.1.0"
+NAMES = ("old", "new", "wrong", "expired")
+# When the expired key was alive.
+ALIVE = "20200601T000000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """Homes of gpg by name; "old" and "new" are both in the archive's, and the fingerprints of all."""
+
+    homes: Mapping[str, Path]
+    fingerprints: Mapping[str, str]
+
+    @property
+    def archive(self) -> Path:
+        """The folder that `inv repo.key` made, with the old and the new key."""
+        return self.homes["old"]
+
+    def public(self, *names: str) -> str:
+        """Return the public keys as one armour; all of one home."""
+        environment = {"GNUPGHOME": str(self.homes[names[0]])}
+        wanted = [self.fingerprints[name] for name in names]
+        return run([*GPG, "--armor", "--export", *wanted], env=environment).stdout
+
+    def sign(self, name: str, text: str, *arguments: str) -> str:
+        """Sign a text, with the expired key as if it were not."""
+        faked = ("--faked-system-time", ALIVE) if name == "expired" else ()
+        user = ("--local-user", f"{self.fingerprints[name]}!")
+        argv = [*GPG, *faked, "--armor", *user, *arguments]
+        return run(argv, env={"GNUPGHOME": str(self.homes[name])}, stdin=text).stdout
+
+
+def make_keys() -> Keys:
+    """Return keys of the tests, kept in the user's cache: four of them take half a minute."""
+    folder = cache_folder("repository-keys")
+    homes = {name: folder / ("archive" if name in {"old", "new"} else name) for name in NAMES}
+    with FileLock(folder / "lock"):
+        if not (folder / "whole").exists():
+            for home in homes.values():
+                shutil.rmtree(home, ignore_errors=True)
+            make_key(Workspace(), homes["old"], add=False)
+            make_key(Workspace(), homes["new"], add=True)
+            make_key(Workspace(), homes["wrong"], add=False)
+            make_expired(homes["expired"])
+            (folder / "whole").touch()
+    listed = {name: fingerprints(home) for name, home in homes.items()}
+    places = {"old": 0, "new": 1, "wrong": 0, "expired": 0}
+    return Keys(homes=homes, fingerprints={name: listed[name][place] for name, place in places.items()})
+
+
+def make_expired(home: Path) -> None:
+    """Make a key that ended years ago."""
+    home.mkdir(mode=0o700)
+    generate = ["--pinentry-mode", "loopback", "--passphrase", "", "--quick-generate-key"]
+    argv = [*GPG, "--faked-system-time", "20200101T000000", *generate, "expired archive", "rsa4096", "sign,cert", "1y"]
+    run(argv, env={"GNUPGHOME": str(home)})
+
+
+def fingerprints(home: Path) -> list[str]:
+    """Return the fingerprints of a home's keys, oldest first."""
+    lines = run([*GPG, "--with-colons", "--list-keys"], env={"GNUPGHOME": str(home)}).stdout.splitlines()
+    return [line.split(":")[9] for line in lines if line.startswith("fpr:")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Copies of dist/repository/ as it was after each publication, by name."""
+
+    keys: Keys
+    trees: Mapping[str, Path]
+
+
+def make_site(folder: Path, keys: Keys) -> Site:
+    """Publish an old version, a new one, and a change of keys."""
+    work = copy_checkout(folder / "checkout")
+    earlier = [earlier_version(folder / kind, kind) for kind in ("deb", "rpm")]  # type: ignore[arg-type]
+    trees = {}
+    for state, version, names, packages in (
+        ("old", OLD_VERSION, ("old",), earlier),
+        ("new", NEW_VERSION, ("old",), built_packages()),
+        ("rotated", f"{NEW_VERSION}+rotated", ("old", "new"), []),
+    ):
+        settings = work.root / f"{state}.toml"
+        key_file = work.root / f"{state}.asc"
+        key_file.write_text(keys.public(*names))
+        repository = f'[repository]\nurl = "{URL}"\nkey_file = "{key_file.name}"\n'
+        settings.write_text(f'[package]\nversion = "{version}"\n{repository}')
+        shutil.rmtree(work.dist / "repository" / "none", ignore_errors=True)
+        demand(inv(work, "build", "--backend", "nfpm", "--settings", settings.name).output, work)
+        for path in work.dist.glob("consul-docker-host[_-][0-9]*"):
+            path.unlink()
+        for package in packages:
+            shutil.copy(package, work.dist)
+        done = inv(work, "repo", "--key", str(keys.archive), "--settings", settings.name)
+        assert done.returncode == 0, done.output
+        trees[state] = folder / state
+        shutil.copytree(work.dist / "repository", trees[state])
+    return Site(keys=keys, trees=trees)
+
+
+def demand(said: str, work: Workspace) -> None:
+    """Fail with what a build said where it made no keyring package."""
+    assert list(work.dist.glob("consul-docker-host-archive-keyring*.deb")), said
+
+
+def built_packages() -> list[Path]:
+    """Return what `inv build` left."""
+    patterns = ("consul-docker-host_*_all.deb", "consul-docker-host-[0-9]*.noarch.rpm")
+    found = [path for pattern in patterns for path in (ROOT / "dist").glob(pattern)]
+    if len(found) != len(patterns):
+        raise BuildError("dist/ holds no deb and rpm of one build", hint="./inv build")
+    return found
