@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html
 import io
+import itertools
 import re
 import tarfile
-from collections.abc import Callable
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from tests.support.packages import INSTALL_SECONDS, NAME
 from tests.support.rpm_system import rpm_image
 
 FOLDER = "/srv/site"
+PUBLICATIONS = itertools.count()
 SERVER = f"systemd-run --quiet --unit=site python3 -m http.server 8080 --bind 127.0.0.1 --directory {FOLDER}"
 QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
 # Our dependencies are there, and no other archive than ours is: what apt says is of ours alone.
@@ -85,6 +87,8 @@ class Client:
             tar.add(tree, arcname="site", filter=rooted)
         self.host.run(f"rm -rf {FOLDER}")
         self.host.container.put_archive("/srv", archive.getvalue())
+        # A publication is younger than the one before it; a copy of one made earlier would be "not modified".
+        self.host.run(f"find {FOLDER} -type f -exec touch -d @{int(time.time()) + 2 * next(PUBLICATIONS)} {{}} +")
         if not self.host.service("site.service").is_active:
             self.host.run(SERVER)
         self.host.wait_until("curl --silent --fail --output /dev/null http://127.0.0.1:8080/", 20)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,6 @@ from tests.unit.kit import copy_checkout, inv
 URL = "http://127.0.0.1:8080"
 OLD_VERSION, NEW_VERSION = "0.0.9", "0.1.0"
 NAMES = ("old", "new", "wrong", "expired")
-# When the expired key was alive.
-ALIVE = "20200601T000000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,22 +33,23 @@ class Keys:
         return self.homes["old"]
 
     def public(self, *names: str) -> str:
-        """Return the public keys as one armour; all of one home."""
+        """Return the public keys as one armour; all of one home. The expired one is as it was when it ended."""
+        if names == ("expired",):
+            return (self.homes["expired"] / "ended.asc").read_text()
         environment = {"GNUPGHOME": str(self.homes[names[0]])}
         wanted = [self.fingerprints[name] for name in names]
         return run([*GPG, "--armor", "--export", *wanted], env=environment).stdout
 
-    def sign(self, name: str, text: str, *arguments: str) -> str:
-        """Sign a text, with the expired key as if it were not."""
-        faked = ("--faked-system-time", ALIVE) if name == "expired" else ()
-        user = ("--local-user", f"{self.fingerprints[name]}!")
-        argv = [*GPG, *faked, "--armor", *user, *arguments]
-        return run(argv, env={"GNUPGHOME": str(self.homes[name])}, stdin=text).stdout
+    def sign(self, names: Sequence[str], text: str, *arguments: str) -> str:
+        """Sign a text today, by each key that is named."""
+        users = [word for one in names for word in ("--local-user", f"{self.fingerprints[one]}!")]
+        argv = [*GPG, "--armor", *users, *arguments]
+        return run(argv, env={"GNUPGHOME": str(self.homes[names[0]])}, stdin=text).stdout
 
 
 def make_keys() -> Keys:
     """Return keys of the tests, kept in the user's cache: four of them take half a minute."""
-    folder = cache_folder("repository-keys")
+    folder = cache_folder("repository-keys", "2")
     homes = {name: folder / ("archive" if name in {"old", "new"} else name) for name in NAMES}
     with FileLock(folder / "lock"):
         if not (folder / "whole").exists():
@@ -67,11 +66,16 @@ def make_keys() -> Keys:
 
 
 def make_expired(home: Path) -> None:
-    """Make a key that ended years ago."""
+    """Make a key that ended years ago for all who know it, and that its holder has given more time since.
+
+    Signatures of today are what shows the end: one that was made before it is as good as ever to sqv.
+    """
     home.mkdir(mode=0o700)
     generate = ["--pinentry-mode", "loopback", "--passphrase", "", "--quick-generate-key"]
     argv = [*GPG, "--faked-system-time", "20200101T000000", *generate, "expired archive", "rsa4096", "sign,cert", "1y"]
     run(argv, env={"GNUPGHOME": str(home)})
+    (home / "ended.asc").write_text(run([*GPG, "--armor", "--export"], env={"GNUPGHOME": str(home)}).stdout)
+    run([*GPG, "--quick-set-expire", fingerprints(home)[0], "0"], env={"GNUPGHOME": str(home)})
 
 
 def fingerprints(home: Path) -> list[str]:

@@ -33,8 +33,8 @@ def release(tree: Path) -> Path:
 def sign_again(site: Site, tree: Path, key: str) -> None:
     """Let another key, or another text, be what signs the stable channel."""
     text = release(tree).read_text()
-    release(tree).with_name("InRelease").write_text(site.keys.sign(key, text, "--clearsign"))
-    release(tree).with_name("Release.gpg").write_text(site.keys.sign(key, text, "--detach-sign"))
+    release(tree).with_name("InRelease").write_text(site.keys.sign([key], text, "--clearsign"))
+    release(tree).with_name("Release.gpg").write_text(site.keys.sign([key], text, "--detach-sign"))
 
 
 def test_the_page_s_own_command_installs_the_package(client: Client, site: Site) -> None:
@@ -43,7 +43,7 @@ def test_the_page_s_own_command_installs_the_package(client: Client, site: Site)
     said = client.host.run(f"set -e\n{command}", timeout=180, environment={"DEBIAN_FRONTEND": "noninteractive"})
     assert client.version() == OLD_VERSION
     assert not [line for line in said.output.splitlines() if line.startswith(("W:", "E:"))]
-    assert client.host.service(f"{NAME}.target").is_active
+    client.host.wait_until(f"systemctl --quiet is-active {NAME}.target", 30)
 
 
 def test_the_keyring_package_takes_the_copied_files_over_without_a_question(client: Client, site: Site) -> None:
@@ -154,7 +154,7 @@ def test_unattended_upgrades_bring_the_new_version(client: Client, site: Site) -
     said = client.host.run(["unattended-upgrade", "--verbose"], timeout=180)
     assert client.version() == NEW_VERSION, said.output
     assert client.version(KEYRING) == NEW_VERSION
-    assert client.host.service(f"{NAME}.target").is_active
+    client.host.wait_until(f"systemctl --quiet is-active {NAME}.target", 30)
 
 
 @pytest.mark.parametrize("known", ["old", "new"])

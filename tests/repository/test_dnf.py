@@ -1,0 +1,145 @@
+"""Story: real dnf installs and upgrades with both checks on, and refuses what is not the archive's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.repository.client import Client, command_of
+from tests.repository.site import NEW_VERSION, OLD_VERSION, Site
+from tests.support.distributions import Family
+from tests.support.packages import NAME
+
+FAMILY = Family.RPM
+KEYRING = f"{NAME}-archive-keyring"
+KEY_PATH = f"/etc/pki/rpm-gpg/RPM-GPG-KEY-{NAME}"
+Changed = Callable[[str, Callable[[Path], None]], Path]
+
+
+def repodata(tree: Path) -> Path:
+    return tree / "rpm/stable/repodata"
+
+
+def assert_refused(client: Client, tree: Path, reason: str) -> None:
+    """Demand that dnf refuses a tree's metadata for this reason and changes nothing."""
+    before = client.host.output("rpm -qa | sort")
+    client.serve(tree)
+    refused = client.dnf("--refresh", "upgrade", NAME, "--setopt=skip_if_unavailable=False", check=False)
+    assert refused.returncode != 0, refused.output
+    assert re.search(reason, refused.output, re.IGNORECASE), refused.output
+    assert client.host.output("rpm -qa | sort") == before
+
+
+def forget(client: Client) -> None:
+    """Let dnf and rpm know no key of the archive's."""
+    client.host.run("rm -rf /var/cache/dnf/consul-docker-host*; rpm -e --allmatches gpg-pubkey || true")
+
+
+def test_the_page_s_own_command_installs_the_package(client: Client, site: Site) -> None:
+    client.serve(site.trees["old"])
+    client.host.run("mkdir -p /etc/pki/rpm-gpg")  # part of every rpm distribution
+    command = command_of(site.trees["old"] / "index.html", "dnf-add").replace("dnf install", "dnf --assumeyes install")
+    client.host.run(f"set -e\n{command}", timeout=180)
+    assert client.rpm_version() == OLD_VERSION
+    repository = client.host.file(f"/etc/yum.repos.d/{NAME}.repo").text
+    assert "\ngpgcheck=1\nrepo_gpgcheck=1\n" in repository
+
+
+def test_the_installed_rpm_was_signed(client: Client, site: Site) -> None:
+    said = client.host.output(["rpm", "--query", "--queryformat", "%{SIGPGP:pgpsig}%{RSAHEADER:pgpsig}", NAME])
+    assert site.keys.fingerprints["old"][-16:].lower() in said
+    assert "RSA/SHA256" in said
+
+
+def test_the_keyring_package_takes_the_copied_files_over(client: Client) -> None:
+    client.dnf("install", KEYRING)
+    assert client.host.output(["rpm", "--query", "--file", KEY_PATH]).startswith(KEYRING)
+    assert client.host.run(["rpm", "--verify", KEYRING], check=False).output == ""
+    assert client.host.output(f"ls -A /etc/yum.repos.d /etc/pki/rpm-gpg | grep -c -e rpmnew -e rpmsave || true") == "0"
+
+
+def test_tampered_metadata_are_refused(client: Client, changed: Changed) -> None:
+    def tamper(tree: Path) -> None:
+        path = repodata(tree) / "repomd.xml"
+        path.write_text(path.read_text().replace("<revision>", "<revision>1"))
+
+    assert_refused(client, changed("new", tamper), "GPG|signature")
+
+
+def test_a_tampered_list_of_packages_is_refused(client: Client, changed: Changed) -> None:
+    def tamper(tree: Path) -> None:
+        (path,) = repodata(tree).glob("*-primary.xml.gz")
+        # Of the old tree's and the new one's, the one that the signed file names.
+        path.write_bytes(path.read_bytes()[:-8] + bytes(8))
+
+    def tamper_all(tree: Path) -> None:
+        for path in repodata(tree).glob("*-primary.xml.gz"):
+            path.write_bytes(path.read_bytes()[:-8] + bytes(8))
+
+    assert_refused(client, changed("new", tamper_all), "checksum|Downloading successful, but|mirrors were tried")
+
+
+def test_a_foreign_key_is_refused(client: Client, site: Site, changed: Changed) -> None:
+    def sign(tree: Path) -> None:
+        text = (repodata(tree) / "repomd.xml").read_text()
+        (repodata(tree) / "repomd.xml.asc").write_text(site.keys.sign(["wrong"], text, "--detach-sign"))
+
+    assert_refused(client, changed("new", sign), "GPG|signature")
+
+
+def test_an_expired_key_is_refused_even_where_it_is_trusted(client: Client, site: Site, changed: Changed) -> None:
+    own = client.host.file(KEY_PATH).text
+
+    def sign(tree: Path) -> None:
+        text = (repodata(tree) / "repomd.xml").read_text()
+        (repodata(tree) / "repomd.xml.asc").write_text(site.keys.sign(["expired"], text, "--detach-sign"))
+
+    client.host.put(KEY_PATH, site.keys.public("expired"))
+    client.host.run("rm -rf /var/cache/dnf/consul-docker-host*")
+    try:
+        assert_refused(client, changed("new", sign), "GPG|signature|expired")
+    finally:
+        client.host.put(KEY_PATH, own)
+
+
+def test_a_tampered_package_is_refused(client: Client, changed: Changed) -> None:
+    def tamper(tree: Path) -> None:
+        (path,) = (tree / "rpm/stable/packages").glob(f"{NAME}-{NEW_VERSION}-*.rpm")
+        data = bytearray(path.read_bytes())
+        data[-100] ^= 1
+        path.write_bytes(data)
+
+    assert_refused(client, changed("new", tamper), "checksum|mirrors were tried")
+
+
+def test_an_unsigned_package_is_refused(client: Client, site: Site, changed: Changed) -> None:
+    """What only the metadata vouch for is not enough."""
+
+    def strip(tree: Path) -> None:
+        packages, metadata = tree / "rpm/stable/packages", tree / "rpm/stable"
+        (path,) = packages.glob(f"{NAME}-{NEW_VERSION}-*.rpm")
+        path.write_bytes(site.unsigned.read_bytes())
+        site.write_metadata(metadata)
+
+    assert_refused(client, changed("new", strip), "not signed|GPG")
+
+
+def test_an_upgrade_brings_the_new_version(client: Client, site: Site) -> None:
+    client.serve(site.trees["new"])
+    client.dnf("--refresh", "upgrade")
+    assert client.rpm_version() == NEW_VERSION
+    assert client.rpm_version(KEYRING) == NEW_VERSION
+
+
+@pytest.mark.parametrize("known", ["old", "new"])
+def test_a_change_of_keys_reaches_a_client_that_knows_only_one_of_them(
+    client: Client, site: Site, known: str
+) -> None:
+    forget(client)
+    client.host.put(KEY_PATH, site.keys.public(known))
+    client.serve(site.trees["rotated"])
+    client.dnf("--refresh", "makecache", "--setopt=skip_if_unavailable=False")
+    assert "+rotated" in client.host.output(["dnf", "--quiet", "repoquery", KEYRING])
