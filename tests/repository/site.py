@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consul_docker_host.errors import BuildError
-from consul_docker_host.repository.signing import GPG, make_key
+from consul_docker_host.repository import yum
+from consul_docker_host.repository.rpms import read_rpm
+from consul_docker_host.repository.signing import GPG, make_key, signer
 from consul_docker_host.run import run
 from consul_docker_host.workspace import ROOT, Workspace, cache_folder
 from tests.support.locks import FileLock
@@ -90,6 +92,14 @@ class Site:
 
     keys: Keys
     trees: Mapping[str, Path]
+
+    def write_metadata(self, folder: Path) -> None:
+        """Make the metadata of rpm/CHANNEL anew from its packages as they are, and sign them by the old key."""
+        shutil.rmtree(folder / yum.REPODATA)
+        files = sorted((folder / "packages").glob("*.rpm"))
+        items = [read_rpm(file, f"packages/{file.name}") for file in files]
+        with signer(self.keys.public("old"), "the tests' key", str(self.keys.archive)) as signing:
+            yum.write_metadata(folder, items, signing)
 
 
 def make_site(folder: Path, keys: Keys) -> Site:

@@ -18,8 +18,8 @@ from consul_docker_host.errors import BuildError
 from consul_docker_host.keyring import CHANNELS, KEY_NAME, apt_source, source_name, yum_source
 from consul_docker_host.plan import RepositoryPlan
 from consul_docker_host.repository import apt, page, yum
-from consul_docker_host.repository.catalogue import Catalogue, Item
-from consul_docker_host.repository.intake import Intake, Pool, is_consul, packages_in
+from consul_docker_host.repository.catalogue import Catalogue, Item, is_consul
+from consul_docker_host.repository.intake import Intake, Pool, packages_in
 from consul_docker_host.repository.signing import Signer
 from consul_docker_host.repository.swap import link_file, link_folder, take_place, write_bytes
 from consul_docker_host.workspace import Workspace, content_key, write_text

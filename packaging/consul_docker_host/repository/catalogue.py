@@ -13,6 +13,7 @@ from pathlib import Path
 
 from consul_docker_host.workspace import write_text
 
+CONSUL = ("consul", "consul-enterprise")
 FORM = 1  # of the file; another one is not read
 
 
@@ -31,6 +32,11 @@ class Item:
     sha256: str
     unsigned: str
     texts: tuple[str, ...]
+
+
+def is_consul(item: Item) -> bool:
+    """Tell whether a package is HashiCorp's program, or has its name."""
+    return item.name in CONSUL
 
 
 Reader = Callable[[Path, str], Item]

@@ -20,7 +20,6 @@ from consul_docker_host.repository.swap import link_file, settle, write_bytes
 
 READERS: Mapping[str, Reader] = {"apt": read_deb, "rpm": read_rpm}
 KINDS = {".deb": "apt", ".rpm": "rpm"}
-CONSUL = ("consul", "consul-enterprise")
 
 
 def packages_in(dist: Path, *, with_consul: bool) -> tuple[Path, ...]:
@@ -28,11 +27,6 @@ def packages_in(dist: Path, *, with_consul: bool) -> tuple[Path, ...]:
     folders = (dist, dist / "consul") if with_consul else (dist,)
     found = (path for folder in folders for kind in KINDS for path in folder.glob(f"*{kind}"))
     return tuple(sorted(path for path in found if path.is_file()))
-
-
-def is_consul(item: Item) -> bool:
-    """Tell whether a package is HashiCorp's program, or has its name."""
-    return item.name in CONSUL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

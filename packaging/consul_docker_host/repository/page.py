@@ -12,7 +12,7 @@ import jinja2
 
 from consul_docker_host.keyring import APT_KEY, CHANNELS, KEY_NAME, PACKAGE, RPM_KEY, apt_source_path, yum_source_path
 from consul_docker_host.plan import RepositoryPlan
-from consul_docker_host.repository.catalogue import Item
+from consul_docker_host.repository.catalogue import Item, is_consul
 from consul_docker_host.repository.signing import Key
 from consul_docker_host.workspace import PROJECT
 
@@ -65,7 +65,13 @@ def rows(items: Mapping[str, Sequence[Item]], channel: str) -> tuple[list[Row], 
 
 
 def version_key(version: str) -> list[tuple[int, int, str]]:
-    """Return what versions are ordered by on the page: numbers as numbers, `~` before the end of the text."""
+    """Return what versions are ordered by on the page: as dpkg and rpm do, for all that this project makes."""
+    upstream, dash, revision = version.rpartition("-")
+    return part_key(upstream) + part_key(revision) if dash else part_key(version)
+
+
+def part_key(version: str) -> list[tuple[int, int, str]]:
+    """Return the order of a version or a revision: numbers as numbers, `~` before the end, letters after it."""
     parts = [part for piece in NUMBERS.split(version) for part in re.split(r"(~)", piece) if part]
     order = [(-1, 0, "") if part == "~" else (2, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
     return [*order, (0, 0, "")]
@@ -91,6 +97,7 @@ def page(plan: RepositoryPlan, items: Mapping[str, Sequence[Item]], keys: Sequen
         rpm_key=RPM_KEY,
         keyring=PACKAGE if has_keyring else "",
         has_testing=has_testing,
+        has_consul=any(is_consul(item) for each in items.values() for item in each),
         apt_source_path=apt_source_path,
         yum_source_path=yum_source_path,
         valid_days=plan.valid_days,
