@@ -30,6 +30,9 @@ HELP = {
     "with_consul": "take up dist/consul/ too, for a repository in your own network alone",
     "folder": "a folder outside the checkout, made where it is missing",
     "add": "make a second key beside the first, for a change of keys",
+    "version": "of Consul, such as 1.22.7",
+    "archive": "consul_VERSION_linux_ARCH.zip, a file or an address, its SHA256SUMS and .sig beside it",
+    "hashicorp_key": "a file with HashiCorp's public key (https://www.hashicorp.com/trust/security)",
     "rounds": "how often each command is timed; the medians are compared",
 }
 
@@ -85,12 +88,13 @@ ns = Collection(
     ),
     group("repo", commands.publish_repository, key=commands.make_repository_key),
     group("setup", None, fpm=commands.setup_fpm, system=commands.setup_system),
-    group("bench", None, build=commands.bench_build, host=commands.bench_host),
+    group("bench", None, build=commands.bench_build, host=commands.bench_host, repo=commands.bench_repository),
 )
 for name, function in (
     ("render", commands.render),
     ("verify", commands.verify),
     ("lint", commands.lint),
+    ("consul", commands.build_consul),
     ("clean", commands.clean),
 ):
     ns.add_task(wired(function), name=name)

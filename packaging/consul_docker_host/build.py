@@ -5,17 +5,18 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from consul_docker_host import cloudinit, formats, keyring, memory
 from consul_docker_host.backends import Choice, choose_backend
+from consul_docker_host.changelog import Release
 from consul_docker_host.checks import check_tree
 from consul_docker_host.errors import BuildError
 from consul_docker_host.parsers import PARSERS, Answer, Verdict
 from consul_docker_host.payload import Format, collect_payload, load_package
 from consul_docker_host.plan import Plan
-from consul_docker_host.render import render_keyring, render_tree
+from consul_docker_host.render import Rendered, render_keyring, render_tree
 from consul_docker_host.report import say, stage, table
 from consul_docker_host.run import end_running
 from consul_docker_host.settings import load_settings
@@ -58,6 +59,20 @@ def judge_tree(plan: Plan) -> tuple[Answer, ...]:
     if refused:
         raise BuildError("\n".join(refused), hint=f"{plan.tree} holds the rendered files; no package was written")
     return answers
+
+
+def make_consul_plan(work: Workspace, program: bytes, release: Release, *, architecture: str) -> Plan:
+    """Render the tree of Consul's package around the official program and return its plan."""
+    chosen = load_settings(work.packaging / "settings.toml")
+    ours = {"version": release.version, "revision": "1", "homepage": "https://developer.hashicorp.com/consul"}
+    theirs = chosen.model_copy(update={"package": chosen.package.model_copy(update=ours)})
+    described = load_package(work.packaging / "packages" / "consul.toml")
+    package = described.model_copy(update={"architecture": architecture})
+    files = work.packaging / "consul"
+    made = Rendered(path="usr/bin/consul", content=program, mode=0o755)
+    payload = collect_payload(package, files)
+    plan = render_tree(theirs, package, payload, work, made=[made], files=files, history=(release,))
+    return replace(plan, compression="gzip")
 
 
 def refuse_faults(plan: Plan) -> None:

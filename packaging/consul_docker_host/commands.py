@@ -165,6 +165,13 @@ def bench_build(*, rounds: str = "7") -> None:
     bench.build(Workspace(), rounds=_rounds(rounds))
 
 
+def bench_repository(*, rounds: str = "7") -> None:
+    """Measure how long one more package takes among 2,000, beside apt-ftparchive with its cache in one run."""
+    from consul_docker_host.bench_repository import repository
+
+    repository(Workspace(), rounds=_rounds(rounds))
+
+
 def bench_host(*, rounds: str = "5") -> None:
     """Measure boot, DNS and start-to-answer on booted machines, with and without the package in one run."""
     from consul_docker_host import suites
@@ -189,6 +196,13 @@ def make_repository_key(*, folder: str = "", add: bool = False) -> None:
     from consul_docker_host.publishing import make_archive_key
 
     make_archive_key(Workspace(), folder=folder, add=add)
+
+
+def build_consul(*, version: str = "", archive: str = "", hashicorp_key: str = "", backend: str = "auto") -> None:
+    """Build packages of Consul from its official release archive into dist/consul/, for closed networks."""
+    from consul_docker_host.consul import build_packages
+
+    build_packages(Workspace(), version=version, archive=archive, key=hashicorp_key, backend=backend)
 
 
 def _rounds(text: str) -> int:

@@ -55,7 +55,8 @@ class Plan:
     """All that the backends are told; both get the same one.
 
     ``tree`` holds the files; ``scripts`` maps a format to its maintainer scripts by name, each a path; ``epoch`` is
-    the time stamp of every file, in seconds since 1970; ``left_out`` are the paths that the settings switched off.
+    the time stamp of every file, in seconds since 1970; ``left_out`` are the paths that the settings switched off;
+    ``compression`` is xz, or gzip where xz takes minutes.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Plan:
     entries: tuple[Entry, ...]
     folders: tuple[tuple[str, int], ...]
     left_out: tuple[str, ...] = ()
+    compression: str = "xz"
 
     def entries_for(self, package_format: Format) -> tuple[Entry, ...]:
         """Return the files that one format ships."""

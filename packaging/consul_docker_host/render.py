@@ -131,17 +131,22 @@ def render_tree(
     work: Workspace,
     *,
     made: Iterable[Rendered] = (),
+    files: Path | None = None,
+    history: tuple[changelog.Release, ...] = (),
 ) -> Plan:
     """Write build/NAME/tree and return the plan; the former tree is replaced.
 
-    ``made`` are files beside the payload's.
+    ``made`` are files beside the payload's, which lies below ``files`` (the project's own where it is not given);
+    ``history`` takes the place of CHANGELOG.md for a package that is not ours.
     """
-    releases = changelog.for_version(changelog.read_changelog(work.root / "CHANGELOG.md"), settings.package.version)
+    releases = history or changelog.for_version(
+        changelog.read_changelog(work.root / "CHANGELOG.md"), settings.package.version
+    )
     epoch = changelog.source_date_epoch(releases)
     notes = changelog.as_debian(releases, package=package.name, maintainer=settings.package.maintainer)
-    history = Rendered(path=f"usr/share/doc/{package.name}/changelog.gz", content=compressed(notes.encode(), epoch))
-    files = [*render_files(settings, payload, work.files, epoch), *made, history]
-    rendered = sorted(files, key=lambda file: file.path)
+    changes = Rendered(path=f"usr/share/doc/{package.name}/changelog.gz", content=compressed(notes.encode(), epoch))
+    listed = [*render_files(settings, payload, files or work.files, epoch), *made, changes]
+    rendered = sorted(listed, key=lambda file: file.path)
     repeated = {file.path for before, file in itertools.pairwise(rendered) if before.path == file.path}
     if repeated:
         raise BuildError(f"{', '.join(sorted(repeated))}: made by more than one file of the payload")

@@ -183,7 +183,12 @@ def gpg_home(secret: str) -> Iterator[dict[str, str]]:
                 run([*GPG, "--import", str(path)], env=environment, hint=f"--key {secret}: a folder or secret keys")
             yield environment
         finally:
-            run(["gpgconf", "--kill", "gpg-agent"], env=environment, check=False)
+            end_agent(environment)
+
+
+def end_agent(environment: dict[str, str]) -> None:
+    """End the agent that gpg has started for a home of ours."""
+    run(["gpgconf", "--kill", "gpg-agent"], env=environment, check=False)
 
 
 def secret_fingerprints(keys: Sequence[Key], environment: dict[str, str]) -> set[str]:
@@ -193,6 +198,21 @@ def secret_fingerprints(keys: Sequence[Key], environment: dict[str, str]) -> set
     # The 15th field is "#" where only the public part is known.
     parts = [part for part in listed.split("sec:")[1:] if part.split(":")[13] != "#"]
     return {key.fingerprint for part in parts for key in parse_keys(f"sec:{part}")}
+
+
+def verify(file: Path, signature: Path, key: Path) -> None:
+    """Raise BuildError unless ``signature`` is one of ``file`` by a key in the file ``key``, which is good today."""
+    demand_gpg()
+    with tempfile.TemporaryDirectory(prefix="gpg-") as home:
+        environment = {"GNUPGHOME": home}
+        run([*GPG, "--import", str(key)], env=environment, check=False)
+        argv = [*GPG, "--status-fd", "1", "--verify", str(signature), str(file)]
+        said = run(argv, env=environment, check=False)
+        end_agent(environment)
+    # gpg's exit code is 0 for a good signature by a key that has ended.
+    if said.returncode or "[GNUPG:] GOODSIG " not in said.stdout:
+        reason = "\n".join(line for line in said.stderr.splitlines() if line.startswith("gpg: "))
+        raise BuildError(f"{file}: is not signed by a key in {key}\n{reason}", hint="do not use these files")
 
 
 def make_key(work: Workspace, folder: Path, *, add: bool) -> tuple[Key, ...]:
@@ -225,6 +245,6 @@ def make_key(work: Workspace, folder: Path, *, add: bool) -> tuple[Key, ...]:
             shutil.rmtree(home, ignore_errors=True)
         raise
     finally:
-        run(["gpgconf", "--kill", "gpg-agent"], env=environment, check=False)
+        end_agent(environment)
     write_text(home / KEY_NAME, public)
     return read_keys(public)
