@@ -51,7 +51,9 @@ print(time.perf_counter() - begin)
 FTPARCHIVE = """
 Dir {{ ArchiveDir "{archive}"; CacheDir "{cache}"; }};
 Default {{ Packages::Compress ". gzip xz"; }};
-Tree "dists/stable" {{ Sections "main"; Architectures "amd64 arm64"; Directory "pool/stable"; BinCacheDB "packages.db"; }};
+Tree "dists/stable" {{
+  Sections "main"; Architectures "amd64 arm64"; Directory "pool/stable"; BinCacheDB "packages.db";
+}};
 """
 
 

@@ -61,7 +61,7 @@ def judge_tree(plan: Plan) -> tuple[Answer, ...]:
     return answers
 
 
-def make_consul_plan(work: Workspace, program: bytes, release: Release, *, architecture: str) -> Plan:
+def make_consul_plan(work: Workspace, program: bytes, licence: bytes, release: Release, *, architecture: str) -> Plan:
     """Render the tree of Consul's package around the official program and return its plan."""
     chosen = load_settings(work.packaging / "settings.toml")
     ours = {"version": release.version, "revision": "1", "homepage": "https://developer.hashicorp.com/consul"}
@@ -69,9 +69,11 @@ def make_consul_plan(work: Workspace, program: bytes, release: Release, *, archi
     described = load_package(work.packaging / "packages" / "consul.toml")
     package = described.model_copy(update={"architecture": architecture})
     files = work.packaging / "consul"
-    made = Rendered(path="usr/bin/consul", content=program, mode=0o755)
+    made = [Rendered(path="usr/bin/consul", content=program, mode=0o755)]
+    if licence:
+        made.append(Rendered(path="usr/share/doc/consul/LICENSE.txt", content=licence))
     payload = collect_payload(package, files)
-    plan = render_tree(theirs, package, payload, work, made=[made], files=files, history=(release,))
+    plan = render_tree(theirs, package, payload, work, made=made, files=files, history=(release,))
     return replace(plan, compression="gzip")
 
 

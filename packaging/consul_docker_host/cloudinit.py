@@ -37,9 +37,10 @@ HEADER = """#cloud-config
 APPEND = [{"name": "list", "settings": ["append"]}, {"name": "dict", "settings": ["no_replace", "recurse_list"]}]
 # No program needs these lines. A key with # before it shows a default: it stays. The manual page is not in a snippet.
 COMMENT = re.compile(r"[#;](?![A-Z_]+=)|\n|Documentation=man:")
-CONSUL_SOURCE = """# Consul itself comes from HashiCorp's own repository (https://www.hashicorp.com/official-packaging-guide): put its key
-# into /usr/share/keyrings/hashicorp-archive-keyring.asc (https://apt.releases.hashicorp.com/gpg), then its source into
-# /etc/apt/sources.list.d/hashicorp.sources, and add `consul` to `packages`:
+CONSUL_SOURCE = """\
+# Consul itself comes from HashiCorp's own repository (https://www.hashicorp.com/official-packaging-guide). Add two files
+# to `write_files`, and `consul` to `packages`: their key (https://apt.releases.hashicorp.com/gpg) as
+# /usr/share/keyrings/hashicorp-archive-keyring.asc, and as /etc/apt/sources.list.d/hashicorp.sources
 #   Types: deb
 #   URIs: https://apt.releases.hashicorp.com
 #   Suites: bookworm

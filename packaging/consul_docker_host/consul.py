@@ -31,6 +31,7 @@ from consul_docker_host.workspace import Workspace, only_one
 RELEASES = "https://releases.hashicorp.com/consul"
 VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 ARCHIVE = re.compile(r"consul_(?P<version>[^_]+)_linux_(?P<architecture>amd64|arm64)\.zip")
+LICENCE = "LICENSE.txt"
 KEY_HINT = "HashiCorp's public key, from https://www.hashicorp.com/trust/security or a machine that has it, as a file"
 CONNECT_SECONDS, DOWNLOAD_SECONDS = 20.0, 900.0
 
@@ -56,10 +57,10 @@ def build_packages(work: Workspace, *, version: str, archive: str, key: str, bac
     with tempfile.TemporaryDirectory(prefix="consul-") as name:
         with stage(f"checking {where}"):
             found = believed_archive(where, version, Path(key), Path(name))
-            program, day = unpacked(found)
+            program, licence, day = unpacked(found)
         release = Release(version=version, day=day, notes=(f"Consul {version} from the official release archive.",))
         with only_one(work), fresh_folder(work) as folder, stage(f"{choice.backend.name} writes deb, rpm"):
-            plan = make_consul_plan(work, program, release, architecture=found.architecture)
+            plan = make_consul_plan(work, program, licence, release, architecture=found.architecture)
             made = []
             for package_format in FORMATS:
                 # HashiCorp's own debs have a revision, which a deb of ours that is a native package has not.
@@ -70,14 +71,16 @@ def build_packages(work: Workspace, *, version: str, archive: str, key: str, bac
                 made.append(path)
             (work.dist / "consul").mkdir(exist_ok=True)
             done = [path.replace(work.dist / "consul" / path.name) for path in made]
-    rows = [(f"dist/consul/{path.name}", f"{path.stat().st_size / 2**20:.1f} MiB", choice.backend.name) for path in done]
+    rows = [
+        (f"dist/consul/{path.name}", f"{path.stat().st_size / 2**20:.1f} MiB", choice.backend.name) for path in done
+    ]
     for line in table(("made", "size", "by"), rows):
         say(line)
     say("for your own network alone: Consul's licence (BUSL) does not let them be published; ./inv repo --with-consul")
 
 
 def believed_archive(where: str, version: str, key: Path, folder: Path) -> Archive:
-    """Return the archive that ``where`` names, fetched into ``folder`` if need be; BuildError unless it is HashiCorp's."""
+    """Return the archive, fetched into ``folder`` where it is an address; BuildError unless it is HashiCorp's."""
     name = where.rpartition("/")[2]
     match = ARCHIVE.fullmatch(name)
     if not match or match["version"] != version:
@@ -120,11 +123,14 @@ def obtained(where: str, folder: Path) -> Path:
     return path
 
 
-def unpacked(archive: Archive) -> tuple[bytes, date]:
-    """Return the program, and its day, which is the time stamp of all that is made of it."""
+def unpacked(archive: Archive) -> tuple[bytes, bytes, date]:
+    """Return the program, its licence (empty where the archive has none), and its day, the time stamp of all."""
     try:
         with zipfile.ZipFile(archive.file) as opened:
             entry = opened.getinfo("consul")
-            return opened.read(entry), date(*entry.date_time[:3])
+            licence = opened.read(LICENCE) if LICENCE in opened.namelist() else b""
+            return opened.read(entry), licence, date(*entry.date_time[:3])
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise BuildError(f"{archive.file}: {error}", hint="the archive of a release holds one program, consul") from error
+        raise BuildError(
+            f"{archive.file}: {error}", hint="the archive of a release holds one program, consul"
+        ) from error

@@ -8,7 +8,7 @@ from consul_docker_host.build import fresh_folder, make_keyring_plan
 from consul_docker_host.errors import BuildError
 from consul_docker_host.keyring import CHANNELS, KEY_NAME
 from consul_docker_host.report import say, stage, table
-from consul_docker_host.repository import Published, publish, served_folder
+from consul_docker_host.repository.archive import Published, publish, served_folder
 from consul_docker_host.repository.signing import NEW_KEY_HINT, make_key, signer
 from consul_docker_host.workspace import Workspace, only_one
 
@@ -43,9 +43,7 @@ def summary(work: Workspace, published: Published, channel: str) -> tuple[str, .
     where = served_folder(work).relative_to(work.root)
     if not published.is_changed:
         return (f"nothing has changed since: {where}/ is as it was made",)
-    counts = [
-        (name, *(str(len(published.items[f"{kind}/{name}"])) for kind in ("apt", "rpm"))) for name in CHANNELS
-    ]
+    counts = [(name, *(str(len(published.items[f"{kind}/{name}"])) for kind in ("apt", "rpm"))) for name in CHANNELS]
     new = [f"new in {channel}: {name}" for name in published.added] or [f"nothing new in {channel}, indices made anew"]
     return (*new, *table((f"{where}/", "debs", "rpms"), counts))
 
@@ -59,5 +57,5 @@ def make_archive_key(work: Workspace, *, folder: str, add: bool) -> None:
     for line in table(("key", "kind", "ends", "of"), rows):
         say(line)
     say(WARNING.format(folder=folder))
-    say(f"in the settings: [repository] key_file = \"{Path(folder).absolute() / KEY_NAME}\" (or a copy in the checkout:")
+    say(f'in the settings: [repository] key_file = "{Path(folder).absolute() / KEY_NAME}" (or a copy in the checkout:')
     say(f"it is public); then ./inv build and ./inv repo --key {folder}")

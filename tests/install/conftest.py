@@ -105,7 +105,9 @@ def package(request: pytest.FixtureRequest, distribution: Distribution) -> Path:
     """Give the package under test: what `inv build` left, or what --package names."""
     if given := str(request.config.getoption("package", default="")):
         return Path(given).resolve(strict=True)
-    pattern = "consul-docker-host_*_all.deb" if distribution.family is Family.DEB else "consul-docker-host-[0-9]*.noarch.rpm"
+    pattern = (
+        "consul-docker-host_*_all.deb" if distribution.family is Family.DEB else "consul-docker-host-[0-9]*.noarch.rpm"
+    )
     found = sorted((ROOT / "dist").glob(pattern), key=lambda path: path.stat().st_mtime)
     if not found:
         raise BuildError(f"dist/ holds no {pattern}", hint="./inv build")

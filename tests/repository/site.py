@@ -105,7 +105,7 @@ class Site:
 def make_site(folder: Path, keys: Keys) -> Site:
     """Publish an old version, a new one, and a change of keys."""
     work = copy_checkout(folder / "checkout")
-    earlier = [earlier_version(folder / kind, kind) for kind in ("deb", "rpm")]  # type: ignore[arg-type]
+    earlier = [earlier_version(folder / kind, kind) for kind in ("deb", "rpm")]
     trees = {}
     for state, version, names, packages in (
         ("old", OLD_VERSION, ("old",), earlier),

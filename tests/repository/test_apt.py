@@ -158,9 +158,7 @@ def test_unattended_upgrades_bring_the_new_version(client: Client, site: Site) -
 
 
 @pytest.mark.parametrize("known", ["old", "new"])
-def test_a_change_of_keys_reaches_a_client_that_knows_only_one_of_them(
-    client: Client, site: Site, known: str
-) -> None:
+def test_a_change_of_keys_reaches_a_client_that_knows_only_one_of_them(client: Client, site: Site, known: str) -> None:
     client.host.run("rm -rf /var/lib/apt/lists/*")
     client.host.put(KEY_PATH, site.keys.public(known))
     client.serve(site.trees["rotated"])

@@ -132,9 +132,7 @@ def test_an_upgrade_brings_the_new_version(client: Client, site: Site) -> None:
 
 
 @pytest.mark.parametrize("known", ["old", "new"])
-def test_a_change_of_keys_reaches_a_client_that_knows_only_one_of_them(
-    client: Client, site: Site, known: str
-) -> None:
+def test_a_change_of_keys_reaches_a_client_that_knows_only_one_of_them(client: Client, site: Site, known: str) -> None:
     forget(client)
     client.host.put(KEY_PATH, site.keys.public(known))
     client.serve(site.trees["rotated"])

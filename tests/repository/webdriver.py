@@ -37,7 +37,7 @@ class Browser:
 
     session: str
 
-    def ask(self, method: str, path: str, **body: object) -> Any:  # noqa: ANN401 - JSON
+    def ask(self, method: str, path: str, **body: object) -> Any:
         """Send one command and return its value."""
         return request(method, f"{self.session}/{path}", body if method == "POST" else None)
 
@@ -45,7 +45,7 @@ class Browser:
         """Open a page and wait until it is loaded."""
         self.ask("POST", "url", url=url)
 
-    def run(self, script: str, *arguments: object) -> Any:  # noqa: ANN401 - JSON
+    def run(self, script: str, *arguments: object) -> Any:
         """Run the body of a function in the page and return its value."""
         return self.ask("POST", "execute/sync", script=script, args=list(arguments))
 
@@ -71,7 +71,7 @@ class Browser:
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.devtools("Emulation.setEmulatedMedia", features=features)
 
-    def devtools(self, command: str, **parameters: object) -> Any:  # noqa: ANN401 - JSON
+    def devtools(self, command: str, **parameters: object) -> Any:
         """Run a command of Chromium's own protocol."""
         return self.ask("POST", "goog/cdp/execute", cmd=command, params=parameters)
 
@@ -81,7 +81,7 @@ class Browser:
         return base64.b64decode(answer["data"])
 
 
-def request(method: str, url: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+def request(method: str, url: str, body: object = None) -> Any:
     """Ask the driver and return its value."""
     data = None if body is None else json.dumps(body).encode()
     asked = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": "application/json"})  # noqa: S310

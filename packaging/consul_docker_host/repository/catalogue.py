@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from consul_docker_host.workspace import write_text
 
@@ -44,11 +45,11 @@ Reader = Callable[[Path, str], Item]
 
 @dataclass(kw_only=True)
 class Catalogue:
-    """The remembered items of one format."""
+    """The remembered items of one format and channel."""
 
     file: Path
-    _known: dict[str, list[object]] = field(default_factory=dict, init=False)
-    _asked: dict[str, list[object]] = field(default_factory=dict, init=False)
+    _known: dict[str, list[Any]] = field(default_factory=dict, init=False)
+    _asked: dict[str, list[Any]] = field(default_factory=dict, init=False)
 
     def load(self) -> Catalogue:
         """Read what is remembered; nothing where that cannot be read."""
@@ -62,23 +63,23 @@ class Catalogue:
     def item(self, file: Path, path: str, read: Reader) -> Item:
         """Return the item of ``file``, which lies at ``path`` below the archive's folder."""
         status = file.stat()
-        mark = f"{status.st_size} {status.st_mtime_ns}"
+        mark = [status.st_size, status.st_mtime_ns]
         known = self._known.get(path)
-        if known is None or known[0] != mark:
+        if known is None or known[:2] != mark:
             item = read(file, path)
             texts = list(item.texts)
-            known = [mark, item.name, item.version, item.architecture, item.size, item.sha256, item.unsigned, texts]
+            known = [*mark, item.name, item.version, item.architecture, item.sha256, item.unsigned, texts]
         self._asked[path] = known
-        _, name, version, architecture, size, sha256, unsigned, texts = known
+        size, _, name, version, architecture, sha256, unsigned, texts = known
         return Item(
-            name=str(name),
-            version=str(version),
-            architecture=str(architecture),
+            name=name,
+            version=version,
+            architecture=architecture,
             path=path,
-            size=int(str(size)),
-            sha256=str(sha256),
-            unsigned=str(unsigned),
-            texts=tuple(texts),  # type: ignore[arg-type]  # a list of texts, as it was written
+            size=size,
+            sha256=sha256,
+            unsigned=unsigned,
+            texts=tuple(texts),
         )
 
     def save(self) -> None:

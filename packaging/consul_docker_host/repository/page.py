@@ -82,9 +82,7 @@ def page(plan: RepositoryPlan, items: Mapping[str, Sequence[Item]], keys: Sequen
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    shown = {
-        name: rows({"apt": items[f"apt/{name}"], "rpm": items[f"rpm/{name}"]}, name) for name in CHANNELS
-    }
+    shown = {name: rows({"apt": items[f"apt/{name}"], "rpm": items[f"rpm/{name}"]}, name) for name in CHANNELS}
     has_keyring = any(item.name == PACKAGE for each in items.values() for item in each)
     has_testing = any(items[f"{kind}/testing"] for kind in ("apt", "rpm"))
     return environment.from_string(template_text()).render(

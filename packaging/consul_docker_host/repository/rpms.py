@@ -27,7 +27,7 @@ def read_rpm(file: Path, path: str) -> Item:
     unsigned = unsigned_digest(data, file)
     try:
         package = createrepo_c.package_from_rpm(str(file), location_href=path, changelog_limit=CHANGES)
-    except createrepo_c.CreaterepoCError as error:
+    except (createrepo_c.CreaterepoCError, OSError) as error:
         raise BuildError(f"{file}: is no rpm: {error}") from error
     return Item(
         name=package.name,

@@ -29,12 +29,12 @@ LIFE = "5y"
 DIGEST = "SHA256"
 GPG = ("gpg", "--batch", "--no-tty", "--quiet", "--digest-algo", DIGEST, "--cert-digest-algo", DIGEST)
 NEW_KEY_HINT = "./inv repo.key --folder DIR makes a key; then name DIR/" + KEY_NAME
-SECRET_HINT = "give the folder or the file of the secret key with --key, or have it in your own gpg"
+SIGN_HINT = "give the folder or the file of the secret key with --key, or have it in your own gpg"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """A public key: fingerprint, user, OpenPGP's algorithm and its bits, when it ends (0: never; seconds since 1970)."""
+    """A public key: ``algorithm`` is OpenPGP's number, ``expires`` in seconds since 1970 (0: never)."""
 
     fingerprint: str
     user: str
@@ -65,7 +65,7 @@ class Signer:
 
     def _sign(self, *arguments: str, text: str) -> str:
         users = [word for key in self.keys for word in ("--local-user", f"{key.fingerprint}!")]
-        return run([*GPG, "--armor", *users, *arguments], env=self.environment, stdin=text, hint=SECRET_HINT).stdout
+        return run([*GPG, "--armor", *users, *arguments], env=self.environment, stdin=text, hint=SIGN_HINT).stdout
 
     def clearsigned(self, text: str) -> str:
         """Return the text signed in place by every key."""
@@ -90,7 +90,7 @@ class Signer:
         options = [word for name, value in defines.items() for word in ("--define", f"{name} {value}")]
         argv = ["rpmsign", "--addsign", *options, *map(str, paths)]
         # ~/.rpmmacros may name another key.
-        run(argv, env={"HOME": home, **self.environment} if home else self.environment, hint=SECRET_HINT)
+        run(argv, env={"HOME": home, **self.environment} if home else self.environment, hint=SIGN_HINT)
 
 
 def demand_gpg() -> None:
@@ -146,7 +146,7 @@ def signer(armour: str, source: str, secret: str) -> Iterator[Signer]:
         if not keys:
             names = ", ".join(key.fingerprint for key in public)
             where = f"--key {secret}" if secret else "your own gpg"
-            raise BuildError(f"{where}: no secret part of {names}, the key in {source}", hint=SECRET_HINT)
+            raise BuildError(f"{where}: no secret part of {names}, the key in {source}", hint=SIGN_HINT)
         yield Signer(keys=keys, environment=environment)
 
 
@@ -175,7 +175,7 @@ def gpg_home(secret: str) -> Iterator[dict[str, str]]:
         return
     path = Path(secret).absolute()
     if not path.exists():
-        raise BuildError(f"--key {secret}: no such file or folder", hint=SECRET_HINT)
+        raise BuildError(f"--key {secret}: no such file or folder", hint=SIGN_HINT)
     with tempfile.TemporaryDirectory(prefix="gpg-") as temporary:
         environment = {"GNUPGHOME": str(path if path.is_dir() else temporary)}
         try:

@@ -1,4 +1,4 @@
-"""How a whole folder takes another's place in one step, and how a new one is made beside it out of the old one's files."""
+"""How a new folder is made beside an old one, out of its files, and takes its place in one step."""
 
 from __future__ import annotations
 
