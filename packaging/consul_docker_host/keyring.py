@@ -19,6 +19,10 @@ CHANNELS = ("stable", "testing")
 DEFAULT_CHANNEL = CHANNELS[0]
 KEY_NAME = f"{PACKAGE}.asc"
 APT_KEY = f"usr/share/keyrings/{KEY_NAME}"
+OVERRIDES = f"""\
+# What the package is for: where the archive is, beside the key that it is known by.
+{PACKAGE}: package-installs-apt-sources *
+"""
 RPM_KEY_NAME = f"RPM-GPG-KEY-{PROJECT}"
 RPM_KEY = f"etc/pki/rpm-gpg/{RPM_KEY_NAME}"
 
@@ -73,5 +77,6 @@ def keyring_files(repository: RepositoryPlan) -> Iterator[KeyringFile]:
     source = apt_source(repository.url, DEFAULT_CHANNEL)
     yield KeyringFile(path=apt_source_path(DEFAULT_CHANNEL), text=source, formats=("deb",))
     yield KeyringFile(path=RPM_KEY, text=repository.key, formats=("rpm",))
+    yield KeyringFile(path=f"usr/share/lintian/overrides/{PACKAGE}", text=OVERRIDES, formats=("deb",))
     repo = yum_source(repository.url, DEFAULT_CHANNEL)
     yield KeyringFile(path=yum_source_path(DEFAULT_CHANNEL), text=repo, formats=("rpm",))

@@ -38,6 +38,7 @@ def test_the_package_has_the_key_and_the_source_of_its_format(work: Workspace, s
     assert {entry.path for entry in plan.entries_for("deb")} - documentation == {
         "usr/share/keyrings/consul-docker-host-archive-keyring.asc",
         "etc/apt/sources.list.d/consul-docker-host.sources",
+        f"usr/share/lintian/overrides/{plan.name}",
     }
     assert {entry.path for entry in plan.entries_for("rpm")} - documentation == {
         "etc/pki/rpm-gpg/RPM-GPG-KEY-consul-docker-host",
