@@ -38,7 +38,7 @@ APPEND = [{"name": "list", "settings": ["append"]}, {"name": "dict", "settings":
 # No program needs these lines. A key with # before it shows a default: it stays. The manual page is not in a snippet.
 COMMENT = re.compile(r"[#;](?![A-Z_]+=)|\n|Documentation=man:")
 CONSUL_SOURCE = """\
-# Consul itself comes from HashiCorp's own repository (https://www.hashicorp.com/official-packaging-guide). Add two files
+# Consul comes from HashiCorp's own repository (https://www.hashicorp.com/official-packaging-guide). Add two files
 # to `write_files`, and `consul` to `packages`: their key (https://apt.releases.hashicorp.com/gpg) as
 # /usr/share/keyrings/hashicorp-archive-keyring.asc, and as /etc/apt/sources.list.d/hashicorp.sources
 #   Types: deb

@@ -212,9 +212,17 @@ def _rounds(text: str) -> int:
 
 
 def clean() -> None:
-    """Remove build/ and dist/; the user's cache stays."""
+    """Remove build/ and what was built into dist/; what was published and the user's cache stay."""
     import shutil
 
     work = Workspace()
-    for folder in (work.build, work.dist):
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(work.build, ignore_errors=True)
+    # Every version that was ever published is in there, and nowhere else.
+    kept = work.dist / "repository"
+    if not kept.is_dir():
+        shutil.rmtree(work.dist, ignore_errors=True)
+        return
+    for path in work.dist.iterdir():
+        if path != kept:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    say(f"{kept.relative_to(work.root)}/ stays: remove it by hand if no host needs it")

@@ -40,7 +40,14 @@ DEB_CHANGES = (
     f"apt-get install --yes --no-install-recommends {' '.join(DEPENDENCIES)}",
     "rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*",
 )
-RPM_CHANGES = ("dnf --assumeyes install dnsmasq nftables jq curl",)
+# useradd is the image's own; every rpm distribution has it from a package of this name.
+SHADOW_UTILS = r"""
+printf '%s\n' 'Name: shadow-utils' 'Version: 1' 'Release: 1' 'Summary: Stand-in for useradd' 'License: Apache-2.0' \
+    'BuildArch: noarch' '%description' 'Stand-in of the test suite.' '%files' >/tmp/shadow-utils.spec
+rpmbuild -bb --quiet --define '_rpmdir /tmp/rpms' /tmp/shadow-utils.spec
+rpm -i --force-debian /tmp/rpms/*.rpm
+"""
+RPM_CHANGES = ("dnf --assumeyes install dnsmasq nftables jq curl", SHADOW_UTILS)
 
 
 def client_image(client: docker.DockerClient, distribution: Distribution) -> str:

@@ -23,8 +23,8 @@ Change = Callable[[Path], None]
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "distribution" in metafunc.fixturenames:
-        family = metafunc.module.FAMILY
-        chosen = [one for one in select("") if one.family is family]
+        names, family = (getattr(metafunc.module, word, None) for word in ("DISTRIBUTIONS", "FAMILY"))
+        chosen = [one for one in select("") if family in (None, one.family) and (not names or one.name in names)]
         metafunc.parametrize("distribution", [pytest.param(one, id=one.name) for one in chosen], scope="session")
 
 

@@ -92,6 +92,15 @@ class Site:
 
     keys: Keys
     trees: Mapping[str, Path]
+    work: Workspace
+
+    def publish(self, state: str, *options: str) -> Path:
+        """Publish what dist/ holds with the settings of a state and return a copy of the tree."""
+        done = inv(self.work, "repo", "--key", str(self.keys.archive), "--settings", f"{state}.toml", *options)
+        assert done.returncode == 0, done.output
+        target = self.work.root.parent / "-".join((state, *options))
+        shutil.copytree(self.work.dist / "repository", target)
+        return target
 
     def write_metadata(self, folder: Path) -> None:
         """Make the metadata of rpm/CHANNEL anew from its packages as they are, and sign them by the old key."""
@@ -106,7 +115,8 @@ def make_site(folder: Path, keys: Keys) -> Site:
     """Publish an old version, a new one, and a change of keys."""
     work = copy_checkout(folder / "checkout")
     earlier = [earlier_version(folder / kind, kind) for kind in ("deb", "rpm")]
-    trees = {}
+    trees: dict[str, Path] = {}
+    site = Site(keys=keys, trees=trees, work=work)
     for state, version, names, packages in (
         ("old", OLD_VERSION, ("old",), earlier),
         ("new", NEW_VERSION, ("old",), built_packages()),
@@ -117,22 +127,14 @@ def make_site(folder: Path, keys: Keys) -> Site:
         key_file.write_text(keys.public(*names))
         repository = f'[repository]\nurl = "{URL}"\nkey_file = "{key_file.name}"\n'
         settings.write_text(f'[package]\nversion = "{version}"\n{repository}')
-        shutil.rmtree(work.dist / "repository" / "none", ignore_errors=True)
-        demand(inv(work, "build", "--backend", "nfpm", "--settings", settings.name).output, work)
+        built = inv(work, "build", "--backend", "nfpm", "--settings", settings.name)
+        assert built.returncode == 0, built.output
         for path in work.dist.glob("consul-docker-host[_-][0-9]*"):
             path.unlink()
         for package in packages:
             shutil.copy(package, work.dist)
-        done = inv(work, "repo", "--key", str(keys.archive), "--settings", settings.name)
-        assert done.returncode == 0, done.output
-        trees[state] = folder / state
-        shutil.copytree(work.dist / "repository", trees[state])
-    return Site(keys=keys, trees=trees)
-
-
-def demand(said: str, work: Workspace) -> None:
-    """Fail with what a build said where it made no keyring package."""
-    assert list(work.dist.glob("consul-docker-host-archive-keyring*.deb")), said
+        trees[state] = site.publish(state)
+    return site
 
 
 def built_packages() -> list[Path]:

@@ -148,6 +148,17 @@ def test_the_change_of_keys_comes_with_the_keyring_package(client: Client, site:
     assert client.host.file(KEY_PATH).text == site.keys.public("old", "new")
 
 
+def test_who_comes_during_the_change_gets_both_keys(client: Client, site: Site) -> None:
+    forget(client)
+    client.dnf("remove", NAME, KEYRING)
+    client.host.run(f"rm -f {KEY_PATH}* /etc/yum.repos.d/{NAME}.repo*")
+    client.serve(site.trees["rotated"])
+    command = command_of(site.trees["rotated"] / "index.html", "dnf-add")
+    client.host.run("set -e\n" + command.replace("dnf install", "dnf --assumeyes install"), timeout=180)
+    client.dnf("install", KEYRING)
+    assert client.rpm_version() == NEW_VERSION
+
+
 def test_after_the_change_the_new_key_alone_is_enough(client: Client, site: Site, changed: Changed) -> None:
     def sign(tree: Path) -> None:
         packages = sorted((tree / "rpm/stable/packages").glob("*.rpm"))

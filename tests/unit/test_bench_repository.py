@@ -40,5 +40,5 @@ def test_the_goals_are_told_by_name() -> None:
 
 def test_without_apt_ftparchive_the_remedy_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_repository, "find_program", lambda _: None)
-    with pytest.raises(BuildError, match="apt-ftparchive is not installed.*\n  apt-get install apt-utils"):
+    with pytest.raises(BuildError, match=r"apt-ftparchive is not installed.*\n  apt-get install apt-utils"):
         bench_repository.repository(Workspace(root=tmp_path), rounds=1)

@@ -216,7 +216,7 @@ def test_consul_is_refused_unless_asked_for(place: Workspace, plan: RepositoryPl
 
 
 def test_mistakes_leave_the_old_repository(place: Workspace, plan: RepositoryPlan, signing: Signer) -> None:
-    with pytest.raises(BuildError, match="no deb and no rpm in it\n  ./inv build makes them"):
+    with pytest.raises(BuildError, match=r"no deb and no rpm in it\n  \./inv build makes them"):
         published(Workspace(root=make_empty(place)), plan, signing)
     published(place, plan, signing)
     before = served(place)

@@ -124,8 +124,8 @@ class _Run:
                 self.write_rpm(name, items[f"rpm/{name}"], is_same=self.is_same(f"rpm/{name}", made))
             self.write_public(items)
             retired = self.keep_retired()
-            for folder, _, _ in os.walk(self.new):
-                Path(folder).chmod(0o755)  # whatever the caller's umask
+            for parent, _, _ in os.walk(self.new):
+                Path(parent).chmod(0o755)  # whatever the caller's umask
             take_place(self.new, self.old)
             self.state.made, self.state.retired = made, retired
             self.state.save()
