@@ -10,7 +10,7 @@ from pathlib import Path
 from consul_docker_host.errors import BuildError
 from consul_docker_host.repository import yum
 from consul_docker_host.repository.rpms import read_rpm
-from consul_docker_host.repository.signing import GPG, make_key, signer
+from consul_docker_host.repository.signing import GPG, make_key, short_home, signer
 from consul_docker_host.run import run
 from consul_docker_host.workspace import ROOT, Workspace, cache_folder
 from tests.support.locks import FileLock
@@ -38,15 +38,19 @@ class Keys:
         """Return the public keys as one armour; all of one home. The expired one is as it was when it ended."""
         if names == ("expired",):
             return (self.homes["expired"] / "ended.asc").read_text()
-        environment = {"GNUPGHOME": str(self.homes[names[0]])}
         wanted = [self.fingerprints[name] for name in names]
-        return run([*GPG, "--armor", "--export", *wanted], env=environment).stdout
+        return gpg(self.homes[names[0]], "--armor", "--export", *wanted)
 
     def sign(self, names: Sequence[str], text: str, *arguments: str) -> str:
         """Sign a text today, by each key that is named."""
         users = [word for one in names for word in ("--local-user", f"{self.fingerprints[one]}!")]
-        argv = [*GPG, "--armor", *users, *arguments]
-        return run(argv, env={"GNUPGHOME": str(self.homes[names[0]])}, stdin=text).stdout
+        return gpg(self.homes[names[0]], "--armor", *users, *arguments, text=text)
+
+
+def gpg(home: Path, *arguments: str, text: str = "") -> str:
+    """Run gpg in a home and return what it prints; no agent stays."""
+    with short_home(home) as environment:
+        return run([*GPG, *arguments], env=environment, stdin=text).stdout
 
 
 def make_keys() -> Keys:
@@ -74,15 +78,14 @@ def make_expired(home: Path) -> None:
     """
     home.mkdir(mode=0o700)
     generate = ["--pinentry-mode", "loopback", "--passphrase", "", "--quick-generate-key"]
-    argv = [*GPG, "--faked-system-time", "20200101T000000", *generate, "expired archive", "rsa4096", "sign,cert", "1y"]
-    run(argv, env={"GNUPGHOME": str(home)})
-    (home / "ended.asc").write_text(run([*GPG, "--armor", "--export"], env={"GNUPGHOME": str(home)}).stdout)
-    run([*GPG, "--quick-set-expire", fingerprints(home)[0], "0"], env={"GNUPGHOME": str(home)})
+    gpg(home, "--faked-system-time", "20200101T000000", *generate, "expired archive", "rsa4096", "sign,cert", "1y")
+    (home / "ended.asc").write_text(gpg(home, "--armor", "--export"))
+    gpg(home, "--quick-set-expire", fingerprints(home)[0], "0")
 
 
 def fingerprints(home: Path) -> list[str]:
     """Return the fingerprints of a home's keys, oldest first."""
-    lines = run([*GPG, "--with-colons", "--list-keys"], env={"GNUPGHOME": str(home)}).stdout.splitlines()
+    lines = gpg(home, "--with-colons", "--list-keys").splitlines()
     return [line.split(":")[9] for line in lines if line.startswith("fpr:")]
 
 

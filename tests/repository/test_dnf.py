@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from consul_docker_host.repository.signing import short_home
 from consul_docker_host.run import find_program, run
 from tests.repository.client import Client, command_of
 from tests.repository.site import NEW_VERSION, OLD_VERSION, Site
@@ -162,10 +163,10 @@ def test_who_comes_during_the_change_gets_both_keys(client: Client, site: Site) 
 def test_after_the_change_the_new_key_alone_is_enough(client: Client, site: Site, changed: Changed) -> None:
     def sign(tree: Path) -> None:
         packages = sorted((tree / "rpm/stable/packages").glob("*.rpm"))
-        home = {"GNUPGHOME": str(site.keys.homes["new"])}
         defines = [f"__gpg {find_program('gpg')}", f"_gpg_name {site.keys.fingerprints['new']}"]
         options = [word for define in defines for word in ("--define", define)]
-        run(["rpmsign", "--resign", *options, *map(str, packages)], env=home)
+        with short_home(site.keys.homes["new"]) as environment:
+            run(["rpmsign", "--resign", *options, *map(str, packages)], env=environment)
         site.write_metadata(tree / "rpm/stable")
         text = (repodata(tree) / "repomd.xml").read_text()
         (repodata(tree) / "repomd.xml.asc").write_text(site.keys.sign(["new"], text, "--detach-sign"))

@@ -70,6 +70,13 @@ def test_a_key_is_rsa_4096_with_an_end_and_for_its_owner_alone(two_keys: Path) -
     assert not is_agent_there(two_keys)
 
 
+def test_a_folder_may_have_a_path_that_no_socket_may_have(tmp_path: Path) -> None:
+    folder = tmp_path / ("deep" * 30) / "key"
+    signing.make_key(Workspace(), folder, add=False)
+    with signing.signer((folder / KEY_NAME).read_text(), "x", str(folder)) as signer:
+        assert signer.signature("x").startswith("-----BEGIN PGP SIGNATURE")
+
+
 def test_the_key_signs_itself_by_sha256(two_keys: Path) -> None:
     listed = run(["gpg", "--batch", "--list-packets", str(two_keys / KEY_NAME)], env={"GNUPGHOME": str(two_keys)})
     assert "digest algo 8" in listed.stdout

@@ -176,11 +176,26 @@ def gpg_home(secret: str) -> Iterator[dict[str, str]]:
     path = Path(secret).absolute()
     if not path.exists():
         raise BuildError(f"--key {secret}: no such file or folder", hint=SIGN_HINT)
+    with short_home(path if path.is_dir() else None) as environment:
+        if path.is_file():
+            run([*GPG, "--import", str(path)], env=environment, hint=f"--key {secret}: a folder or secret keys")
+        yield environment
+
+
+@contextlib.contextmanager
+def short_home(folder: Path | None = None) -> Iterator[dict[str, str]]:
+    """Give the environment of a home of gpg's, an empty one or ``folder`` by a short name; end the agent at last.
+
+    The agent's socket lies in its home, and the path of a socket ends at 108 bytes.
+    """
     with tempfile.TemporaryDirectory(prefix="gpg-") as temporary:
-        environment = {"GNUPGHOME": str(path if path.is_dir() else temporary)}
+        home = Path(temporary, "home")
+        if folder:
+            home.symlink_to(folder)
+        else:
+            home.mkdir(mode=0o700)
+        environment = {"GNUPGHOME": str(home)}
         try:
-            if path.is_file():
-                run([*GPG, "--import", str(path)], env=environment, hint=f"--key {secret}: a folder or secret keys")
             yield environment
         finally:
             end_agent(environment)
@@ -203,12 +218,10 @@ def secret_fingerprints(keys: Sequence[Key], environment: dict[str, str]) -> set
 def verify(file: Path, signature: Path, key: Path) -> None:
     """Raise BuildError unless ``signature`` is one of ``file`` by a key in the file ``key``, which is good today."""
     demand_gpg()
-    with tempfile.TemporaryDirectory(prefix="gpg-") as home:
-        environment = {"GNUPGHOME": home}
+    with short_home() as environment:
         run([*GPG, "--import", str(key)], env=environment, check=False)
         argv = [*GPG, "--status-fd", "1", "--verify", str(signature), str(file)]
         said = run(argv, env=environment, check=False)
-        end_agent(environment)
     # gpg's exit code is 0 for a good signature by a key that has ended.
     if said.returncode or "[GNUPG:] GOODSIG " not in said.stdout:
         reason = "\n".join(line for line in said.stderr.splitlines() if line.startswith("gpg: "))
@@ -234,17 +247,15 @@ def make_key(work: Workspace, folder: Path, *, add: bool) -> tuple[Key, ...]:
         raise BuildError(f"--folder {folder}: is not empty", hint="name a new folder")
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     home.chmod(0o700)
-    environment = {"GNUPGHOME": str(home)}
     try:
-        user = f"{PROJECT} archive ({datetime.now(tz=UTC):%Y-%m-%d})"
-        generate = ["--yes", "--pinentry-mode", "loopback", "--passphrase", "", "--quick-generate-key"]
-        run([*GPG, *generate, user, KEY_TYPE, "sign,cert", LIFE], env=environment)
-        public = run([*GPG, "--armor", "--export"], env=environment).stdout
+        with short_home(home) as environment:
+            user = f"{PROJECT} archive ({datetime.now(tz=UTC):%Y-%m-%d})"
+            generate = ["--yes", "--pinentry-mode", "loopback", "--passphrase", "", "--quick-generate-key"]
+            run([*GPG, *generate, user, KEY_TYPE, "sign,cert", LIFE], env=environment)
+            public = run([*GPG, "--armor", "--export"], env=environment).stdout
     except BaseException:
         if not add:
             shutil.rmtree(home, ignore_errors=True)
         raise
-    finally:
-        end_agent(environment)
     write_text(home / KEY_NAME, public)
     return read_keys(public)
