@@ -125,6 +125,22 @@ def test_an_unsigned_package_is_refused(client: Client, site: Site, changed: Cha
     assert_refused(client, changed("new", strip), "is not signed")
 
 
+def test_a_client_in_the_middle_of_an_update_still_gets_what_it_was_promised(
+    client: Client, site: Site, changed: Changed
+) -> None:
+    """The old signed file and the new tree: each list that it names is still there by its checksum."""
+
+    def behind(tree: Path) -> None:
+        for name in ("repomd.xml", "repomd.xml.asc"):
+            (repodata(tree) / name).write_bytes((repodata(site.trees["old"]) / name).read_bytes())
+
+    client.serve(changed("new", behind))
+    client.host.run("rm -rf /var/cache/dnf/consul-docker-host*")
+    client.dnf("--refresh", "makecache", "--setopt=skip_if_unavailable=False")
+    asked = ["dnf", "--quiet", "repoquery", "--queryformat", "%{version}", NAME]
+    assert client.host.output(asked) == OLD_VERSION
+
+
 def test_an_upgrade_brings_the_new_version(client: Client, site: Site) -> None:
     client.serve(site.trees["new"])
     client.dnf("--refresh", "upgrade")

@@ -58,6 +58,13 @@ def test_the_newest_of_each_package_and_architecture_comes_first() -> None:
     assert [row.path for row in earlier] == ["apt/pool/stable/c/consul-docker-host/consul-docker-host_0.9_all.deb"]
 
 
+def test_a_page_of_thousands_shows_a_hundred_earlier_ones_and_says_so() -> None:
+    text = made(*(item(f"1.{number}") for number in range(250)))
+    assert text.count('<div class="row">') == 1 + page.EARLIER
+    assert "Earlier versions (249)" in text
+    assert "149 more are in the indices" in text
+
+
 def test_the_page_is_one_file_that_loads_nothing() -> None:
     text = made(item("1.0"))
     assert text.count("<script>") == 1

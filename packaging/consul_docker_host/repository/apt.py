@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import lzma
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -91,6 +92,8 @@ def write_channel(folder: Path, files: Mapping[str, bytes], release: str, signer
             write_bytes(by_hash, content)
         (folder / path).unlink(missing_ok=True)
         link_file(by_hash, folder / path)
-    write_bytes(folder / "InRelease", signer.clearsigned(release).encode())
-    write_bytes(folder / "Release.gpg", signer.signature(release).encode())
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        inside, apart = pool.submit(signer.clearsigned, release), pool.submit(signer.signature, release)
+    write_bytes(folder / "InRelease", inside.result().encode())
+    write_bytes(folder / "Release.gpg", apart.result().encode())
     write_bytes(folder / "Release", release.encode())

@@ -5,6 +5,7 @@ Each channel has a pool of its own, so a folder says what a channel has; a packa
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -61,8 +62,11 @@ class Pool:
     def items(self, kind: str, channel: str) -> tuple[Item, ...]:
         """Return what a channel holds in one format, in the order of the indices."""
         suffix = next(suffix for suffix, known in KINDS.items() if known == kind)
-        files = sorted(self.folder(kind, channel).rglob(f"*{suffix}"))
-        return tuple(self.item(kind, channel, file) for file in files)
+        base, catalogue = f"{self.base(kind, channel)}/", self.catalogues[f"{kind}-{channel}"]
+        # Texts, not paths: there are thousands of them.
+        walked = os.walk(self.folder(kind, channel))
+        files = sorted(f"{parent}/{name}" for parent, _, names in walked for name in names if name.endswith(suffix))
+        return tuple(catalogue.item(file, file.removeprefix(base), READERS[kind]) for file in files)
 
 
 @dataclass(kw_only=True)

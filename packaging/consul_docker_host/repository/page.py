@@ -17,7 +17,9 @@ from consul_docker_host.repository.signing import Key
 from consul_docker_host.workspace import PROJECT
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "repository" / "index.html.j2"
-NUMBERS = re.compile(r"(\d+)")
+TOKENS = re.compile(r"\d+|~|[^\d~]+")
+# A page of thousands helps nobody; what is older is in the indices.
+EARLIER = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,7 @@ def version_key(version: str) -> list[tuple[int, int, str]]:
 
 def part_key(version: str) -> list[tuple[int, int, str]]:
     """Return the order of a version or a revision: numbers as numbers, `~` before the end, letters after it."""
-    parts = [part for piece in NUMBERS.split(version) for part in re.split(r"(~)", piece) if part]
+    parts = TOKENS.findall(version)
     order = [(-1, 0, "") if part == "~" else (2, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
     return [*order, (0, 0, "")]
 
@@ -82,7 +84,10 @@ def page(plan: RepositoryPlan, items: Mapping[str, Sequence[Item]], keys: Sequen
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    shown = {name: rows({"apt": items[f"apt/{name}"], "rpm": items[f"rpm/{name}"]}, name) for name in CHANNELS}
+    shown = {}
+    for name in CHANNELS:
+        newest, earlier = rows({"apt": items[f"apt/{name}"], "rpm": items[f"rpm/{name}"]}, name)
+        shown[name] = newest, earlier[:EARLIER], len(earlier[EARLIER:])
     has_keyring = any(item.name == PACKAGE for each in items.values() for item in each)
     has_testing = any(items[f"{kind}/testing"] for kind in ("apt", "rpm"))
     return environment.from_string(template_text()).render(

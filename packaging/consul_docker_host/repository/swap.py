@@ -34,7 +34,7 @@ def take_place(new: Path, path: Path) -> None:
     raise OSError(code, os.strerror(code), str(path))
 
 
-def link_file(source: Path, target: Path) -> None:
+def link_file(source: Path | str, target: Path | str) -> None:
     """Give a file that never changes a second name, or a copy where the file system knows no second names."""
     try:
         os.link(source, target)
@@ -46,11 +46,12 @@ def link_file(source: Path, target: Path) -> None:
 
 def link_folder(source: Path, target: Path) -> None:
     """Give every file below ``source`` a second name below ``target``, folders made; nothing where there is none."""
+    # Texts, not paths: there are thousands of them.
     for parent, _, names in os.walk(source):
-        folder = target / Path(parent).relative_to(source)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = os.path.join(target, os.path.relpath(parent, source))  # noqa: PTH118
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
         for name in names:
-            link_file(Path(parent, name), folder / name)
+            link_file(f"{parent}/{name}", f"{folder}/{name}")
 
 
 def settle(path: Path) -> None:
