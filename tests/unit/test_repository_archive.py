@@ -187,6 +187,32 @@ def test_an_index_with_an_end_is_made_anew_each_time(place: Workspace, armour: s
     assert path.stat().st_ino != before
 
 
+def test_an_end_that_is_taken_back_is_gone(
+    place: Workspace, plan: RepositoryPlan, armour: str, signing: Signer
+) -> None:
+    published(place, RepositoryPlan(url=plan.url, channel="stable", key=armour, valid_days=7), signing)
+    assert published(place, plan, signing).is_changed
+    for path in (place.dist / "repository/apt/dists").glob("*/InRelease"):
+        assert "Valid-Until" not in path.read_text()
+
+
+def test_a_memory_that_is_older_than_what_is_served_is_not_believed(
+    place: Workspace, plan: RepositoryPlan, signing: Signer
+) -> None:
+    """As after a run that was killed between the swap and its last line, and a package that was taken out by hand."""
+    published(place, plan, signing)
+    memory = (archive.memory_folder(place) / "state.json").read_text()
+    next_version(place)
+    published(place, plan, signing)
+    (archive.memory_folder(place) / "state.json").write_text(memory)
+    next(place.dist.glob("bench_1.1*")).unlink()
+    (place.dist / "repository/apt/pool/stable/b/bench/bench_1.1_all.deb").unlink()
+    published(place, plan, signing)
+    assert_whole(place.dist / "repository")
+    index = (place.dist / "repository/apt/dists/stable/main/binary-all/Packages").read_text()
+    assert index.count("Package: bench") == 1
+
+
 def test_another_address_or_key_is_published(
     place: Workspace, plan: RepositoryPlan, signing: Signer, armour: str
 ) -> None:

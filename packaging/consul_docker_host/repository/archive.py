@@ -17,6 +17,7 @@ from typing import Any
 
 from consul_docker_host.errors import BuildError
 from consul_docker_host.keyring import CHANNELS, KEY_NAME, apt_source, source_name, yum_source
+from consul_docker_host.memory import file_digest
 from consul_docker_host.plan import RepositoryPlan
 from consul_docker_host.repository import apt, page, yum
 from consul_docker_host.repository.catalogue import Catalogue, Item, is_consul
@@ -41,24 +42,26 @@ class Published:
 
 @dataclass(kw_only=True)
 class State:
-    """What is remembered beside the catalogues: keys of what was made, and since when files are retired."""
+    """What is remembered: keys of what was made, sums of what was signed, since when files are retired."""
 
     file: Path
     made: dict[str, str] = field(default_factory=dict)
+    signed: dict[str, str] = field(default_factory=dict)
     retired: dict[str, float] = field(default_factory=dict)
 
     def load(self) -> State:
         """Read it; nothing where that cannot be read."""
         try:
             state: dict[str, Any] = json.loads(self.file.read_text(encoding="utf-8"))
-            self.made, self.retired = dict(state["made"]), dict(state["retired"])
+            self.made, self.signed, self.retired = (dict(state[name]) for name in ("made", "signed", "retired"))
         except (OSError, ValueError, KeyError, TypeError):
-            self.made, self.retired = {}, {}
+            self.made, self.signed, self.retired = {}, {}, {}
         return self
 
     def save(self) -> None:
         """Write it down."""
-        write_text(self.file, json.dumps({"made": self.made, "retired": self.retired}, indent=1) + "\n")
+        state = {"made": self.made, "signed": self.signed, "retired": self.retired}
+        write_text(self.file, json.dumps(state, indent=1) + "\n")
 
 
 def served_folder(work: Workspace) -> Path:
@@ -117,7 +120,10 @@ class _Run:
             refuse_consul(items)
         made = {name: self.key(name, each) for name, each in items.items()}
         made["page"] = self.page_key(items)
-        is_changed = made != self.state.made or not self.old.exists() or self.plan.valid_days > 0
+        # A memory of another tree, as after a run that was killed in its last moment, is none.
+        if self.state.signed != signed_files(self.old):
+            self.state.made = {}
+        is_changed = made != self.state.made or self.plan.valid_days > 0
         if is_changed:
             for name in CHANNELS:
                 self.write_apt(name, items[f"apt/{name}"], is_same=self.is_same(f"apt/{name}", made))
@@ -127,7 +133,7 @@ class _Run:
             for parent, _, _ in os.walk(self.new):
                 Path(parent).chmod(0o755)  # whatever the caller's umask
             take_place(self.new, self.old)
-            self.state.made, self.state.retired = made, retired
+            self.state.made, self.state.retired, self.state.signed = made, retired, signed_files(self.old)
             self.state.save()
         for catalogue in self.catalogues.values():
             catalogue.save()
@@ -136,7 +142,8 @@ class _Run:
     def key(self, name: str, items: tuple[Item, ...]) -> str:
         """Return one key for all that a channel's metadata are made from, but for the clock."""
         signers = [key.fingerprint for key in self.signer.keys]
-        return content_key([name, *signers, *(part for item in items for part in (item.path, item.sha256))])
+        parts = [name, *signers, str(self.plan.valid_days)]
+        return content_key([*parts, *(part for item in items for part in (item.path, item.sha256))])
 
     def page_key(self, items: dict[str, tuple[Item, ...]]) -> str:
         """Return one key for the files that people and installers read."""
@@ -145,12 +152,12 @@ class _Run:
 
     def is_same(self, name: str, made: dict[str, str]) -> bool:
         """Tell whether the old tree's metadata of a channel are what would be made now."""
-        return self.state.made.get(name) == made[name] and self.old.exists()
+        return self.state.made.get(name) == made[name]
 
     def write_apt(self, channel: str, items: tuple[Item, ...], *, is_same: bool) -> None:
         """Write dists/CHANNEL, or take it over."""
         former, folder = self.old / "apt" / "dists" / channel, self.new / "apt" / "dists" / channel
-        if is_same and not self.plan.valid_days and (former / "InRelease").exists():
+        if is_same and not self.plan.valid_days:
             link_folder(former, folder)
             return
         files = apt.index_files(items, former)
@@ -160,7 +167,7 @@ class _Run:
     def write_rpm(self, channel: str, items: tuple[Item, ...], *, is_same: bool) -> None:
         """Write rpm/CHANNEL/repodata, or take it over."""
         former, folder = self.old / "rpm" / channel, self.new / "rpm" / channel
-        if is_same and (former / yum.REPODATA / "repomd.xml.asc").exists():
+        if is_same:
             link_folder(former / yum.REPODATA, folder / yum.REPODATA)
             return
         yum.write_metadata(folder, items, self.signer)
@@ -207,6 +214,13 @@ def refuse_consul(items: Mapping[str, Sequence[Item]]) -> None:
     if found:
         hint = "--with-consul where only your own network is served; else move it out of dist/ and dist/repository/"
         raise BuildError(f"{', '.join(found)}: Consul's licence (BUSL) does not let it be published", hint=hint)
+
+
+def signed_files(root: Path) -> dict[str, str]:
+    """Return the SHA-256 of the files that say what a tree holds, by their paths below ``root``."""
+    patterns = ("apt/dists/*/InRelease", f"rpm/*/{yum.REPODATA}/repomd.xml.asc")
+    paths = sorted(path for pattern in patterns for path in root.glob(pattern))
+    return {str(path.relative_to(root)): file_digest(path) for path in paths}
 
 
 def named_files(root: Path) -> Iterator[Path]:
