@@ -48,7 +48,7 @@ def test_consul_and_the_package_come_from_one_repository(
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
     host.run(f"set -e\n{command} consul", timeout=180, environment=environment)
     assert host.output("consul version").startswith(f"Consul v{VERSION}")
-    assert host.file("/etc/consul.d/consul.hcl").owner == "consul:consul"
+    host.run('[ "$(stat -c %U:%G /etc/consul.d/consul.hcl)" = consul:consul ]')
     Installer(package=tree, family=distribution.family).become_server(host)
     assert host.output(f"{DIG} consul.service.consul @{ADDRESS}") == host.address()
 

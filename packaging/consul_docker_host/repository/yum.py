@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import createrepo_c
-
 from consul_docker_host.repository.catalogue import Item
 from consul_docker_host.repository.signing import Signer
 from consul_docker_host.repository.swap import settle, write_bytes
 
 REPODATA = "repodata"
-KINDS = (
-    ("primary", createrepo_c.PrimaryXmlFile),
-    ("filelists", createrepo_c.FilelistsXmlFile),
-    ("other", createrepo_c.OtherXmlFile),
-)
 
 
 def write_metadata(folder: Path, items: Sequence[Item], signer: Signer) -> None:
     """Write rpm/CHANNEL/repodata: files named by their checksums, repomd.xml that vouches for them, its signature."""
+    import createrepo_c  # noqa: PLC0415 - 40 ms that a run without new rpms does not need
+
     repodata = folder / REPODATA
     repodata.mkdir(parents=True, exist_ok=True)
     repomd = createrepo_c.Repomd()
-    for number, (kind, xml_file) in enumerate(KINDS):
+    kinds = {
+        "primary": createrepo_c.PrimaryXmlFile,
+        "filelists": createrepo_c.FilelistsXmlFile,
+        "other": createrepo_c.OtherXmlFile,
+    }
+    for number, (kind, xml_file) in enumerate(kinds.items()):
         path = repodata / f"{kind}.xml.gz"
         xml = xml_file(str(path), createrepo_c.GZ_COMPRESSION)
         xml.set_num_of_pkgs(len(items))
