@@ -31,7 +31,7 @@ HELP = {
     "folder": "a folder outside the checkout, made where it is missing",
     "add": "make a second key beside the first, for a change of keys",
     "version": "of Consul, such as 1.22.7",
-    "archive": "consul_VERSION_linux_ARCH.zip, a file or an address, its SHA256SUMS and .sig beside it",
+    "archive": "consul_VERSION_linux_ARCH.zip with SHA256SUMS and .sig beside it, file or address; else for amd64",
     "hashicorp_key": "a file with HashiCorp's public key (https://www.hashicorp.com/trust/security)",
     "rounds": "how often each command is timed; the medians are compared",
 }

@@ -46,7 +46,7 @@ class Archive:
 
 
 def build_packages(work: Workspace, *, version: str, archive: str, key: str, backend: str) -> None:
-    """Make dist/consul/ from the archive, a file or an address; empty: the release's own address, for this machine."""
+    """Make dist/consul/ from the archive, a file or an address; empty: HashiCorp's own address of it, for amd64."""
     if not VERSION.fullmatch(version):
         raise BuildError(f"--version {version}: is no version of Consul", hint="such as --version 1.22.7")
     if not key or not Path(key).is_file():

@@ -127,6 +127,30 @@ def test_a_signing_program_that_fails_leaves_the_old_repository(
     assert snapshot(site.dist) == before
 
 
+def test_a_disk_that_takes_no_more_leaves_the_old_repository(site: Workspace, archive_key: Path) -> None:
+    """A limit on the size of files stands for it: the page is the first that is larger."""
+    write_deb(site.dist, "1.1")
+    before = snapshot(site.dist)
+    ended = inv(site, "repo", "--settings", "my.toml", "--key", str(archive_key), before="ulimit -f 10")
+    assert ended.returncode == 1
+    assert "too large" in ended.stderr
+    assert "Traceback" not in ended.output
+    assert snapshot(site.dist) == before
+    assert not list(site.dist.glob(".new-*"))
+
+
+def test_a_link_in_the_repository_s_place_is_not_replaced(site: Workspace, archive_key: Path, tmp_path: Path) -> None:
+    (site.dist / "repository").rename(tmp_path / "elsewhere")
+    (site.dist / "repository").symlink_to(tmp_path / "elsewhere")
+    write_deb(site.dist, "1.1")
+    ended = inv(site, "repo", "--settings", "my.toml", "--key", str(archive_key))
+    assert ended.returncode == 1
+    assert (
+        "dist/repository: is a symbolic link, and would be replaced by a folder\n  let the web server" in ended.stderr
+    )
+    assert (site.dist / "repository").is_symlink()
+
+
 def test_a_key_is_made_with_a_warning_and_the_way_on(work: Workspace, tmp_path: Path) -> None:
     made = inv(work, "repo.key", "--folder", str(tmp_path / "key"))
     assert made.returncode == 0, made.output

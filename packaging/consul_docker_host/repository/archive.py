@@ -84,6 +84,9 @@ def publish(
     if channel not in CHANNELS:
         raise BuildError(f"--channel {channel}: unknown channel", hint=f"one of {', '.join(CHANNELS)}")
     run = _Run(work=work, plan=plan, signer=signer, new=folder / "repository")
+    if run.old.is_symlink():
+        hint = "let the web server's root be a link to it, and it the folder"
+        raise BuildError(f"{run.old}: is a symbolic link, and would be replaced by a folder", hint=hint)
     found = packages_in(work.dist, with_consul=with_consul)
     if not found and not run.old.exists():
         raise BuildError(f"{work.dist}: no deb and no rpm in it", hint="./inv build makes them")

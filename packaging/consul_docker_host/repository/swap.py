@@ -13,7 +13,8 @@ from consul_docker_host.errors import BuildError
 
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2
-NO_EXCHANGE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV})
+# The last two: another file system is mounted there.
+NO_EXCHANGE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV, errno.EBUSY})
 
 
 def take_place(new: Path, path: Path) -> None:
