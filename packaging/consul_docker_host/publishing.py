@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from consul_docker_host.build import fresh_folder, make_keyring_plan
@@ -9,9 +12,10 @@ from consul_docker_host.errors import BuildError
 from consul_docker_host.keyring import CHANNELS, KEY_NAME
 from consul_docker_host.report import say, stage, table
 from consul_docker_host.repository.archive import Published, publish, served_folder
-from consul_docker_host.repository.signing import NEW_KEY_HINT, make_key, signer
+from consul_docker_host.repository.signing import NEW_KEY_HINT, Key, make_key, signer
 from consul_docker_host.workspace import Workspace, only_one
 
+SOON = timedelta(days=180)
 WARNING = """
 {folder} holds the secret key of the archive, without a passphrase. Whoever has it can install anything on every host
 that trusts it. Keep the folder off machines that build and test, in no checkout, image or backup that others read;
@@ -34,8 +38,18 @@ def publish_dist(work: Workspace, *, settings: Path | None, channel: str, key: s
     for line in summary(work, published, wanted):
         say(line)
     say(f"signed by {', '.join(one.fingerprint for one in signing.keys)}")
+    for line in warnings(signing.keys, now=time.time()):
+        say(line)
     if with_consul:
         say("with Consul in it: for your own network alone, its licence (BUSL) does not let it be published")
+
+
+def warnings(keys: Sequence[Key], *, now: float) -> Iterator[str]:
+    """Yield a line for each key that hosts will soon refuse: a change of keys takes as long as their upgrades do."""
+    for key in keys:
+        if 0 < key.expires < now + SOON.total_seconds():
+            remedy = "./inv repo.key --add makes the next one; hosts need time to get it"
+            yield f"{key.fingerprint} ends on {key.end}: {remedy}"
 
 
 def summary(work: Workspace, published: Published, channel: str) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ import pytest
 
 from consul_docker_host.bench_repository import write_deb
 from consul_docker_host.keyring import KEY_NAME
+from consul_docker_host.publishing import warnings
+from consul_docker_host.repository.signing import Key
 from consul_docker_host.workspace import Workspace
 from tests.unit.kit import ARCHIVE_KEY, copy_checkout, fake_program, inv, path_with, snapshot
 
@@ -61,6 +63,16 @@ def test_artefacts_stay_unsigned(site: Workspace, keyring_rpms: tuple[Path, ...]
     assert snapshot(site.dist)[keyring_rpms[0].name] == before
     (published,) = (site.dist / "repository/rpm/stable/packages").iterdir()
     assert published.read_bytes() != keyring_rpms[0].read_bytes()
+
+
+def test_a_key_that_ends_soon_is_told_in_time() -> None:
+    def key(expires: int) -> Key:
+        return Key(fingerprint="F" * 40, user="a", algorithm="1", bits=4096, expires=expires, is_revoked=False)
+
+    now = 1_800_000_000
+    soon, later, never = key(now + 86400), key(now + 200 * 86400), key(0)
+    (line,) = warnings([soon, later, never], now=now)
+    assert line == f"{'F' * 40} ends on 2027-01-16: ./inv repo.key --add makes the next one; hosts need time to get it"
 
 
 def test_what_a_killed_run_left_is_swept(site: Workspace, archive_key: Path) -> None:
