@@ -77,6 +77,17 @@ def test_a_folder_may_have_a_path_that_no_socket_may_have(tmp_path: Path) -> Non
         assert signer.signature("x").startswith("-----BEGIN PGP SIGNATURE")
 
 
+def test_who_ends_first_leaves_the_agent_to_who_still_signs(archive_key: Path) -> None:
+    """Two publications with one key: the first to end would take the other's agent away in the middle of signing."""
+    armour = (archive_key / KEY_NAME).read_text()
+    with signing.signer(armour, "x", str(archive_key)) as one:
+        with signing.signer(armour, "x", str(archive_key)) as other:
+            other.signature("x")
+        assert is_agent_there(archive_key)
+        one.signature("x")
+    assert not is_agent_there(archive_key)
+
+
 def test_the_key_signs_itself_by_sha256(two_keys: Path) -> None:
     listed = run(["gpg", "--batch", "--list-packets", str(two_keys / KEY_NAME)], env={"GNUPGHOME": str(two_keys)})
     assert "digest algo 8" in listed.stdout

@@ -8,6 +8,7 @@ and Enterprise Linux 9 refuse less.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
@@ -195,10 +196,16 @@ def short_home(folder: Path | None = None) -> Iterator[dict[str, str]]:
         else:
             home.mkdir(mode=0o700)
         environment = {"GNUPGHOME": str(home)}
+        # One agent serves all who use a folder; each holds a lock on it, and the last one ends the agent.
+        lock = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
         try:
+            fcntl.flock(lock, fcntl.LOCK_SH)
             yield environment
         finally:
-            end_agent(environment)
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                end_agent(environment)
+            os.close(lock)
 
 
 def end_agent(environment: dict[str, str]) -> None:
