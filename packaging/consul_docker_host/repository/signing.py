@@ -21,7 +21,7 @@ from pathlib import Path
 from consul_docker_host.errors import BuildError
 from consul_docker_host.keyring import KEY_NAME
 from consul_docker_host.run import find_program, run
-from consul_docker_host.workspace import PROJECT, Workspace, write_text
+from consul_docker_host.workspace import LOCK_SECONDS, PROJECT, Workspace, write_text
 
 RSA = "1"  # OpenPGP's number of the algorithm (RFC 4880, 9.1)
 LEAST_BITS = 3072
@@ -29,6 +29,8 @@ KEY_TYPE = "rsa4096"
 LIFE = "5y"
 DIGEST = "SHA256"
 GPG = ("gpg", "--batch", "--no-tty", "--quiet", "--digest-algo", DIGEST, "--cert-digest-algo", DIGEST)
+# With the longest name of a socket in it, S.gpg-agent.browser, a path must not be longer than 107 bytes.
+LONGEST_HOME = 80
 NEW_KEY_HINT = "./inv repo.key --folder DIR makes a key; then name DIR/" + KEY_NAME
 SIGN_HINT = "give the folder or the file of the secret key with --key, or have it in your own gpg"
 
@@ -185,27 +187,42 @@ def gpg_home(secret: str) -> Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def short_home(folder: Path | None = None) -> Iterator[dict[str, str]]:
-    """Give the environment of a home of gpg's, an empty one or ``folder`` by a short name; end the agent at last.
+    """Give the environment of a home of gpg's, an empty one or ``folder``, and end its agent with its last user.
 
-    The agent's socket lies in its home, and the path of a socket ends at 108 bytes.
+    The agent's sockets lie in its home, and the path of a socket ends at 108 bytes: a folder with a longer one gets a
+    short name, which is one user's alone. The agent of any other serves all who use it, each holding a lock on it.
     """
     with tempfile.TemporaryDirectory(prefix="gpg-") as temporary:
-        home = Path(temporary, "home")
-        if folder:
-            home.symlink_to(folder)
-        else:
+        home, is_shared = Path(temporary, "home"), False
+        if folder is None:
             home.mkdir(mode=0o700)
+        elif len(os.fsencode(folder)) <= LONGEST_HOME:
+            home, is_shared = folder, True
+        else:
+            home.symlink_to(folder)
         environment = {"GNUPGHOME": str(home)}
-        # One agent serves all who use a folder; each holds a lock on it, and the last one ends the agent.
         lock = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            fcntl.flock(lock, fcntl.LOCK_SH)
+            take_lock(lock, home, is_shared=is_shared)
             yield environment
         finally:
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 end_agent(environment)
             os.close(lock)
+
+
+def take_lock(lock: int, home: Path, *, is_shared: bool) -> None:
+    """Wait for the lock of a folder of keys, for as long as another publication may take."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise BuildError(f"{home.resolve()}: another program has been signing with it for long") from None
+            time.sleep(0.05)
 
 
 def end_agent(environment: dict[str, str]) -> None:
