@@ -25,6 +25,14 @@ HELP = {
     "settings": "a TOML file whose keys win over packaging/settings.toml",
     "long": "the long form: more repetitions, more cases",
     "args": "further arguments for pytest, in quotes",
+    "channel": "stable or testing; as the settings say where it is not given",
+    "key": "the folder or file of the secret key; your own gpg, with its agent or card, where it is not given",
+    "with_consul": "take up dist/consul/ too, for a repository in your own network alone",
+    "folder": "a folder outside the checkout, made where it is missing",
+    "add": "make a second key beside the first, for a change of keys",
+    "version": "of Consul, such as 1.22.7",
+    "archive": "consul_VERSION_linux_ARCH.zip with SHA256SUMS and .sig beside it, file or address; else for amd64",
+    "hashicorp_key": "a file with HashiCorp's public key (https://www.hashicorp.com/trust/security)",
     "rounds": "how often each command is timed; the medians are compared",
 }
 
@@ -75,15 +83,18 @@ ns = Collection(
         unit=commands.run_unit_tests,
         package=commands.run_package_tests,
         install=commands.run_install_tests,
+        repository=commands.run_repository_tests,
         vm=commands.run_vm_tests,
     ),
+    group("repo", commands.publish_repository, key=commands.make_repository_key),
     group("setup", None, fpm=commands.setup_fpm, system=commands.setup_system),
-    group("bench", None, build=commands.bench_build, host=commands.bench_host),
+    group("bench", None, build=commands.bench_build, host=commands.bench_host, repo=commands.bench_repository),
 )
 for name, function in (
     ("render", commands.render),
     ("verify", commands.verify),
     ("lint", commands.lint),
+    ("consul", commands.build_consul),
     ("clean", commands.clean),
 ):
     ns.add_task(wired(function), name=name)

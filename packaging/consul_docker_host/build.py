@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from consul_docker_host import cloudinit, formats, memory
+from consul_docker_host import formats, keyring, memory
 from consul_docker_host.backends import Choice, choose_backend
+from consul_docker_host.changelog import Release
 from consul_docker_host.checks import check_tree
 from consul_docker_host.errors import BuildError
 from consul_docker_host.parsers import PARSERS, Answer, Verdict
 from consul_docker_host.payload import Format, collect_payload, load_package
 from consul_docker_host.plan import Plan
-from consul_docker_host.render import render_tree
+from consul_docker_host.render import Rendered, render_keyring, render_tree
 from consul_docker_host.report import say, stage, table
 from consul_docker_host.run import end_running
 from consul_docker_host.settings import load_settings
@@ -41,11 +42,18 @@ def make_plan(work: Workspace, settings: Path | None) -> Plan:
     return render_tree(chosen, package, collect_payload(package, work.files), work)
 
 
+def make_keyring_plan(work: Workspace, settings: Path | None) -> Plan | None:
+    """Render the keyring package's tree and return its plan; None where the settings name no key."""
+    chosen = load_settings(work.packaging / "settings.toml", settings)
+    if not chosen.repository.key_file:
+        return None
+    package = load_package(work.packaging / "packages" / f"{keyring.PACKAGE}.toml")
+    return render_tree(chosen, package, (), work, made=render_keyring(chosen, work))
+
+
 def judge_tree(plan: Plan) -> tuple[Answer, ...]:
     """Check the tree in process and by the parsers that are here; a refusal raises BuildError with every finding."""
-    findings = [str(finding) for finding in check_tree(plan)]
-    if findings:
-        raise BuildError("\n".join(findings), hint=f"{plan.tree} holds the rendered files; no package was written")
+    refuse_faults(plan)
     answers = tuple(parser.judge(plan) for parser in PARSERS)
     refused = [f"{answer.program}: {finding}" for answer in answers for finding in answer.findings]
     if refused:
@@ -53,17 +61,43 @@ def judge_tree(plan: Plan) -> tuple[Answer, ...]:
     return answers
 
 
+def make_consul_plan(work: Workspace, program: bytes, licence: bytes, release: Release, *, architecture: str) -> Plan:
+    """Render the tree of Consul's package around the official program and return its plan."""
+    chosen = load_settings(work.packaging / "settings.toml")
+    ours = {"version": release.version, "revision": "1", "homepage": "https://developer.hashicorp.com/consul"}
+    theirs = chosen.model_copy(update={"package": chosen.package.model_copy(update=ours)})
+    described = load_package(work.packaging / "packages" / "consul.toml")
+    package = described.model_copy(update={"architecture": architecture})
+    files = work.packaging / "consul"
+    made = [Rendered(path="usr/bin/consul", content=program, mode=0o755)]
+    if licence:
+        made.append(Rendered(path="usr/share/doc/consul/LICENSE.txt", content=licence))
+    payload = collect_payload(package, files)
+    plan = render_tree(theirs, package, payload, work, made=made, files=files, history=(release,))
+    return replace(plan, compression="gzip")
+
+
+def refuse_faults(plan: Plan) -> None:
+    """Check the tree in process; a fault raises BuildError with every finding."""
+    findings = [str(finding) for finding in check_tree(plan)]
+    if findings:
+        raise BuildError("\n".join(findings), hint=f"{plan.tree} holds the rendered files; no package was written")
+
+
 def build(work: Workspace, *, backend: str, targets: tuple[str, ...], settings: Path | None, key: str) -> None:
     """Make the targets (some of TARGETS) into dist/ and tell the user what was made."""
     choice = choose_backend(backend)
     with only_one(work):
-        plan = make_plan(work, settings)
+        plan, beside_it = make_plan(work, settings), make_keyring_plan(work, settings)
+        plans = (plan, beside_it) if beside_it else (plan,)
+        if beside_it:
+            refuse_faults(beside_it)
         with stage("asking the parsers"):
             answers = judge_tree(plan)
         former = memory.last_build(work)
         with fresh_folder(work) as beside:
             with stage(f"{choice.backend.name} writes {', '.join(targets)}"):
-                artefacts = make_artefacts(plan, choice, targets, beside)
+                artefacts = make_artefacts(plans, choice, targets, beside)
             outputs = publish(work, [artefact.name for artefact in artefacts], beside, former)
         lines = summary(work, artefacts, answers, choice)
         key_file = plan.repository.key_file
@@ -79,17 +113,21 @@ def fresh_folder(work: Workspace) -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix=BESIDE, dir=work.dist)
 
 
-def make_artefacts(plan: Plan, choice: Choice, targets: tuple[str, ...], folder: str) -> list[Artefact]:
-    """Write the targets into a folder, the packages at the same time, and return what was made."""
-    wanted: list[Format] = [target for target in ("deb", "rpm") if target in targets]
-    backend, tree = choice.backend, f"{len(plan.entries)} files"
+def make_artefacts(plans: Sequence[Plan], choice: Choice, targets: tuple[str, ...], folder: str) -> list[Artefact]:
+    """Write the targets into a folder, the packages at the same time, and return what was made.
+
+    The snippets are made from the first plan.
+    """
+    formats_wanted: list[Format] = [target for target in ("deb", "rpm") if target in targets]
+    wanted = [(plan, package_format) for plan in plans for package_format in formats_wanted]
+    backend = choice.backend
     with ThreadPoolExecutor(max_workers=2) as pool:
         running = [
             pool.submit(backend.build, plan, package_format, Path(folder, formats.artefact_name(plan, package_format)))
-            for package_format in wanted
+            for plan, package_format in wanted
         ]
         try:
-            made = list(_cloud_init(plan, Path(folder, "cloud-init"))) if "cloud-init" in targets else []
+            made = list(_cloud_init(plans[0], Path(folder, "cloud-init"))) if "cloud-init" in targets else []
             for job in running:
                 job.result()
         except BaseException:
@@ -97,11 +135,20 @@ def make_artefacts(plan: Plan, choice: Choice, targets: tuple[str, ...], folder:
             while wait(running, timeout=0.05).not_done:
                 end_running()
             raise
-    packages = [Artefact(name=formats.artefact_name(plan, f), source=tree, maker=backend.name) for f in wanted]
+    packages = [
+        Artefact(
+            name=formats.artefact_name(plan, package_format),
+            source=f"{len(plan.entries_for(package_format))} files",
+            maker=backend.name,
+        )
+        for plan, package_format in wanted
+    ]
     return packages + made
 
 
 def _cloud_init(plan: Plan, folder: Path) -> Iterator[Artefact]:
+    from consul_docker_host import cloudinit  # noqa: PLC0415 - 50 ms that only snippets need
+
     for path in cloudinit.write_snippets(cloudinit.snippets(plan), folder):
         size = cloudinit.gzipped_size(path.read_text(encoding="utf-8"))
         maker = f"ruamel.yaml ({size / 1024:.1f} of {cloudinit.limit_of(path.name)[0] // 1024} KiB gzipped)"

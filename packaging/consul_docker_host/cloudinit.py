@@ -16,6 +16,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
+from consul_docker_host import keyring
 from consul_docker_host.errors import BuildError
 from consul_docker_host.plan import Entry, Plan
 from consul_docker_host.run import run
@@ -36,7 +37,16 @@ HEADER = """#cloud-config
 APPEND = [{"name": "list", "settings": ["append"]}, {"name": "dict", "settings": ["no_replace", "recurse_list"]}]
 # No program needs these lines. A key with # before it shows a default: it stays. The manual page is not in a snippet.
 COMMENT = re.compile(r"[#;](?![A-Z_]+=)|\n|Documentation=man:")
-KEYRING = "/etc/apt/keyrings/consul-docker-host.asc"
+CONSUL_SOURCE = """\
+# Consul comes from HashiCorp's own repository (https://www.hashicorp.com/official-packaging-guide). Add two files
+# to `write_files`, and `consul` to `packages`: their key (https://apt.releases.hashicorp.com/gpg) as
+# /usr/share/keyrings/hashicorp-archive-keyring.asc, and as /etc/apt/sources.list.d/hashicorp.sources
+#   Types: deb
+#   URIs: https://apt.releases.hashicorp.com
+#   Suites: bookworm
+#   Components: main
+#   Signed-By: /usr/share/keyrings/hashicorp-archive-keyring.asc
+"""
 
 
 def snippets(plan: Plan) -> dict[str, str]:
@@ -123,27 +133,18 @@ def minified(text: str) -> str:
 
 def repository_snippet(plan: Plan) -> str:
     """Return the cloud-config that adds the package repository and installs the package from it."""
-    url = plan.repository.url.rstrip("/")
-    source = "\n".join(
-        [
-            "Types: deb",
-            f"URIs: {url}/apt",
-            f"Suites: {plan.repository.channel}",
-            "Components: main",
-            f"Signed-By: {KEYRING}",
-            "",
-        ]
-    )
+    channel = plan.repository.channel
     config = {
         "merge_how": APPEND,
         "write_files": [
-            root_file(KEYRING, plan.repository.key),
-            root_file("/etc/apt/sources.list.d/consul-docker-host.sources", source),
+            root_file(f"/{keyring.APT_KEY}", plan.repository.key),
+            root_file(f"/{keyring.apt_source_path(channel)}", keyring.apt_source(plan.repository.url, channel)),
         ],
         "package_update": True,
         "packages": [plan.name],
     }
-    return dump(config, title="consul-docker-host from its own package repository.", plan=plan)
+    title = "consul-docker-host from its own package repository."
+    return dump(config, title=title, plan=plan, note=CONSUL_SOURCE)
 
 
 def root_file(path: str, content: str) -> dict[str, Any]:
@@ -157,13 +158,13 @@ def first_choice(relation: str) -> str:
     return relation.partition("|")[0].split()[0]
 
 
-def dump(config: dict[str, Any], *, title: str, plan: Plan) -> str:
-    """Return the cloud-config's text, header first."""
+def dump(config: dict[str, Any], *, title: str, plan: Plan, note: str = "") -> str:
+    """Return the cloud-config's text, header first, with a ``note`` below it."""
     yaml = YAML()
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
     stream = io.StringIO()
-    stream.write(HEADER.format(title=title, version=plan.version))
+    stream.write(HEADER.format(title=title, version=plan.version) + note)
     yaml.dump(config, stream)
     return stream.getvalue()
 

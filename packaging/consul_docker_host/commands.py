@@ -127,6 +127,11 @@ def run_install_tests(*, long: bool = False, args: str = "") -> None:
     _test("install", long=long, args=args)
 
 
+def run_repository_tests(*, long: bool = False, args: str = "") -> None:
+    """Test the repository with real apt, dnf and a browser."""
+    _test("repository", long=long, args=args)
+
+
 def run_vm_tests(*, long: bool = False, args: str = "") -> None:
     """Test the packages on booted machines, one and two of them, in QEMU."""
     _test("vm", long=long, args=args)
@@ -160,6 +165,13 @@ def bench_build(*, rounds: str = "7") -> None:
     bench.build(Workspace(), rounds=_rounds(rounds))
 
 
+def bench_repository(*, rounds: str = "7") -> None:
+    """Measure how long one more package takes among 2,000, beside apt-ftparchive with its cache in one run."""
+    from consul_docker_host.bench_repository import repository
+
+    repository(Workspace(), rounds=_rounds(rounds))
+
+
 def bench_host(*, rounds: str = "5") -> None:
     """Measure boot, DNS and start-to-answer on booted machines, with and without the package in one run."""
     from consul_docker_host import suites
@@ -171,6 +183,28 @@ def bench_host(*, rounds: str = "5") -> None:
         raise BuildError("the figures could not all be taken", hint="what happened stands above")
 
 
+def publish_repository(*, channel: str = "", key: str = "", settings: str = "", with_consul: bool = False) -> None:
+    """Add the packages of dist/ to the signed repository in dist/repository/."""
+    from consul_docker_host.publishing import publish_dist
+
+    override = _settings_path(settings)
+    publish_dist(Workspace(), settings=override, channel=channel, key=key, with_consul=with_consul)
+
+
+def make_repository_key(*, folder: str = "", add: bool = False) -> None:
+    """Make the key that signs the repository, in a folder outside the checkout."""
+    from consul_docker_host.publishing import make_archive_key
+
+    make_archive_key(Workspace(), folder=folder, add=add)
+
+
+def build_consul(*, version: str = "", archive: str = "", hashicorp_key: str = "", backend: str = "auto") -> None:
+    """Build packages of Consul from its official release archive into dist/consul/, for closed networks."""
+    from consul_docker_host.consul import build_packages
+
+    build_packages(Workspace(), version=version, archive=archive, key=hashicorp_key, backend=backend)
+
+
 def _rounds(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 1000):
         raise BuildError(f"--rounds {text}: is not a number from 1 to 999")
@@ -178,9 +212,17 @@ def _rounds(text: str) -> int:
 
 
 def clean() -> None:
-    """Remove build/ and dist/; the user's cache stays."""
+    """Remove build/ and what was built into dist/; what was published and the user's cache stay."""
     import shutil
 
     work = Workspace()
-    for folder in (work.build, work.dist):
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(work.build, ignore_errors=True)
+    # Every version that was ever published is in there, and nowhere else.
+    kept = work.dist / "repository"
+    if not kept.is_dir():
+        shutil.rmtree(work.dist, ignore_errors=True)
+        return
+    for path in work.dist.iterdir():
+        if path != kept:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    say(f"{kept.relative_to(work.root)}/ stays: remove it by hand if no host needs it")

@@ -9,6 +9,7 @@ from consul_docker_host.plan import Plan
 
 DEB_RELATIONS = {"depends": "Depends", "recommends": "Recommends", "suggests": "Suggests", "conflicts": "Conflicts"}
 RPM_RELATIONS = {"recommends": "Recommends", "suggests": "Suggests", "conflicts": "Conflicts"}
+RPM_ARCHITECTURES = {"all": "noarch", "amd64": "x86_64", "arm64": "aarch64"}
 DESCRIPTION_WIDTH = 76
 
 
@@ -16,7 +17,7 @@ def artefact_name(plan: Plan, package_format: Format) -> str:
     """Return the file name that each format's tools expect."""
     if package_format == "deb":
         return f"{plan.name}_{plan.version}_{plan.architecture}.deb"
-    return f"{plan.name}-{plan.version}-{plan.revision}.noarch.rpm"
+    return f"{plan.name}-{plan.version}-{plan.revision}.{RPM_ARCHITECTURES[plan.architecture]}.rpm"
 
 
 def paragraphs(text: str) -> list[str]:

@@ -198,6 +198,7 @@ class Repository(Table):
     url: v.Url
     key_file: v.Text
     channel: Literal["stable", "testing"]
+    valid_days: Annotated[StrictInt, Field(ge=0, le=3650)]
 
 
 class Check(Table):

@@ -114,7 +114,7 @@ class PackageDescription(Description):
     section: str
     priority: str
     license: str
-    architecture: Literal["all"]
+    architecture: Literal["all", "amd64", "arm64"]
     relations: Relations = Relations()
     scripts: Scripts = Scripts()
     files: tuple[FileRule, ...] = ()

@@ -13,6 +13,7 @@ from consul_docker_host.payload import Format, Relations
 FOLDERS_OF_OTHERS = frozenset(
     {
         *("etc", "etc/consul.d", "etc/default", "etc/dnsmasq.d", "etc/profile.d"),
+        *("etc/pki", "etc/pki/rpm-gpg", "etc/yum.repos.d"),
         *("usr", "usr/bin", "usr/lib", "usr/share", "usr/share/doc", "usr/share/man", "usr/share/man/man8"),
         *(f"usr/lib/systemd{part}" for part in ("", "/network", "/system", "/system-preset")),
     }
@@ -37,10 +38,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryPlan:
-    """Where the packages can be fetched from, for cloud-init; ``key`` is the ASCII armour in ``key_file``."""
+    """Where the packages can be fetched from; ``key`` is the ASCII armour in ``key_file``.
+
+    ``valid_days`` is how long apt believes an index that nobody makes anew; 0: for ever.
+    """
 
     url: str
     channel: str
+    valid_days: int = 0
     key: str = ""
     key_file: Path | None = None
 
@@ -50,7 +55,8 @@ class Plan:
     """All that the backends are told; both get the same one.
 
     ``tree`` holds the files; ``scripts`` maps a format to its maintainer scripts by name, each a path; ``epoch`` is
-    the time stamp of every file, in seconds since 1970; ``left_out`` are the paths that the settings switched off.
+    the time stamp of every file, in seconds since 1970; ``left_out`` are the paths that the settings switched off;
+    ``compression`` is xz, or gzip where xz takes minutes.
     """
 
     name: str
@@ -73,6 +79,7 @@ class Plan:
     entries: tuple[Entry, ...]
     folders: tuple[tuple[str, int], ...]
     left_out: tuple[str, ...] = ()
+    compression: str = "xz"
 
     def entries_for(self, package_format: Format) -> tuple[Entry, ...]:
         """Return the files that one format ships."""

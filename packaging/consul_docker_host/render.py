@@ -11,11 +11,11 @@ import itertools
 import os
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from consul_docker_host import changelog
+from consul_docker_host import changelog, keyring
 from consul_docker_host.errors import BuildError
 from consul_docker_host.model import Settings
 from consul_docker_host.payload import (
@@ -32,6 +32,7 @@ from consul_docker_host.templates import render_template, template_environment, 
 from consul_docker_host.workspace import Workspace
 
 MAN_FOLDER = "usr/share/man/"
+COPYRIGHT = "usr/share/doc/consul-docker-host/copyright.j2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,13 +116,37 @@ def compressed(content: bytes, epoch: int) -> bytes:
     return header + body + zlib.crc32(content).to_bytes(4, "little") + len(content).to_bytes(4, "little")
 
 
-def render_tree(settings: Settings, package: PackageDescription, payload: tuple[Source, ...], work: Workspace) -> Plan:
-    """Write build/NAME/tree and return the plan; the former tree is replaced."""
-    releases = changelog.for_version(changelog.read_changelog(work.root / "CHANGELOG.md"), settings.package.version)
+def render_keyring(settings: Settings, work: Workspace) -> Iterator[Rendered]:
+    """Yield the files of the keyring package; its copyright is that of the project."""
+    for file in keyring.keyring_files(_repository(settings, work)):
+        yield Rendered(path=file.path, content=file.text.encode(), formats=file.formats)
+    text = render_template(template_environment(work.files), COPYRIGHT, template_variables(settings))
+    yield Rendered(path=f"usr/share/doc/{keyring.PACKAGE}/copyright", content=text.encode())
+
+
+def render_tree(
+    settings: Settings,
+    package: PackageDescription,
+    payload: tuple[Source, ...],
+    work: Workspace,
+    *,
+    made: Iterable[Rendered] = (),
+    files: Path | None = None,
+    history: tuple[changelog.Release, ...] = (),
+) -> Plan:
+    """Write build/NAME/tree and return the plan; the former tree is replaced.
+
+    ``made`` are files beside the payload's, which lies below ``files`` (the project's own where it is not given);
+    ``history`` takes the place of CHANGELOG.md for a package that is not ours.
+    """
+    releases = history or changelog.for_version(
+        changelog.read_changelog(work.root / "CHANGELOG.md"), settings.package.version
+    )
     epoch = changelog.source_date_epoch(releases)
     notes = changelog.as_debian(releases, package=package.name, maintainer=settings.package.maintainer)
-    history = Rendered(path=f"usr/share/doc/{package.name}/changelog.gz", content=compressed(notes.encode(), epoch))
-    rendered = sorted([*render_files(settings, payload, work.files, epoch), history], key=lambda file: file.path)
+    changes = Rendered(path=f"usr/share/doc/{package.name}/changelog.gz", content=compressed(notes.encode(), epoch))
+    listed = [*render_files(settings, payload, files or work.files, epoch), *made, changes]
+    rendered = sorted(listed, key=lambda file: file.path)
     repeated = {file.path for before, file in itertools.pairwise(rendered) if before.path == file.path}
     if repeated:
         raise BuildError(f"{', '.join(sorted(repeated))}: made by more than one file of the payload")
@@ -202,7 +227,7 @@ def _script(path: Path) -> Path:
 def _repository(settings: Settings, work: Workspace) -> RepositoryPlan:
     repository = settings.repository
     if not repository.key_file:
-        return RepositoryPlan(url=repository.url, channel=repository.channel)
+        return RepositoryPlan(url=repository.url, channel=repository.channel, valid_days=repository.valid_days)
     path = work.root / repository.key_file
     try:
         key = path.read_text(encoding="ascii")
@@ -211,4 +236,9 @@ def _repository(settings: Settings, work: Workspace) -> RepositoryPlan:
         raise BuildError(f"repository.key_file: {path}: {error}", hint=hint) from error
     if not key.startswith("-----BEGIN PGP PUBLIC KEY BLOCK-----"):
         raise BuildError(f"repository.key_file: {path}: not an ASCII-armoured public key", hint="gpg --armor --export")
-    return RepositoryPlan(url=repository.url, channel=repository.channel, key=key, key_file=path)
+    if key.count("-----BEGIN PGP PUBLIC KEY BLOCK-----") > 1:
+        hint = "gpg --armor --export KEY KEY writes one block: apt reads no further than the first"
+        raise BuildError(f"repository.key_file: {path}: more than one block of keys", hint=hint)
+    return RepositoryPlan(
+        url=repository.url, channel=repository.channel, valid_days=repository.valid_days, key=key, key_file=path
+    )

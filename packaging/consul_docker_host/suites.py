@@ -45,6 +45,8 @@ SUITES = {
         Suite(name="unit", folders=("unit", "host"), workers=2),
         Suite(name="package", folders=("package",), workers=2),
         Suite(name="install", folders=("install",), workers=2, takes_packages=True),
+        # It publishes and serves by itself; what it installs is what was built.
+        Suite(name="repository", folders=("repository",), workers=2, takes_packages=True),
         # One story at a time: its guests take both cores of a small machine, and all the time that the others share.
         Suite(name="vm", folders=("vm",), takes_packages=True),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from consul_docker_host.backends import choose_backend
-from consul_docker_host.build import judge_tree, make_plan
+from consul_docker_host.build import judge_tree, make_keyring_plan, make_plan, refuse_faults
 from consul_docker_host.errors import BuildError
 from consul_docker_host.formats import artefact_name
 from consul_docker_host.payload import FORMATS
@@ -25,16 +25,20 @@ JUDGE_TIMEOUT = 300.0
 def verify(work: Workspace, *, settings: Path | None) -> None:
     """Ask every judge; one that is missing, and anything but silence, raises BuildError after all were asked."""
     with only_one(work):
-        _verify(work, make_plan(work, settings))
+        _verify(work, make_plan(work, settings), make_keyring_plan(work, settings))
 
 
-def _verify(work: Workspace, plan: Plan) -> None:
+def _verify(work: Workspace, plan: Plan, keyring: Plan | None) -> None:
     faults: list[str] = []
     for answer in judge_tree(plan):
         say(f"{answer.parser}: {answer.verdict}")
         if not answer.verdict.is_accepted:
             faults.append(f"{answer.program}: {answer.verdict} {answer.reason}".rstrip())
-    for name, results in (("shellcheck", shellcheck(plan)), ("packages", packages(work, plan))):
+    judged = {"shellcheck": shellcheck(plan), "packages": packages(work, plan)}
+    if keyring:
+        refuse_faults(keyring)
+        judged["keyring package"] = packages(work, keyring)
+    for name, results in judged.items():
         bad = [result for result in results if result.returncode]
         say(f"{name}: {'refused' if bad else 'accepted'}")
         faults += [result.output.strip() for result in bad]

@@ -14,10 +14,10 @@ import pytest
 from consul_docker_host.errors import BuildError
 from consul_docker_host.workspace import ROOT
 from tests.conftest import leave_out
-from tests.support.bed import Bed, test_network
+from tests.support.bed import Bed
 from tests.support.consul import consul_image
 from tests.support.distributions import Distribution, Family, select
-from tests.support.engine import running_engine
+from tests.support.fixtures import bed, engine
 from tests.support.host import Host
 from tests.support.images import base_image, system_recipe
 from tests.support.packages import Installer
@@ -30,7 +30,7 @@ from tests.support.variants import earlier_version
 if TYPE_CHECKING:
     import docker
 
-__all__ = ["pytest_xdist_make_scheduler"]  # a hook: pytest finds it here
+__all__ = ["bed", "engine", "pytest_xdist_make_scheduler"]  # pytest finds fixtures and hooks here
 
 HERE = Path(__file__).resolve().parent
 
@@ -80,18 +80,6 @@ def is_of_another_family(item: pytest.Item) -> bool:
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[docker.DockerClient]:
-    with running_engine() as client:
-        yield client
-
-
-@pytest.fixture(scope="session")
-def bed(engine: docker.DockerClient) -> Iterator[Bed]:
-    with test_network(engine) as network:
-        yield Bed(client=engine, network=network)
-
-
-@pytest.fixture(scope="session")
 def base(engine: docker.DockerClient, distribution: Distribution) -> str:
     """Give the image of a plain host."""
     if distribution.family is Family.RPM:
@@ -117,7 +105,9 @@ def package(request: pytest.FixtureRequest, distribution: Distribution) -> Path:
     """Give the package under test: what `inv build` left, or what --package names."""
     if given := str(request.config.getoption("package", default="")):
         return Path(given).resolve(strict=True)
-    pattern = "consul-docker-host_*_all.deb" if distribution.family is Family.DEB else "consul-docker-host-*.noarch.rpm"
+    pattern = (
+        "consul-docker-host_*_all.deb" if distribution.family is Family.DEB else "consul-docker-host-[0-9]*.noarch.rpm"
+    )
     found = sorted((ROOT / "dist").glob(pattern), key=lambda path: path.stat().st_mtime)
     if not found:
         raise BuildError(f"dist/ holds no {pattern}", hint="./inv build")

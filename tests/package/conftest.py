@@ -79,7 +79,7 @@ def builds(
     return default_builds if request.param == "default" else rich_builds
 
 
-def artefact(work: Workspace, suffix: str) -> Path:
-    """Return the one artefact with a suffix."""
-    (path,) = work.dist.glob(f"*{suffix}")
+def artefact(work: Workspace, suffix: str, name: str = "consul-docker-host") -> Path:
+    """Return the one artefact of a package with a suffix."""
+    (path,) = work.dist.glob(f"{name}[_-][0-9]*{suffix}")
     return path

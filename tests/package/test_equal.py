@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from consul_docker_host import keyring
 from consul_docker_host.plan import FOLDERS_OF_OTHERS, Plan
 from consul_docker_host.workspace import Workspace
 from tests.package.conftest import BACKENDS, artefact, built
@@ -53,6 +54,15 @@ def test_the_debs_have_the_same_control_files(builds: Builds) -> None:
     # The order of lines means nothing in these.
     for name in ("conffiles", "md5sums", "triggers"):
         assert sorted(fpm.texts[name].split("\n")) == sorted(nfpm.texts[name].split("\n")), name
+
+
+def test_both_make_the_same_keyring_package(rich_builds: Builds) -> None:
+    fpm, nfpm = (read_deb(artefact(rich_builds[name], ".deb", keyring.PACKAGE)) for name in BACKENDS)
+    assert (fpm.data, fpm.fields) == (nfpm.data, nfpm.fields)
+    assert fpm.texts["conffiles"] == nfpm.texts["conffiles"]
+    first, second = (read_rpm(artefact(rich_builds[name], ".rpm", keyring.PACKAGE)) for name in BACKENDS)
+    assert first.files == second.files
+    assert "/etc/pki" not in {str(path) for path in first.files}
 
 
 def test_the_rpms_hold_the_same_files(builds: Builds) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from consul_docker_host import keyring
+from consul_docker_host.backends.nfpm import NfpmBackend
+from consul_docker_host.build import make_keyring_plan
+from consul_docker_host.formats import artefact_name
 from consul_docker_host.plan import Plan
+from consul_docker_host.repository import signing
 from consul_docker_host.workspace import Workspace
 from tests.unit.kit import copy_checkout, plan_of
 
@@ -52,3 +58,30 @@ def shared_work(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def plan(shared_work: Workspace) -> Plan:
     """Return the plan of the default settings, rendered; not to be changed."""
     return plan_of(shared_work)
+
+
+@pytest.fixture(scope="session")
+def archive_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give a folder with an archive's key, as ``inv repo.key`` makes it."""
+    folder = tmp_path_factory.mktemp("keys") / "key"
+    signing.make_key(Workspace(), folder, add=False)
+    yield folder
+    # A test that was killed on purpose could not end it.
+    signing.end_agent({"GNUPGHOME": str(folder)})
+
+
+@pytest.fixture(scope="session")
+def keyring_rpms(tmp_path_factory: pytest.TempPathFactory, archive_key: Path) -> tuple[Path, ...]:
+    """Return small rpms of two versions, and one that has the name of the second and other bytes."""
+    made = []
+    for version, url in (("1.0", "https://a.example"), ("2.0", "https://a.example"), ("2.0", "https://b.example")):
+        work = copy_checkout(tmp_path_factory.mktemp("rpm") / "checkout")
+        (work.root / "archive.asc").write_text((archive_key / keyring.KEY_NAME).read_text())
+        (work.root / "my.toml").write_text(
+            f'[package]\nversion = "{version}"\n[repository]\nurl = "{url}"\nkey_file = "archive.asc"\n'
+        )
+        plan = make_keyring_plan(work, work.root / "my.toml")
+        assert plan
+        made.append(work.root / artefact_name(plan, "rpm"))
+        NfpmBackend().build(plan, "rpm", made[-1])
+    return tuple(made)

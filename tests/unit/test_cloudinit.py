@@ -92,7 +92,7 @@ def test_the_repository_snippet_has_key_source_and_package(work: Workspace) -> N
     assert config["packages"] == ["consul-docker-host"]
     key, source = files(snippets["repository.yaml"]).values()
     assert key["content"] == ARCHIVE_KEY
-    assert source["path"] == "/etc/apt/sources.list.d/consul-docker-host.sources"
+    assert source["path"] == "/etc/apt/sources.list.d/consul-docker-host-testing.sources", "beside stable's"
     assert dict(Deb822(source["content"])) == {
         "Types": "deb",
         "URIs": "https://packages.site.example/consul/apt",
@@ -102,6 +102,16 @@ def test_the_repository_snippet_has_key_source_and_package(work: Workspace) -> N
     }
     assert {file["owner"] for file in (key, source)} == {"root:root"}
     assert {file["permissions"] for file in (key, source)} == {"0644"}
+
+
+def test_the_repository_snippet_shows_how_to_add_hashicorp_s_own(work: Workspace) -> None:
+    (work.root / "archive.asc").write_text(ARCHIVE_KEY)
+    text = cloudinit.repository_snippet(plan_of(work, REPOSITORY))
+    shown = [line.removeprefix("#   ") for line in text.splitlines() if line.startswith("#   ")]
+    source = Deb822(shown)
+    assert source["URIs"] == "https://apt.releases.hashicorp.com"
+    assert f"# {source['Signed-By']}, and as " in text
+    assert text.startswith("#cloud-config\n")
 
 
 def test_the_snippets_fit_into_what_clouds_take(work: Workspace, plan: Plan) -> None:

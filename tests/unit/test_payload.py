@@ -19,7 +19,7 @@ TEXT = FILE.read_text(encoding="utf-8")
     [
         ('section = "net"', "", "x.toml:section: Field required"),
         ('section = "net"', 'section = "net"\nsecton = "x"', "x.toml:secton: Extra inputs are not permitted"),
-        ('architecture = "all"', 'architecture = "amd64"', "x.toml:architecture: "),
+        ('architecture = "all"', 'architecture = "m68k"', "x.toml:architecture: "),
         ('name = "consul-docker-host"', 'name = "Consul Docker"', "x.toml:name: "),
         (
             'path = "usr/bin/consul-docker-host"\nmode = "0755"',

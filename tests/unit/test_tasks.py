@@ -37,7 +37,11 @@ def test_every_command_is_a_task_with_one_line_of_help(work: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    "task", ["build", "build.deb", "build.rpm", "build.cloud-init", "render", "test.unit", "verify"]
+    "task",
+    [
+        *("build", "build.deb", "build.rpm", "build.cloud-init", "render", "test.unit", "verify"),
+        *("repo", "repo.key", "consul", "bench.repo"),
+    ],
 )
 def test_every_option_explains_itself(work: Workspace, task: str) -> None:
     shown = inv(work, "--help", task)
@@ -96,6 +100,17 @@ def test_cleaning_removes_what_was_built_and_nothing_else(work: Workspace) -> No
     assert not work.dist.exists()
     assert snapshot(work.files) == before
     assert inv(work, "clean").returncode == 0, "twice is no mistake"
+
+
+def test_cleaning_leaves_what_was_published(work: Workspace) -> None:
+    published = work.dist / "repository" / "apt" / "a.deb"
+    published.parent.mkdir(parents=True)
+    published.write_text("the only one")
+    (work.dist / "b.deb").write_text("")
+    (work.dist / "cloud-init").mkdir()
+    assert inv(work, "clean").stdout == "dist/repository/ stays: remove it by hand if no host needs it\n"
+    assert [path.name for path in work.dist.iterdir()] == ["repository"]
+    assert published.read_text() == "the only one"
 
 
 @pytest.mark.parametrize(

@@ -34,11 +34,13 @@ SCRIPTS: dict[Format, dict[str, str]] = {
         "posttrans": "--rpm-posttrans",
     },
 }
+DEB_COMPRESSIONS = {"xz": "xz", "gzip": "gz"}
 # rpmbuild writes its own clock and host name unless told otherwise; md5 digests break hosts in FIPS mode.
 RPM_DEFINES = (
     "use_source_date_epoch_as_buildtime 1",
     "clamp_mtime_to_source_date_epoch 1",
     "source_date_epoch_from_changelog 0",
+    "_build_id_links none",
     f"_buildhost {BUILD_HOST}",
 )
 
@@ -115,7 +117,7 @@ def deb_arguments(plan: Plan, folder: Path) -> list[str]:
     arguments = ["--deb-custom-control", str(folder / "control"), "--deb-changelog", str(folder / "changelog.deb")]
     arguments += [
         "--deb-compression",
-        "xz",
+        DEB_COMPRESSIONS[plan.compression],
         "--deb-no-default-config-files",
         "--deb-user",
         "root",
@@ -130,7 +132,14 @@ def deb_arguments(plan: Plan, folder: Path) -> list[str]:
 def rpm_arguments(plan: Plan, folder: Path) -> Iterator[str]:
     """Yield the arguments that only an rpm takes."""
     yield from ("--iteration", plan.revision, "--rpm-summary", plan.summary, "--rpm-digest", "sha256")
-    yield from ("--rpm-os", "linux", "--rpm-compression", "xz", "--rpm-changelog", str(folder / "changelog.rpm"))
+    yield from (
+        "--rpm-os",
+        "linux",
+        "--rpm-compression",
+        plan.compression,
+        "--rpm-changelog",
+        str(folder / "changelog.rpm"),
+    )
     for definition in RPM_DEFINES:
         yield from ("--rpm-rpmbuild-define", definition)
     for relation in plan.relations.named("depends", "rpm"):

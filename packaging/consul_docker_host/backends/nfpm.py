@@ -137,7 +137,7 @@ def deb_options(plan: Plan) -> dict[str, Any]:
     return {
         "section": plan.section,
         "priority": plan.priority,
-        "deb": {"compression": "xz", **({"triggers": triggers} if triggers else {})},
+        "deb": {"compression": plan.compression, **({"triggers": triggers} if triggers else {})},
     }
 
 
@@ -147,7 +147,7 @@ def rpm_options(plan: Plan, folder: Path) -> dict[str, Any]:
         "release": plan.revision,
         "changelog": str(folder / CHANGELOG),
         "rpm": {
-            "compression": "xz",
+            "compression": plan.compression,
             "buildhost": BUILD_HOST,
             "summary": plan.summary,
             "packager": plan.maintainer,

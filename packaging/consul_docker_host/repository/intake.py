@@ -1,0 +1,124 @@
+"""What the repository holds, told by its folders, and how new packages come in: rpms signed, nothing ever replaced.
+
+Each channel has a pool of its own, so a folder says what a channel has; a package of both is one file with two names.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from consul_docker_host.errors import BuildError
+from consul_docker_host.keyring import CHANNELS
+from consul_docker_host.repository.catalogue import Catalogue, Item, Reader
+from consul_docker_host.repository.debs import read_deb
+from consul_docker_host.repository.rpms import read_rpm
+from consul_docker_host.repository.signing import Signer
+from consul_docker_host.repository.swap import link_file, settle, write_bytes
+
+READERS: Mapping[str, Reader] = {"apt": read_deb, "rpm": read_rpm}
+KINDS = {".deb": "apt", ".rpm": "rpm"}
+
+
+def packages_in(dist: Path, *, with_consul: bool) -> tuple[Path, ...]:
+    """Return the packages that a build left, sorted; those of ``inv consul`` too where they are asked for."""
+    folders = (dist, dist / "consul") if with_consul else (dist,)
+    found = (path for folder in folders for kind in KINDS for path in folder.glob(f"*{kind}"))
+    return tuple(sorted(path for path in found if path.is_file()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """The packages of a repository at ``root``, by format ("apt", "rpm") and channel."""
+
+    root: Path
+    catalogues: Mapping[str, Catalogue]
+
+    def folders(self) -> tuple[Path, ...]:
+        """Return the folders of all packages."""
+        return tuple(self.folder(kind, channel) for kind in READERS for channel in CHANNELS)
+
+    def base(self, kind: str, channel: str) -> Path:
+        """Return the folder that the indices' paths start from."""
+        return self.root / "apt" if kind == "apt" else self.root / "rpm" / channel
+
+    def folder(self, kind: str, channel: str) -> Path:
+        """Return the folder of a channel's packages."""
+        return self.base(kind, channel) / (f"pool/{channel}" if kind == "apt" else "packages")
+
+    def place(self, kind: str, channel: str, item: Item, name: str) -> Path:
+        """Return where a package lies; debs by their package's name, as in Debian's own archive."""
+        folder = self.folder(kind, channel)
+        return folder / item.name[:1] / item.name / name if kind == "apt" else folder / name
+
+    def item(self, kind: str, channel: str, file: Path) -> Item:
+        """Return what is known of a file of the pool."""
+        path = str(file.relative_to(self.base(kind, channel)))
+        return self.catalogues[f"{kind}-{channel}"].item(file, path, READERS[kind])
+
+    def items(self, kind: str, channel: str) -> tuple[Item, ...]:
+        """Return what a channel holds in one format, in the order of the indices."""
+        suffix = next(suffix for suffix, known in KINDS.items() if known == kind)
+        base, catalogue = f"{self.base(kind, channel)}/", self.catalogues[f"{kind}-{channel}"]
+        # Texts, not paths: there are thousands of them.
+        walked = os.walk(self.folder(kind, channel))
+        files = sorted(f"{parent}/{name}" for parent, _, names in walked for name in names if name.endswith(suffix))
+        return tuple(catalogue.item(file, file.removeprefix(base), READERS[kind]) for file in files)
+
+
+@dataclass(kw_only=True)
+class Intake:
+    """Takes packages into one channel of a pool that nobody is served yet."""
+
+    pool: Pool
+    channel: str
+    signer: Signer
+    _unsigned: list[Path] = field(default_factory=list, init=False)
+
+    def take(self, files: tuple[Path, ...]) -> tuple[str, ...]:
+        """Add the packages that are not there yet and return their names; one with other bytes raises BuildError."""
+        mistakes, added = [], []
+        for file in files:
+            kind = KINDS[file.suffix]
+            item = READERS[kind](file, file.name)
+            clash = self.clash(kind, item, file)
+            if clash:
+                mistakes.append(f"{file}: differs from {clash}, which is published under the same name")
+            elif self.add(kind, item, file):
+                added.append(file.name)
+        if mistakes:
+            hint = "what was published never changes: give the new one a version of its own ([package] in the settings)"
+            raise BuildError("\n".join(mistakes), hint=hint)
+        self.signer.sign_rpms(self._unsigned)
+        for path in self._unsigned:
+            settle(path)
+        return tuple(added)
+
+    def clash(self, kind: str, item: Item, file: Path) -> str:
+        """Return a published file of this name with other content; empty where there is none."""
+        for channel in CHANNELS:
+            known = self.pool.place(kind, channel, item, file.name)
+            if known.exists() and self.pool.item(kind, channel, known).unsigned != item.unsigned:
+                return str(known.relative_to(self.pool.root))
+        return ""
+
+    def add(self, kind: str, item: Item, file: Path) -> bool:
+        """Put a package into the channel, as the other channel has it if it does; tell whether it was new."""
+        target = self.pool.place(kind, self.channel, item, file.name)
+        if target.exists():
+            return False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for channel in CHANNELS:
+            known = self.pool.place(kind, channel, item, file.name)
+            if known.exists():
+                link_file(known, target)
+                return True
+        write_bytes(target, file.read_bytes())
+        if kind == "rpm":
+            self._unsigned.append(target)
+        shutil.copystat(file, target)
+        target.chmod(0o644)
+        return True

@@ -1,0 +1,285 @@
+"""The archive's keys: made, looked for, and used by gpg as a program. The only place that knows gpg and rpmsign.
+
+gpg gets a home of its own outside the checkout: the folder of keys that is given, a temporary one for a key in a file,
+or the user's own, with its agent or card. What must be believed for years is RSA and SHA-256 or better: Debian 13's sqv
+and Enterprise Linux 9 refuse less.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from consul_docker_host.errors import BuildError
+from consul_docker_host.keyring import KEY_NAME
+from consul_docker_host.run import find_program, run
+from consul_docker_host.workspace import LOCK_SECONDS, PROJECT, Workspace, write_text
+
+RSA = "1"  # OpenPGP's number of the algorithm (RFC 4880, 9.1)
+LEAST_BITS = 3072
+KEY_TYPE = "rsa4096"
+LIFE = "5y"
+DIGEST = "SHA256"
+GPG = ("gpg", "--batch", "--no-tty", "--quiet", "--digest-algo", DIGEST, "--cert-digest-algo", DIGEST)
+# With the longest name of a socket in it, S.gpg-agent.browser, a path must not be longer than 107 bytes.
+LONGEST_HOME = 80
+NEW_KEY_HINT = "./inv repo.key --folder DIR makes a key; then name DIR/" + KEY_NAME
+SIGN_HINT = "give the folder or the file of the secret key with --key, or have it in your own gpg"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A public key: ``algorithm`` is OpenPGP's number, ``expires`` in seconds since 1970 (0: never)."""
+
+    fingerprint: str
+    user: str
+    algorithm: str
+    bits: int
+    expires: int
+    is_revoked: bool
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nobody believes it any more."""
+        return self.is_revoked or 0 < self.expires <= time.time()
+
+    @property
+    def end(self) -> str:
+        """Its last day, in words."""
+        if self.is_revoked:
+            return "revoked"
+        return f"{datetime.fromtimestamp(self.expires, tz=UTC):%Y-%m-%d}" if self.expires else "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signer:
+    """The keys that sign, the archive's order kept, and gpg's home; an empty environment is the user's own."""
+
+    keys: tuple[Key, ...]
+    environment: dict[str, str]
+
+    def _sign(self, *arguments: str, text: str) -> str:
+        users = [word for key in self.keys for word in ("--local-user", f"{key.fingerprint}!")]
+        return run([*GPG, "--armor", *users, *arguments], env=self.environment, stdin=text, hint=SIGN_HINT).stdout
+
+    def clearsigned(self, text: str) -> str:
+        """Return the text signed in place by every key."""
+        return self._sign("--clearsign", text=text)
+
+    def signature(self, text: str) -> str:
+        """Return the signatures of every key, apart from the text."""
+        return self._sign("--detach-sign", text=text)
+
+    def sign_rpms(self, paths: Sequence[Path]) -> None:
+        """Sign rpms in place; an rpm holds one signature, so the first key alone makes it."""
+        if not paths:
+            return
+        if not find_program("rpmsign"):
+            raise BuildError("rpmsign is not installed, and every rpm must be signed", hint="apt-get install rpm")
+        # Debian's rpm looks for gpg at a place where Debian has none.
+        defines = {"__gpg": str(find_program("gpg")), "_gpg_name": self.keys[0].fingerprint}
+        defines["_gpg_digest_algo"] = DIGEST.lower()
+        home = self.environment.get("GNUPGHOME", "")
+        if home:
+            defines["_gpg_path"] = home
+        options = [word for name, value in defines.items() for word in ("--define", f"{name} {value}")]
+        argv = ["rpmsign", "--addsign", *options, *map(str, paths)]
+        # ~/.rpmmacros may name another key.
+        run(argv, env={"HOME": home, **self.environment} if home else self.environment, hint=SIGN_HINT)
+
+
+def demand_gpg() -> None:
+    """Raise BuildError where there is no gpg."""
+    if not find_program("gpg"):
+        raise BuildError("gpg is not installed, and a repository must be signed", hint="apt-get install gpg gpg-agent")
+
+
+def read_keys(armour: str) -> tuple[Key, ...]:
+    """Return the keys of an ASCII armour, in its order."""
+    with tempfile.TemporaryDirectory(prefix="gpg-") as home:
+        argv = [*GPG, "--homedir", home, "--with-colons", "--show-keys"]
+        return parse_keys(run(argv, stdin=armour, check=False).stdout)
+
+
+def parse_keys(listing: str) -> tuple[Key, ...]:
+    """Return the primary keys of a listing with colons (doc/DETAILS of GnuPG)."""
+    found: list[Key] = []
+    record: list[str] = []
+    fingerprint = ""
+    for line in listing.splitlines():
+        fields = line.split(":")
+        if fields[0] in {"pub", "sec"}:
+            record, fingerprint = fields, ""
+        elif fields[0] == "fpr" and record and not fingerprint:
+            fingerprint = fields[9]
+        elif fields[0] == "uid" and record:
+            found.append(
+                Key(
+                    fingerprint=fingerprint,
+                    user=fields[9],
+                    algorithm=record[3],
+                    bits=int(record[2]),
+                    expires=int(record[6] or 0),
+                    is_revoked=record[1] == "r",
+                )
+            )
+            record = []
+    return tuple(found)
+
+
+@contextlib.contextmanager
+def signer(armour: str, source: str, secret: str) -> Iterator[Signer]:
+    """Give what signs for the public keys in ``armour``, which is in the file ``source``.
+
+    ``secret`` is a folder of gpg's, a file with secret keys, or empty for the user's own gpg.
+    """
+    demand_gpg()
+    public = usable(read_keys(armour), source)
+    with gpg_home(secret) as environment:
+        secret_keys = secret_fingerprints(public, environment)
+        keys = tuple(key for key in public if key.fingerprint in secret_keys)
+        if not keys:
+            names = ", ".join(key.fingerprint for key in public)
+            where = f"--key {secret}" if secret else "your own gpg"
+            raise BuildError(f"{where}: no secret part of {names}, the key in {source}", hint=SIGN_HINT)
+        yield Signer(keys=keys, environment=environment)
+
+
+def usable(keys: tuple[Key, ...], source: str) -> tuple[Key, ...]:
+    """Return the keys that can sign today; BuildError where none can, or where one is too weak to be believed."""
+    if not keys:
+        raise BuildError(f"repository.key_file: {source}: gpg reads no key in it", hint=NEW_KEY_HINT)
+    weak = [key for key in keys if key.algorithm != RSA or key.bits < LEAST_BITS]
+    if weak:
+        what = ", ".join(key.fingerprint for key in weak)
+        reason = f"is no RSA key of {LEAST_BITS} bits or more: there are systems that refuse it"
+        raise BuildError(f"repository.key_file: {source}: {what} {reason}", hint=NEW_KEY_HINT)
+    current = tuple(key for key in keys if not key.has_ended)
+    if not current:
+        ends = ", ".join(f"{key.fingerprint} ({key.end})" for key in keys)
+        hint = "gpg --quick-set-expire FINGERPRINT 5y, then export the public key again; or make a new one"
+        raise BuildError(f"repository.key_file: {source}: expired or revoked: {ends}", hint=hint)
+    return current
+
+
+@contextlib.contextmanager
+def gpg_home(secret: str) -> Iterator[dict[str, str]]:
+    """Give the environment that leads gpg to the secret keys, and end the agent that gpg starts for them."""
+    if not secret:
+        yield {name: os.environ[name] for name in ("GNUPGHOME",) if name in os.environ}
+        return
+    path = Path(secret).absolute()
+    if not path.exists():
+        raise BuildError(f"--key {secret}: no such file or folder", hint=SIGN_HINT)
+    with short_home(path if path.is_dir() else None) as environment:
+        if path.is_file():
+            run([*GPG, "--import", str(path)], env=environment, hint=f"--key {secret}: a folder or secret keys")
+        yield environment
+
+
+@contextlib.contextmanager
+def short_home(folder: Path | None = None) -> Iterator[dict[str, str]]:
+    """Give the environment of a home of gpg's, an empty one or ``folder``, and end its agent with its last user.
+
+    The agent's sockets lie in its home, and the path of a socket ends at 108 bytes: a folder with a longer one gets a
+    short name, which is one user's alone. The agent of any other serves all who use it, each holding a lock on it.
+    """
+    with tempfile.TemporaryDirectory(prefix="gpg-") as temporary:
+        home, is_shared = Path(temporary, "home"), False
+        if folder is None:
+            home.mkdir(mode=0o700)
+        elif len(os.fsencode(folder)) <= LONGEST_HOME:
+            home, is_shared = folder, True
+        else:
+            home.symlink_to(folder)
+        environment = {"GNUPGHOME": str(home)}
+        lock = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            take_lock(lock, home, is_shared=is_shared)
+            yield environment
+        finally:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                end_agent(environment)
+            os.close(lock)
+
+
+def take_lock(lock: int, home: Path, *, is_shared: bool) -> None:
+    """Wait for the lock of a folder of keys, for as long as another publication may take."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise BuildError(f"{home.resolve()}: another program has been signing with it for long") from None
+            time.sleep(0.05)
+
+
+def end_agent(environment: dict[str, str]) -> None:
+    """End the agent that gpg has started for a home of ours."""
+    run(["gpgconf", "--kill", "gpg-agent"], env=environment, check=False)
+
+
+def secret_fingerprints(keys: Sequence[Key], environment: dict[str, str]) -> set[str]:
+    """Return the fingerprints of the keys that gpg can sign with."""
+    argv = [*GPG, "--with-colons", "--list-secret-keys", *(key.fingerprint for key in keys)]
+    listed = run(argv, env=environment, check=False).stdout
+    # The 15th field is "#" where only the public part is known.
+    parts = [part for part in listed.split("sec:")[1:] if part.split(":")[13] != "#"]
+    return {key.fingerprint for part in parts for key in parse_keys(f"sec:{part}")}
+
+
+def verify(file: Path, signature: Path, key: Path) -> None:
+    """Raise BuildError unless ``signature`` is one of ``file`` by a key in the file ``key``, which is good today."""
+    demand_gpg()
+    with short_home() as environment:
+        run([*GPG, "--import", str(key)], env=environment, check=False)
+        argv = [*GPG, "--status-fd", "1", "--verify", str(signature), str(file)]
+        said = run(argv, env=environment, check=False)
+    # gpg's exit code is 0 for a good signature by a key that has ended.
+    if said.returncode or "[GNUPG:] GOODSIG " not in said.stdout:
+        reason = "\n".join(line for line in said.stderr.splitlines() if line.startswith("gpg: "))
+        raise BuildError(f"{file}: is not signed by a key in {key}\n{reason}", hint="do not use these files")
+
+
+def make_key(work: Workspace, folder: Path, *, add: bool) -> tuple[Key, ...]:
+    """Make a key in ``folder``, write the public part of all its keys beside it, and return them, oldest first.
+
+    A folder that holds a key already gets a second one only if ``add`` asks for it.
+    """
+    demand_gpg()
+    home = folder.absolute()
+    if home.resolve().is_relative_to(work.root.resolve()):
+        raise BuildError(f"--folder {folder}: lies in the checkout", hint="a secret key lives where nobody commits it")
+    if home.exists() and not home.is_dir():
+        raise BuildError(f"--folder {folder}: is a file", hint="name a folder; it is made where it is missing")
+    if (home / KEY_NAME).exists() != add:
+        known = f"--folder {folder}: holds a key already" if not add else f"--folder {folder}: holds no key to add to"
+        hint = "--add makes one beside it, for a change of keys" if not add else "without --add the first one is made"
+        raise BuildError(known, hint=hint)
+    if home.exists() and not add and any(home.iterdir()):
+        raise BuildError(f"--folder {folder}: is not empty", hint="name a new folder")
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.chmod(0o700)
+    try:
+        with short_home(home) as environment:
+            user = f"{PROJECT} archive ({datetime.now(tz=UTC):%Y-%m-%d})"
+            generate = ["--yes", "--pinentry-mode", "loopback", "--passphrase", "", "--quick-generate-key"]
+            run([*GPG, *generate, user, KEY_TYPE, "sign,cert", LIFE], env=environment)
+            public = run([*GPG, "--armor", "--export"], env=environment).stdout
+    except BaseException:
+        if not add:
+            shutil.rmtree(home, ignore_errors=True)
+        raise
+    write_text(home / KEY_NAME, public)
+    return read_keys(public)

@@ -1,0 +1,63 @@
+"""Fixtures of the repository's stories: keys, published trees, clients."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from tests.repository.client import Client, client_image
+from tests.repository.site import Site, make_keys, make_site
+from tests.support.bed import Bed
+from tests.support.distributions import Distribution, read_distributions, select
+from tests.support.fixtures import bed, engine
+from tests.support.schedule import pytest_xdist_make_scheduler
+
+__all__ = ["bed", "engine", "pytest_xdist_make_scheduler"]  # pytest finds fixtures and hooks here
+
+Change = Callable[[Path], None]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "distribution" in metafunc.fixturenames:
+        family, short = (getattr(metafunc.module, word, None) for word in ("FAMILY", "SHORT_FORM_ON"))
+        is_long = metafunc.config.getoption("long")
+        # Of an rpm distribution that no mirror is needed for there is a second one.
+        known = [one for one in read_distributions() if one.suite] if is_long else select("")
+        chosen = [one for one in known if family in (None, one.family) and (is_long or short in (None, one.name))]
+        metafunc.parametrize("distribution", [pytest.param(one, id=one.name) for one in chosen], scope="session")
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Give the published trees."""
+    return make_site(tmp_path_factory.mktemp("site"), make_keys())
+
+
+@pytest.fixture(scope="session")
+def image(engine: docker.DockerClient, distribution: Distribution) -> str:
+    """Give the image of a client."""
+    return client_image(engine, distribution)
+
+
+@pytest.fixture(scope="module")
+def client(bed: Bed, image: str, distribution: Distribution) -> Iterator[Client]:
+    """Give a client that the stories of one file share, in their order."""
+    with bed.host(image, name=f"{distribution.name}-client") as host:
+        yield Client(host)
+
+
+@pytest.fixture
+def changed(tmp_path: Path, site: Site) -> Callable[[str, Change], Path]:
+    """Return a function that gives a copy of a published tree with something changed in it."""
+
+    def copy(state: str, change: Change) -> Path:
+        target = tmp_path / state
+        shutil.copytree(site.trees[state], target)
+        change(target)
+        return target
+
+    return copy
