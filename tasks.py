@@ -25,6 +25,11 @@ HELP = {
     "settings": "a TOML file whose keys win over packaging/settings.toml",
     "long": "the long form: more repetitions, more cases",
     "args": "further arguments for pytest, in quotes",
+    "inventory": "a pyinfra inventory; pyinfra_deploy/inventory.py is an example",
+    "limit": "only these hosts or groups, with commas between",
+    "waves": "how many clients at a time: numbers or shares, then all others",
+    "dry": "change nothing, tell what would change",
+    "json": "the report as JSON, and nothing else, on standard output",
     "rounds": "how often each command is timed; the medians are compared",
 }
 
@@ -75,8 +80,10 @@ ns = Collection(
         unit=commands.run_unit_tests,
         package=commands.run_package_tests,
         install=commands.run_install_tests,
+        deploy=commands.run_deploy_tests,
         vm=commands.run_vm_tests,
     ),
+    group("deploy", commands.deploy, remove=commands.deploy_remove),
     group("setup", None, fpm=commands.setup_fpm, system=commands.setup_system),
     group("bench", None, build=commands.bench_build, host=commands.bench_host),
 )

@@ -141,6 +141,33 @@ def _test(*names: str, long: bool, args: str = "", first: Mapping[str, Callable[
     suites.run_suites(names, first=first, long=long, args=args)
 
 
+def run_deploy_tests(*, long: bool = False, args: str = "") -> None:
+    """Test the deploy over ssh: one server and two clients in systemd containers."""
+    _test("deploy", long=long, args=args)
+
+
+def deploy(
+    *, inventory: str = "", limit: str = "", waves: str = "1,10%", dry: bool = False, json: bool = False
+) -> None:
+    """Put the package onto the inventory's hosts: servers one by one, clients in waves."""
+    from consul_docker_host import fleet
+
+    fleet.start(
+        Workspace(), "deploy", inventory=inventory, limit=limit, waves=waves, dry=dry, as_json=json
+    )
+
+
+def deploy_remove(
+    *, inventory: str = "", limit: str = "", waves: str = "1,10%", dry: bool = False, json: bool = False
+) -> None:
+    """Take the package off the inventory's hosts; Consul, Docker and their data stay."""
+    from consul_docker_host import fleet
+
+    fleet.start(
+        Workspace(), "remove", inventory=inventory, limit=limit, waves=waves, dry=dry, as_json=json
+    )
+
+
 def setup_fpm() -> None:
     """Install fpm into the user's cache: from the folder of gems in FPM_GEMS, or from RubyGems."""
     say(f"fpm: {install_fpm().program}")

@@ -20,8 +20,8 @@ from consul_docker_host.workspace import Workspace, cache_folder
 SUITE_TIMEOUT = 4500.0
 # They build with both backends and ask every parser.
 JUDGING = frozenset({"unit", "package", "verify"})
-# They build with both backends, the last as well.
-BUILDING = JUDGING | {"install"}
+# They build with both backends, the last two as well.
+BUILDING = JUDGING | {"install", "deploy"}
 LINTED = ("packaging/consul_docker_host", "tasks.py", "tests", "pyinfra_deploy")
 
 
@@ -45,6 +45,8 @@ SUITES = {
         Suite(name="unit", folders=("unit", "host"), workers=2),
         Suite(name="package", folders=("package",), workers=2),
         Suite(name="install", folders=("install",), workers=2, takes_packages=True),
+        # One cluster of three, deployed by one story after the other.
+        Suite(name="deploy", folders=("deploy",), takes_packages=True),
         # One story at a time: its guests take both cores of a small machine, and all the time that the others share.
         Suite(name="vm", folders=("vm",), takes_packages=True, in_all=False),
     )
