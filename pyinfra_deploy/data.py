@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ LINKS = (
     "settings", "link", "address", "guard", "consul", "api", "joined", "dns", "dnsmasq", "resolver",
     "environment", "docker", "registrator", "container",
 )  # fmt: skip
-LISTS = ("cdh_join", "cdh_upstreams", "cdh_bridges", "cdh_registrator_options", "cdh_extra_packages", "cdh_may_break")
+LISTS = ("cdh_extra_packages", "cdh_may_break")
 
 
 def text_of(value: object) -> str:
@@ -83,33 +83,46 @@ def secret_text(path: Path) -> str:
     return path.read_text(encoding="utf-8").rstrip("\n") + "\n"
 
 
-def mistakes(host: str, given: Mapping[str, Any], *, version: bool = True) -> list[str]:
+def mistakes(host: str, given: Mapping[str, Any]) -> list[str]:
     """Return everything that is wrong with a host's data, a line each: host, key, reason."""
     own = {name: value for name, value in given.items() if name.startswith(PREFIX)}
-    found = [(name, unknown(name)) for name in own if name not in DEFAULTS]
     data = DEFAULTS | own
-    for name, choices in CHOICES.items():
-        if data[name] not in choices:
-            found.append((name, f"{data[name]!r} is none of {', '.join(one for one in choices if one)}"))
-    for name in SETTINGS:
-        if any(sign in text_of(data[name]) for sign in '"\n\\'):
-            found.append((name, "holds a quote, a backslash or a line end"))
-    for name in LISTS:
-        if data[name] and isinstance(data[name], str) and name in ("cdh_may_break", "cdh_extra_packages"):
-            found.append((name, "is not a list"))
-        elif name == "cdh_may_break":
-            found += [(name, f"{link!r} is no link of the check") for link in data[name] if link not in LINKS]
-    if not isinstance(data["cdh_patience"], int) or isinstance(data["cdh_patience"], bool) or data["cdh_patience"] < 1:
-        found.append(("cdh_patience", "is not a number of seconds"))
-    if data["cdh_repository_url"] and version:
-        found += [(name, "is needed with cdh_repository_url") for name in ("cdh_version",) if not data[name]]
-        found += file_mistakes("cdh_repository_key", data["cdh_repository_key"] or "-", public=True)
+    found = [(name, unknown(name)) for name in own if name not in DEFAULTS]
+    found += [*value_mistakes(data), *repository_mistakes(data)]
     for name in SECRETS:
         found += file_mistakes(name, data[name], public=name in PUBLIC)
     trio = [name for name in ("cdh_ca", "cdh_cert", "cdh_key") if data[name]]
     if len(trio) in (1, 2):
         found.append((trio[0], "cdh_ca, cdh_cert and cdh_key go together"))
     return [f"{host}: {name}: {reason}" for name, reason in found]
+
+
+def value_mistakes(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with values that are no files."""
+    for name, choices in CHOICES.items():
+        if data[name] not in choices:
+            yield name, f"{data[name]!r} is none of {', '.join(one for one in choices if one)}"
+    for name in SETTINGS:
+        if any(sign in text_of(data[name]) for sign in '"\n\\'):
+            yield name, "holds a quote, a backslash or a line end"
+    for name in LISTS:
+        if isinstance(data[name], str):
+            yield name, "is not a list"
+    unknown_links = [link for link in data["cdh_may_break"] if link not in LINKS]
+    if unknown_links and not isinstance(data["cdh_may_break"], str):
+        yield "cdh_may_break", f"{', '.join(map(repr, unknown_links))}: no link of the check"
+    patience = data["cdh_patience"]
+    if not isinstance(patience, int) or isinstance(patience, bool) or patience < 1:
+        yield "cdh_patience", "is not a number of seconds"
+
+
+def repository_mistakes(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what a repository needs beside its address."""
+    if data["cdh_repository_url"]:
+        for name in ("cdh_version", "cdh_repository_key"):
+            if not data[name]:
+                yield name, "is needed with cdh_repository_url"
+        yield from file_mistakes("cdh_repository_key", data["cdh_repository_key"], public=True)
 
 
 def unknown(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The steps of a deploy; `./inv deploy` runs them in waves, `pyinfra INVENTORY pyinfra_deploy/deploy.py` all at once."""
+"""The steps of a deploy: `./inv deploy` takes them in waves, pyinfra's own command with this file all at once."""
 
 from __future__ import annotations
 

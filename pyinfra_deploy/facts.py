@@ -43,11 +43,11 @@ class PlacedFiles(FactBase[dict[str, str]]):
 
     def command(self, paths: tuple[str, ...]) -> str:
         """Print a line for each file that is there."""
-        return (
-            f"for f in {shlex.join(paths)}; do [ -f \"$f\" ] && "
-            "printf '%s|%s %s\\n' \"$f\" \"$(stat -c '%a %U:%G' \"$f\")\" \"$(sha256sum <\"$f\" | cut -c 1-64)\"; done; "
-            "getent group consul >/dev/null && echo 'group|consul'; :"
+        look = (
+            'printf "%s|%s %s\\n" "$f" "$(stat -c "%a %U:%G" "$f")" "$(sha256sum <"$f" | cut -c 1-64)"; done; '
+            'getent group consul >/dev/null && echo "group|consul"; :'
         )
+        return f'for f in {shlex.join(paths)}; do [ -f "$f" ] && {look}'
 
     def process(self, output: list[str]) -> dict[str, str]:
         """Return the lines as a mapping."""
@@ -77,8 +77,9 @@ class IsApplied(FactBase[bool]):
 
     def command(self, paths: tuple[str, ...]) -> str:
         """Print a first line, so that no answer is not taken for a good one, and those that are newer."""
+        newer = f'find "$f" -newer {APPLIED} 2>/dev/null'
         return (
-            f"echo asked; if [ -e {APPLIED} ]; then for f in {shlex.join(paths)}; do find \"$f\" -newer {APPLIED} 2>/dev/null; done; "
+            f"echo asked; if [ -e {APPLIED} ]; then for f in {shlex.join(paths)}; do {newer}; done; "
             f"else echo {APPLIED}; fi; :"
         )
 

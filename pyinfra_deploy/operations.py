@@ -44,7 +44,9 @@ def install_command(family: str, targets: Iterable[str]) -> str:
     words = " ".join(shlex.quote(one) for one in targets)
     if family == "rpm":
         return f"dnf --assumeyes install {words}"
-    return f"{APT} install --allow-downgrades {words} || {{ apt-get update && {APT} install --allow-downgrades {words}; }}"
+    return (
+        f"{APT} install --allow-downgrades {words} || {{ apt-get update && {APT} install --allow-downgrades {words}; }}"
+    )
 
 
 def package_version(path: Path, family: str) -> str:
@@ -63,6 +65,16 @@ def local_package(folder: str, family: str) -> Path:
     return found[-1]
 
 
+def room_command(size: int) -> str:
+    """Return what makes the folder for the package; ssh's file transfer says only "Failure" where a disk is full."""
+    needed = size // 1024 + 64
+    return (
+        f"mkdir -p -m 0755 {CACHE} && free=$(df -Pk {CACHE} | awk 'END {{ print $4 }}') && "
+        f'if [ "$free" -lt {needed} ]; then '
+        f'echo "no space left in {CACHE}: $free KiB are free, {needed} are needed" >&2; exit 1; fi'
+    )
+
+
 @operation()
 def install_local(package: str, version: str, extra: tuple[str, ...] = (), manager: str = "") -> Commands:
     """Install exactly this package file, with what it depends on."""
@@ -72,7 +84,7 @@ def install_local(package: str, version: str, extra: tuple[str, ...] = (), manag
         return
     target = f"{CACHE}/{Path(package).name}"
     digest = hashlib.sha256(Path(package).read_bytes()).hexdigest()
-    yield StringCommand(f"mkdir -p -m 0755 {CACHE}")
+    yield StringCommand(room_command(Path(package).stat().st_size))
     yield FileUploadCommand(package, target)
     yield StringCommand(
         f"chmod 0644 {target} && echo '{digest}  {target}' | sha256sum --check --quiet && "
@@ -128,7 +140,7 @@ def writing(path: str, text: str, *, mode: str, owner: str) -> StringCommand:
 
 
 @operation()
-def absent(*paths: str) -> Commands:
+def absent(paths: tuple[str, ...]) -> Commands:
     """Remove what an earlier deploy placed and the inventory no longer names."""
     there = [path for path in paths if path in host.get_fact(PlacedFiles, paths=paths)] if paths else []
     if there:
@@ -148,11 +160,11 @@ def with_block(text: str, lines: Iterable[str]) -> str:
 
 
 @operation()
-def settings_block(*lines: str) -> Commands:
+def settings_block(lines: tuple[str, ...]) -> Commands:
     """Set the host's own lines; an administrator's stay as they are, and keep the file's mode and owner."""
     former = host.get_fact(HostSettings)
     text = with_block(former, lines)
-    if text == with_block(former, ()) == "" or text.rstrip() == former.rstrip():
+    if text.rstrip() == former.rstrip():
         host.noop(f"{SETTINGS_FILE} is right")
         return
     new = f"{SETTINGS_FILE}.new"
@@ -183,9 +195,11 @@ while :; do
     said=$(consul-docker-host check --json 2>/dev/null) || :
     bad=$(printf '%s' "$said" | jq -r --argjson may 'MAY' --argjson must 'MUST' '
         .links[] | .name as $n | select((.state == "broken" and ($may | index($n) | not)) or
-            (.state != "ok" and ($must | index($n)))) | "\(.name): \(.text) -> \(.remedy)"' 2>&1) || bad="no answer: $bad"
+            (.state != "ok" and ($must | index($n)))) | "\(.name): \(.text) -> \(.remedy)"' 2>&1) ||
+        bad="no answer: $bad"
     [ -n "$said" ] || bad='check: gives no answer -> consul-docker-host check'
-    jobs=$(systemctl list-jobs --no-legend consul.service dnsmasq.service registrator.service 2>/dev/null | grep -c stop) || :
+    jobs=$(systemctl list-jobs --no-legend consul.service dnsmasq.service registrator.service 2>/dev/null |
+        grep -c stop) || :
     if [ -z "$bad" ] && [ "${jobs:-0}" = 0 ]; then exit 0; fi
     if [ "$(date +%s)" -ge "$end" ]; then printf '%s\n' "${bad:-a restart does not end}" >&2; exit 1; fi
     sleep 1

@@ -152,9 +152,7 @@ def deploy(
     """Put the package onto the inventory's hosts: servers one by one, clients in waves."""
     from consul_docker_host import fleet
 
-    fleet.start(
-        Workspace(), "deploy", inventory=inventory, limit=limit, waves=waves, dry=dry, as_json=json
-    )
+    fleet.start(Workspace(), "deploy", inventory=inventory, limit=limit, waves=waves, dry=dry, as_json=json)
 
 
 def deploy_remove(
@@ -163,9 +161,7 @@ def deploy_remove(
     """Take the package off the inventory's hosts; Consul, Docker and their data stay."""
     from consul_docker_host import fleet
 
-    fleet.start(
-        Workspace(), "remove", inventory=inventory, limit=limit, waves=waves, dry=dry, as_json=json
-    )
+    fleet.start(Workspace(), "remove", inventory=inventory, limit=limit, waves=waves, dry=dry, as_json=json)
 
 
 def setup_fpm() -> None:

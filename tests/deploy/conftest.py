@@ -14,7 +14,7 @@ __all__ = ["bed", "engine"]  # fixtures: pytest finds them here
 
 
 @pytest.fixture(scope="module")
-def fleet(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:  # noqa: F811 - the fixture's name
+def fleet(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Give one server and two clients, each of another distribution, with nothing of ours on them."""
     wanted = (("server", "debian-12"), ("client-deb", "debian-13"), ("client-rpm", "rpm-12"))
     folder = tmp_path_factory.mktemp("fleet")

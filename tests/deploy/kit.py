@@ -69,7 +69,9 @@ class Fleet:
             f"clients = {[line(host) for host in self.clients]!r}\n"
         )
         (self.folder / "group_data").mkdir(exist_ok=True)
-        (self.folder / "group_data" / "all.py").write_text("".join(f"{key} = {value!r}\n" for key, value in base.items()))
+        (self.folder / "group_data" / "all.py").write_text(
+            "".join(f"{key} = {value!r}\n" for key, value in base.items())
+        )
         inventory = self.folder / "fleet.py"
         inventory.write_text(text)
         return inventory
@@ -93,6 +95,13 @@ class Fleet:
 def of(report: Mapping[str, Any], host: Host) -> dict[str, Any]:
     """Return a host's part of a report."""
     return next(one for one in report["hosts"] if one["host"] == host.name)
+
+
+def trouble(report: Mapping[str, Any]) -> str:
+    """Return what a failed assertion is to show of a report."""
+    return "\n".join(
+        [report["stopped"], *(f"{one['host']} {one['state']}: {one['reason']}" for one in report["hosts"])]
+    )
 
 
 def pids(host: Host) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The deploy's own process. gevent's patches come before every other import: pyinfra's ssh would block without them."""
 
-# ruff: noqa: E402, I001 - see above
+# ruff: noqa: E402 - see above
 from gevent import monkey
 
 monkey.patch_all()

@@ -24,7 +24,7 @@ from consul_docker_host.report import is_terminal, say
 from pyinfra_deploy.data import DEFAULTS, mistakes
 from pyinfra_deploy.host import consul_docker_host, consul_docker_host_removed
 
-ACTIONS: dict[str, Callable[[], None]] = {"deploy": consul_docker_host, "remove": consul_docker_host_removed}
+ACTIONS: dict[str, Callable[[], object]] = {"deploy": consul_docker_host, "remove": consul_docker_host_removed}
 PACKAGES = ("consul-docker-host_*_all.deb", "consul-docker-host-*.noarch.rpm")
 Hosts = dict[str, dict[str, Any]]
 # Steps that end a host's way; the others are shown only where a person sees them pass.
@@ -74,7 +74,7 @@ def read_hosts(path: Path, limit: str) -> Hosts:
         # pyinfra notes in its state which file it is reading.
         with ctx_state.use(State()):
             inventory = make_inventory_from_files(str(path), cwd=folder)
-    except Exception as error:  # noqa: BLE001 - an inventory is Python of the user's
+    except Exception as error:
         raise BuildError(f"{path}: {type(error).__name__}: {error}", hint="it is a Python file of pyinfra's") from None
     hosts = {host.name: dict(host.data.dict()) for host in inventory}
     if not hosts:

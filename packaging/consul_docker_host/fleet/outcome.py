@@ -78,7 +78,7 @@ def summary(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     troubles = []
     for one in outcomes:
         if one.remedy:
-            where = f" at \"{one.step}\"" if one.step else ""
+            where = f' at "{one.step}"' if one.step else ""
             troubles.append(f"{one.host}: {one.state.value}{where}: {one.reason}")
             troubles.append(f"  {one.remedy}")
     return (*lines, *troubles)

@@ -25,7 +25,7 @@ class Rollout:
     """One deploy: what it runs on whom, and what came of it so far."""
 
     hosts: Hosts
-    steps: Callable[[], None]
+    steps: Callable[[], object]
     sizes: tuple[str, ...]
     dry: bool
     tell: Tell

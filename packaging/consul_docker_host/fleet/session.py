@@ -68,7 +68,7 @@ class Session:
                         work(host)
                 except ConnectError as error:
                     self.fail(host, State.UNREACHABLE, "connect", str(error))
-                except Exception as error:  # noqa: BLE001 - whatever a host does, the others go on
+                except Exception as error:
                     self.fail(host, State.FAILED, step, str(error) or type(error).__name__)
 
         self.pool.map(guarded, self.alive)
@@ -135,7 +135,7 @@ def version_of(opened: Session, host: Host) -> str:
 
 
 def run_steps(
-    hosts: Mapping[str, Mapping[str, Any]], steps: Callable[[], None], *, dry: bool, tell: Tell
+    hosts: Mapping[str, Mapping[str, Any]], steps: Callable[[], object], *, dry: bool, tell: Tell
 ) -> tuple[Outcome, ...]:
     """Take the hosts through the steps and return what became of each, in the order given."""
     before: dict[str, str] = {}
@@ -156,7 +156,7 @@ def run_steps(
                 step = " ".join(sorted(name.rpartition("| ")[2] for name in names))
                 tell(host.name, step)
                 if not run_host_op(state, host, op_hash):
-                    raise_failure(opened, host, op_hash, step)
+                    note_failure(opened, host, op_hash, step)
                     return
             after[host.name] = version_of(opened, host)
 
@@ -169,16 +169,16 @@ def run_steps(
         return tuple(conclude(opened, host, before, after, dry=dry) for host in opened.inventory)
 
 
-def raise_failure(opened: Session, host: Host, op_hash: str, step: str) -> None:
+def note_failure(opened: Session, host: Host, op_hash: str, step: str) -> None:
     """Note why an operation failed: the last lines that it wrote, or that the host has gone."""
     meta = opened.state.get_op_data_for_host(host, op_hash).operation_meta
     said = [line for line in (meta.stderr_lines or meta.stdout_lines) if line.strip()][-TAIL:]
-    is_health = "healthy" in step
-    if not is_connected(host) or (not said and not is_health):
-        reason = "connection lost: the host no longer answers" if not is_connected(host) else "no answer within its time"
-        opened.fail(host, State.FAILED, step, reason)
-        return
-    opened.fail(host, State.UNHEALTHY if is_health else State.FAILED, step, "\n".join(said) or "no answer")
+    if not is_connected(host):
+        opened.fail(host, State.FAILED, step, "connection lost: the host no longer answers")
+    elif "healthy" in step:
+        opened.fail(host, State.UNHEALTHY, step, "\n".join(said) or "gave no answer in time")
+    else:
+        opened.fail(host, State.FAILED, step, "\n".join(said) or "no answer within its time")
 
 
 def changes_of(opened: Session, host: Host, *, dry: bool) -> tuple[str, ...]:
@@ -191,9 +191,7 @@ def changes_of(opened: Session, host: Host, *, dry: bool) -> tuple[str, ...]:
     return tuple(found)
 
 
-def conclude(
-    opened: Session, host: Host, before: Mapping[str, str], after: Mapping[str, str], *, dry: bool
-) -> Outcome:
+def conclude(opened: Session, host: Host, before: Mapping[str, str], after: Mapping[str, str], *, dry: bool) -> Outcome:
     """Return what became of a host."""
     fault = opened.faults.get(host.name)
     state = fault.state if fault else State.PLANNED if dry else State.OK
@@ -225,11 +223,6 @@ def ask(
 
         opened.each(note, step="ask")
         return answers, tuple(opened.faults.values())
-
-
-def seconds_since(begin: float) -> float:
-    """Return the seconds that have gone by."""
-    return time.monotonic() - begin
 
 
 def names_of(hosts: Mapping[str, Mapping[str, Any]], role: str) -> Sequence[str]:
