@@ -181,8 +181,9 @@ def apply(paths: tuple[str, ...], after: tuple[OperationMeta, ...] = ()) -> Comm
 
     Also after a run that was cut short between writing and applying: the host itself shows that it was.
     """
-    is_coming = not host.state.is_executing and any(former.will_change for former in after)
-    if is_coming or not host.get_fact(IsApplied, paths=paths):
+    # A start of Consul that read the former lines may leave its mark after we wrote: what we did counts first.
+    has_written = any(one.did_change() if host.state.is_executing else one.will_change for one in after)
+    if has_written or not host.get_fact(IsApplied, paths=paths):
         yield StringCommand(f"{NAME} apply", _timeout=120)
     else:
         host.noop("settings are in effect")
@@ -199,7 +200,7 @@ while :; do
         bad="no answer: $bad"
     [ -n "$said" ] || bad='check: gives no answer -> consul-docker-host check'
     jobs=$(systemctl list-jobs --no-legend consul.service dnsmasq.service registrator.service 2>/dev/null |
-        grep -c stop) || :
+        grep -c -e stop -e restart) || :
     if [ -z "$bad" ] && [ "${jobs:-0}" = 0 ]; then exit 0; fi
     if [ "$(date +%s)" -ge "$end" ]; then printf '%s\n' "${bad:-a restart does not end}" >&2; exit 1; fi
     sleep 1

@@ -37,6 +37,7 @@ class Fleet:
 
     hosts: tuple[Host, ...]
     folder: Path
+    addresses: Mapping[str, str]  # taken at the start: a host that was killed cannot be asked
 
     @property
     def server(self) -> Host:
@@ -54,14 +55,14 @@ class Fleet:
             "ssh_user": "root",
             "ssh_key": str(self.folder / "key"),
             "ssh_known_hosts_file": str(self.folder / "known_hosts"),
-            "cdh_join": [self.server.address()],
+            "cdh_join": [self.addresses[self.server.name]],
             "cdh_packages": str(ROOT / "dist"),
             "cdh_patience": 60,
             **(shared or {}),
         }
 
         def line(host: Host) -> tuple[str, dict[str, Any]]:
-            data: dict[str, Any] = {"ssh_hostname": host.address()}
+            data: dict[str, Any] = {"ssh_hostname": self.addresses[host.name]}
             return host.name, {**data, **own.get(host.name.replace("-", "_"), {})}
 
         text = (
@@ -119,4 +120,4 @@ def fleet_of(bed: Bed, folder: Path, *images: tuple[str, str]) -> Iterator[Fleet
             host.run("mkdir -p -m 0700 /root/.ssh")
             host.put("/root/.ssh/authorized_keys", (folder / "key.pub").read_text(), mode=0o600)
             host.wait_until("systemctl is-active ssh", 20)
-        yield Fleet(hosts=tuple(hosts), folder=folder)
+        yield Fleet(hosts=tuple(hosts), folder=folder, addresses={host.name: host.address() for host in hosts})

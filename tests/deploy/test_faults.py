@@ -83,8 +83,10 @@ def test_a_rerun_goes_on_from_there(report: dict[str, Any], faulty: Fleet) -> No
 
 
 def test_the_deploy_stops_at_the_first_unhealthy_wave_and_says_where(faulty: Fleet) -> None:
-    faulty.write({"cdh_patience": 8}, client_good={"cdh_join": ["192.0.2.1"]})
+    # The unit starts, and its program dies at once: no service manager's answer would show it.
+    faulty.clients[0].put("/etc/dnsmasq.d/wrong.conf", "no-such-option\n")
+    faulty.write({"cdh_patience": 8}, client_good={"cdh_upstreams": ["192.0.2.53"]})
     result = faulty.inv("deploy", "--limit=server,client-good,client-full")
     assert result.returncode != 0
     assert "stopped at wave 1: client-good is unhealthy; 1 hosts were not tried" in result.stdout
-    assert "joined: not joined: no answer from 192.0.2.1" in result.stdout
+    assert "/etc/dnsmasq.d/wrong.conf" in result.stdout

@@ -55,6 +55,12 @@ def test_an_older_host_is_installed_and_a_setting_is_only_applied(tmp_path: Path
     assert steps_of(done["@fake/set"]) == ["Set what differs between hosts", "Put it into effect"]
 
 
+def test_what_was_written_is_applied_also_where_the_host_seems_to_have_applied_it(tmp_path: Path) -> None:
+    # A start of Consul that read the former lines may end, and leave its mark, after ours were written.
+    host = fake(tmp_path, as_it_should_be(), cdh_datacenter="eu-1")
+    assert "Put it into effect" in steps_of(plan({"@fake/a": host}, dry=False)["@fake/a"])
+
+
 def test_a_fault_of_one_host_is_its_own(tmp_path: Path) -> None:
     broken = as_it_should_be() | {"check --json": json.dumps({"links": [{"name": "dns", "state": "broken"}]})}
     broken = {"end=$((": {"success": False, "stderr": "dns: no answer -> restart it"}} | broken
