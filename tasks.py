@@ -33,6 +33,11 @@ HELP = {
     "version": "of Consul, such as 1.22.7",
     "archive": "consul_VERSION_linux_ARCH.zip with SHA256SUMS and .sig beside it, file or address; else for amd64",
     "hashicorp_key": "a file with HashiCorp's public key (https://www.hashicorp.com/trust/security)",
+    "inventory": "a pyinfra inventory; pyinfra_deploy/inventory.py is an example",
+    "limit": "only these hosts or groups, with commas between",
+    "waves": "how many clients at a time: numbers or shares, then all others",
+    "dry": "change nothing, tell what would change",
+    "json": "the report as JSON, and nothing else, on standard output",
     "rounds": "how often each command is timed; the medians are compared",
 }
 
@@ -84,9 +89,11 @@ ns = Collection(
         package=commands.run_package_tests,
         install=commands.run_install_tests,
         repository=commands.run_repository_tests,
+        deploy=commands.run_deploy_tests,
         vm=commands.run_vm_tests,
     ),
     group("repo", commands.publish_repository, key=commands.make_repository_key),
+    group("deploy", commands.deploy, remove=commands.deploy_remove),
     group("setup", None, fpm=commands.setup_fpm, system=commands.setup_system),
     group("bench", None, build=commands.bench_build, host=commands.bench_host, repo=commands.bench_repository),
 )

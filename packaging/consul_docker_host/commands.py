@@ -97,7 +97,7 @@ def lint() -> None:
 
 
 def run_all_tests(*, long: bool = False) -> None:
-    """Lint, verify, and run every suite; installs the system packages it needs."""
+    """Lint, verify, and run every suite but vm; installs the system packages it needs."""
     from consul_docker_host import suites
 
     def is_verified() -> bool:
@@ -144,6 +144,29 @@ def _test(*names: str, long: bool, args: str = "", first: Mapping[str, Callable[
     if any(suites.SUITES[name].takes_packages for name in names):
         build_all()
     suites.run_suites(names, first=first, long=long, args=args)
+
+
+def run_deploy_tests(*, long: bool = False, args: str = "") -> None:
+    """Test the deploy over ssh: one server and two clients in systemd containers."""
+    _test("deploy", long=long, args=args)
+
+
+def deploy(
+    *, inventory: str = "", limit: str = "", waves: str = "1,10%", dry: bool = False, json: bool = False
+) -> None:
+    """Put the package onto the inventory's hosts: servers one by one, clients in waves."""
+    from consul_docker_host import fleet
+
+    fleet.start(Workspace(), "deploy", inventory=inventory, limit=limit, waves=waves, dry=dry, as_json=json)
+
+
+def deploy_remove(
+    *, inventory: str = "", limit: str = "", waves: str = "1,10%", dry: bool = False, json: bool = False
+) -> None:
+    """Take the package off the inventory's hosts; Consul, Docker and their data stay."""
+    from consul_docker_host import fleet
+
+    fleet.start(Workspace(), "remove", inventory=inventory, limit=limit, waves=waves, dry=dry, as_json=json)
 
 
 def setup_fpm() -> None:

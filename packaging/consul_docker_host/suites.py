@@ -21,8 +21,8 @@ SUITE_TIMEOUT = 4500.0
 LONG_TIMEOUT = 4 * 3600.0
 # They build with both backends and ask every parser.
 JUDGING = frozenset({"unit", "package", "verify"})
-# They build with both backends, the last as well.
-BUILDING = JUDGING | {"install"}
+# They build with both backends, the last two as well.
+BUILDING = JUDGING | {"install", "deploy"}
 LINTED = ("packaging/consul_docker_host", "tasks.py", "tests", "pyinfra_deploy")
 
 
@@ -30,13 +30,14 @@ LINTED = ("packaging/consul_docker_host", "tasks.py", "tests", "pyinfra_deploy")
 class Suite:
     """A part of the tests: its folders below tests/, and how many of its tests run at a time.
 
-    One that ``takes_packages`` needs dist/ as built.
+    One that ``takes_packages`` needs dist/ as built; one that is not ``in_all`` runs by its own task alone.
     """
 
     name: str
     folders: tuple[str, ...]
     workers: int = 0
     takes_packages: bool = False
+    in_all: bool = True
 
 
 SUITES = {
@@ -47,11 +48,13 @@ SUITES = {
         Suite(name="install", folders=("install",), workers=2, takes_packages=True),
         # It publishes and serves by itself; what it installs is what was built.
         Suite(name="repository", folders=("repository",), workers=2, takes_packages=True),
+        # One cluster of three, deployed by one story after the other.
+        Suite(name="deploy", folders=("deploy",), takes_packages=True),
         # One story at a time: its guests take both cores of a small machine, and all the time that the others share.
-        Suite(name="vm", folders=("vm",), takes_packages=True),
+        Suite(name="vm", folders=("vm",), takes_packages=True, in_all=False),
     )
 }
-ALL = tuple(SUITES)
+ALL = tuple(suite.name for suite in SUITES.values() if suite.in_all)
 
 
 def prepare(work: Workspace, needs: Collection[str]) -> None:

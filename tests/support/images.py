@@ -85,12 +85,12 @@ class Recipe:
         return f"{REPOSITORY}:{self.name}-{self.key}"
 
 
-def system_recipe(distribution: Distribution) -> Recipe:
-    """Return the recipe of a host: systemd and the tools of the tests, our dependencies only within reach."""
+def system_recipe(distribution: Distribution, *more: str) -> Recipe:
+    """Return the recipe of a host: systemd, the tests' tools and ``more``, our dependencies only within reach."""
     return Recipe(
-        name=distribution.name,
+        name="-".join((distribution.name, *more)),
         suite=distribution.suite,
-        include=(*SYSTEM, *TOOLS),
+        include=(*SYSTEM, *TOOLS, *more),
         hooks=(*PREPARE, *DOWNLOAD),
     )
 

@@ -22,19 +22,19 @@ MANAGERS = ("rpm", "dnf", "createrepo-c")
 MASKED = 'chroot "$1" systemctl mask getty.target console-getty.service getty-static.service'
 
 
-def rpm_recipe(distribution: Distribution) -> Recipe:
-    """Return the recipe of the root, before rpm takes it over."""
+def rpm_recipe(distribution: Distribution, *more: str) -> Recipe:
+    """Return the recipe of the root with ``more`` in it, before rpm takes it over."""
     return Recipe(
-        name=distribution.name,
+        name="-".join((distribution.name, *more)),
         suite=distribution.suite,
-        include=(*SYSTEM, *TOOLS, *MANAGERS, *PROGRAMS),
+        include=(*SYSTEM, *TOOLS, *MANAGERS, *PROGRAMS, *more),
         hooks=(MASKED,),
     )
 
 
-def rpm_image(client: docker.DockerClient, distribution: Distribution) -> str:
-    """Return the image of a plain host: dependencies in a local repository, none of them installed."""
-    base = base_image(client, rpm_recipe(distribution))
+def rpm_image(client: docker.DockerClient, distribution: Distribution, *more: str) -> str:
+    """Return the image of a plain host with ``more``: dependencies in a local repository, none of them installed."""
+    base = base_image(client, rpm_recipe(distribution, *more))
     sources = source_files(SOURCE)
 
     def change(container: Container) -> None:

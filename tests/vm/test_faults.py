@@ -104,8 +104,9 @@ def test_a_bridge_that_holds_the_uplink_lets_no_neighbour_in(host: Guest, lan: L
 
 def test_a_new_network_of_docker_is_let_in(host: Guest) -> None:
     host.run("docker network create own")
+    host.wait_until(GUARDED, 5)
     asked = f"docker run --rm --network own --volume /usr:/usr:ro --dns {ADDRESS} {TOOLS} dig +short {CONSUL}"
-    host.wait_until(f'[ "$({asked})" = {host.address} ]', 20)
+    host.wait_until(f'[ "$({asked})" = {host.address} ]', 60)
     host.run("docker network rm own")
 
 

@@ -1,0 +1,34 @@
+"""A fleet's deploy, started in a process of its own: pyinfra wants the standard library patched before all else."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from consul_docker_host.errors import BuildError
+from consul_docker_host.fleet.waves import parse_sizes
+from consul_docker_host.run import follow
+from consul_docker_host.workspace import Workspace
+
+DEPLOY_SECONDS = 24 * 3600.0
+ACTIONS = ("deploy", "remove")
+
+
+def start(work: Workspace, action: str, *, inventory: str, limit: str, waves: str, dry: bool, as_json: bool) -> None:
+    """Run the action on the inventory's hosts; BuildError where one of them is not as it should be."""
+    if not inventory:
+        example = "pyinfra_deploy/inventory.py is an example"
+        raise BuildError("--inventory: is missing", hint=f"a file with the hosts and their data; {example}")
+    if not Path(inventory).is_file():
+        raise BuildError(f"--inventory {inventory}: no such file", hint="pyinfra_deploy/inventory.py is an example")
+    parse_sizes(waves)
+    asked = {"action": action, "inventory": inventory, "limit": limit, "waves": waves, "dry": dry, "json": as_json}
+    # Paths of the inventory, such as the packages' folder, start where the user does: not always the checkout.
+    paths = f"{work.packaging}:{work.root}"
+    argv = [sys.executable, "-m", "consul_docker_host.fleet", json.dumps(asked)]
+    code = follow(argv, cwd=Path.cwd(), env={"PYTHONPATH": paths}, timeout=DEPLOY_SECONDS)
+    if code == 130:
+        raise KeyboardInterrupt
+    if code:
+        raise BuildError(f"the {action} is not done", hint="what happened, and what mends it, stands above")

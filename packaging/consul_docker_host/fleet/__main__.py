@@ -1,0 +1,21 @@
+"""The deploy's own process. gevent's patches come before every other import: pyinfra's ssh would block without them."""
+
+# ruff: noqa: E402 - see above
+from gevent import monkey
+
+monkey.patch_all()
+
+import json
+import sys
+
+from consul_docker_host.errors import BuildError
+from consul_docker_host.fleet.drive import Asked, drive
+
+if __name__ == "__main__":
+    try:
+        sys.exit(drive(Asked(**json.loads(sys.argv[1]))))
+    except BuildError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

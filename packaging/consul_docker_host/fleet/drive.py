@@ -1,0 +1,132 @@
+"""Reads the inventory, says what is wrong with it, runs the rollout, and shows it to a person or a program."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyinfra.api.state import State
+from pyinfra.context import ctx_state
+from pyinfra_cli.inventory import make_inventory_from_files
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from consul_docker_host.errors import BuildError
+from consul_docker_host.fleet.outcome import as_json, summary
+from consul_docker_host.fleet.rollout import Rollout
+from consul_docker_host.fleet.waves import parse_sizes
+from consul_docker_host.report import is_terminal, say
+from pyinfra_deploy.data import DEFAULTS, mistakes
+from pyinfra_deploy.host import consul_docker_host, consul_docker_host_removed
+
+ACTIONS: dict[str, Callable[[], object]] = {"deploy": consul_docker_host, "remove": consul_docker_host_removed}
+PACKAGES = ("consul-docker-host_*_all.deb", "consul-docker-host-*.noarch.rpm")
+Hosts = dict[str, dict[str, Any]]
+# Steps that end a host's way; the others are shown only where a person sees them pass.
+LAST = ("ok", "planned", "unreachable", "failed", "unhealthy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the user typed."""
+
+    action: str
+    inventory: str
+    limit: str
+    waves: str
+    dry: bool
+    json: bool
+
+
+def drive(asked: Asked) -> int:
+    """Run what was asked and return the exit code: 0 where every host is as the inventory wants it."""
+    hosts = read_hosts(Path(asked.inventory), asked.limit)
+    complain(hosts, asked)
+    with shown(list(hosts), quiet=asked.json) as (tell, note):
+        rollout = Rollout(
+            hosts=hosts,
+            steps=ACTIONS[asked.action],
+            sizes=parse_sizes(asked.waves),
+            dry=asked.dry,
+            tell=tell,
+            say=note,
+            is_removal=asked.action == "remove",
+        )
+        rollout.run()
+    outcomes = rollout.outcomes()
+    if asked.json:
+        say(as_json(outcomes, rollout.stopped))
+    else:
+        for line in ("", *summary(outcomes), *([rollout.stopped] if rollout.stopped else [])):
+            say(line)
+    return 0 if not rollout.stopped and all(one.is_good for one in outcomes) else 1
+
+
+def read_hosts(path: Path, limit: str) -> Hosts:
+    """Return every host of the inventory with its data, or those that ``limit`` names: hosts or groups."""
+    try:
+        folder = str(path.resolve().parent)
+        # pyinfra notes in its state which file it is reading.
+        with ctx_state.use(State()):
+            inventory = make_inventory_from_files(str(path), cwd=folder)
+    except Exception as error:
+        raise BuildError(f"{path}: {type(error).__name__}: {error}", hint="it is a Python file of pyinfra's") from None
+    hosts = {host.name: dict(host.data.dict()) for host in inventory}
+    if not hosts:
+        raise BuildError(f"{path}: names no host", hint="pyinfra_deploy/inventory.py is an example")
+    if not limit:
+        return hosts
+    wanted = [word.strip() for word in limit.split(",") if word.strip()]
+    groups = {host.name: set(host.groups) for host in inventory}
+    unknown = [word for word in wanted if word not in hosts and not any(word in names for names in groups.values())]
+    if unknown:
+        raise BuildError(f"--limit {limit}: {path} has no host or group {', '.join(unknown)}")
+    return {name: data for name, data in hosts.items() if name in wanted or groups[name] & set(wanted)}
+
+
+def complain(hosts: Mapping[str, Mapping[str, Any]], asked: Asked) -> None:
+    """Raise one BuildError with everything that is wrong with the hosts' data."""
+    found = [line for name, data in hosts.items() for line in mistakes(name, data)] if asked.action == "deploy" else []
+    for name, data in hosts.items() if asked.action == "deploy" else ():
+        folder = Path(str(data.get("cdh_packages", DEFAULTS["cdh_packages"])))
+        if not data.get("cdh_repository_url") and not any(list(folder.glob(pattern)) for pattern in PACKAGES):
+            found.append(f"{name}: cdh_packages: {folder} holds no package; ./inv build makes them")
+    if found:
+        count = "1 mistake" if len(found) == 1 else f"{len(found)} mistakes"
+        lines = "\n".join(f"{asked.inventory}: {line}" for line in found)
+        raise BuildError(lines, hint=f"{count}; pyinfra_deploy/data.py has every key with its default")
+
+
+@contextmanager
+def shown(names: list[str], *, quiet: bool) -> Iterator[tuple[Callable[[str, str], None], Callable[[str], None]]]:
+    """Give what shows a host's step, and what shows a line: a moving table on a terminal, else a line for each end."""
+    if quiet:
+        yield (lambda _host, _step: None), (lambda _line: None)
+        return
+    if not is_terminal():
+        yield (lambda host, step: say(f"{host}: {step}") if step.startswith(LAST) else None), say
+        return
+    steps = dict.fromkeys(names, "")
+    console = Console(file=sys.stdout)
+
+    def picture() -> Table:
+        grid = Table("host", "step", box=None)
+        # A large fleet does not fit a screen: those at work are what there is to see.
+        busy = [name for name in names if steps[name] and not steps[name].startswith(LAST)]
+        for name in busy[: max(console.height - 4, 1)]:
+            grid.add_row(name, steps[name])
+        return grid
+
+    with Live(get_renderable=picture, console=console, refresh_per_second=4, transient=True):
+
+        def tell(host: str, step: str) -> None:
+            steps[host] = step
+            if step.startswith(LAST):
+                console.print(f"{host}: {step}", markup=False, highlight=False)
+
+        yield tell, lambda line: console.print(line, markup=False, highlight=False)

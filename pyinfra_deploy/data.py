@@ -1,0 +1,147 @@
+"""What an inventory may say of a host: every key with its default, and what is wrong with the values given."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+PREFIX = "cdh_"
+SECRETS_FOLDER = "/etc/consul-docker-host/secrets"
+# Host data -> key of /etc/default/consul-docker-host; the values are local paths, the host gets its own.
+SECRETS = {
+    "cdh_gossip_key": "GOSSIP_KEY_FILE",
+    "cdh_ca": "CA_FILE",
+    "cdh_cert": "CERT_FILE",
+    "cdh_key": "KEY_FILE",
+    "cdh_agent_token": "AGENT_TOKEN_FILE",
+    "cdh_dns_token": "DNS_TOKEN_FILE",
+    "cdh_services_token": "SERVICES_TOKEN_FILE",
+    "cdh_registrator_token": "REGISTRATOR_TOKEN_FILE",
+}
+PUBLIC = ("cdh_ca", "cdh_cert")
+SETTINGS = {
+    "cdh_host_ip": "HOST_IP",
+    "cdh_join": "RETRY_JOIN",
+    "cdh_datacenter": "DATACENTER",
+    "cdh_node_name": "NODE_NAME",
+    "cdh_role": "ROLE",
+    "cdh_bootstrap_expect": "BOOTSTRAP_EXPECT",
+    "cdh_acl": "ACL",
+    "cdh_upstreams": "UPSTREAMS",
+    "cdh_bridges": "BRIDGES",
+    "cdh_consul_image": "CONSUL_IMAGE",
+    "cdh_registrator_image": "REGISTRATOR_IMAGE",
+    "cdh_registrator_options": "REGISTRATOR_OPTIONS",
+}
+DEFAULTS: dict[str, Any] = {
+    **dict.fromkeys((*SETTINGS, *SECRETS), ""),
+    "cdh_role": "client",
+    "cdh_packages": "dist",  # the folder with the local packages, where no repository is named
+    "cdh_version": "",  # needed with a repository; a local package says its own
+    "cdh_repository_url": "",
+    "cdh_repository_key": "",  # a local file: the archive's public key
+    "cdh_channel": "stable",
+    "cdh_extra_packages": (),  # installed in the same step, e.g. "docker.io" or "consul=1.22.7-1"
+    "cdh_manager": "",  # deb or rpm; empty: rpm where dnf is installed
+    "cdh_may_break": (),  # links of the check that may be broken without the host being unhealthy
+    "cdh_patience": 90,  # seconds that a host has to become healthy
+    "cdh_purge": False,  # a removal takes the configuration files too
+}
+CHOICES = {"cdh_role": ("client", "server"), "cdh_acl": ("", "off", "allow", "deny"), "cdh_manager": ("", "deb", "rpm")}
+LINKS = (
+    "settings", "link", "address", "guard", "consul", "api", "joined", "dns", "dnsmasq", "resolver",
+    "environment", "docker", "registrator", "container",
+)  # fmt: skip
+LISTS = ("cdh_extra_packages", "cdh_may_break")
+
+
+def text_of(value: object) -> str:
+    """Return a value as the host's file takes it; cloud auto-join lines hold blanks, so those stand between ;."""
+    if isinstance(value, list | tuple):
+        parts = [str(part) for part in value]
+        return (";" if any("provider=" in part for part in parts) else " ").join(parts)
+    return str(value)
+
+
+def settings_lines(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the host's lines, in a fixed order; a key without a value is left to the package."""
+    own = [f'{key}="{text_of(data[name])}"' for name, key in SETTINGS.items() if data[name] not in ("", (), [], None)]
+    return (*own, *(f"{SECRETS[name]}={secret_target(name)}" for name in SECRETS if data[name]))
+
+
+def secret_target(name: str) -> str:
+    """Return where a secret lies on the host."""
+    return f"{SECRETS_FOLDER}/{name.removeprefix(PREFIX)}"
+
+
+def secret_text(path: Path) -> str:
+    """Return a secret as it is written to the host, with one line end last."""
+    return path.read_text(encoding="utf-8").rstrip("\n") + "\n"
+
+
+def mistakes(host: str, given: Mapping[str, Any]) -> list[str]:
+    """Return everything that is wrong with a host's data, a line each: host, key, reason."""
+    own = {name: value for name, value in given.items() if name.startswith(PREFIX)}
+    data = DEFAULTS | own
+    found = [(name, unknown(name)) for name in own if name not in DEFAULTS]
+    found += [*value_mistakes(data), *repository_mistakes(data)]
+    for name in SECRETS:
+        found += file_mistakes(name, data[name], public=name in PUBLIC)
+    trio = [name for name in ("cdh_ca", "cdh_cert", "cdh_key") if data[name]]
+    if len(trio) in (1, 2):
+        found.append((trio[0], "cdh_ca, cdh_cert and cdh_key go together"))
+    return [f"{host}: {name}: {reason}" for name, reason in found]
+
+
+def value_mistakes(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with values that are no files."""
+    for name, choices in CHOICES.items():
+        if data[name] not in choices:
+            yield name, f"{data[name]!r} is none of {', '.join(one for one in choices if one)}"
+    for name in SETTINGS:
+        if any(sign in text_of(data[name]) for sign in '"\n\\'):
+            yield name, "holds a quote, a backslash or a line end"
+    for name in LISTS:
+        if isinstance(data[name], str):
+            yield name, "is not a list"
+    unknown_links = [link for link in data["cdh_may_break"] if link not in LINKS]
+    if unknown_links and not isinstance(data["cdh_may_break"], str):
+        yield "cdh_may_break", f"{', '.join(map(repr, unknown_links))}: no link of the check"
+    patience = data["cdh_patience"]
+    if not isinstance(patience, int) or isinstance(patience, bool) or patience < 1:
+        yield "cdh_patience", "is not a number of seconds"
+
+
+def repository_mistakes(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what a repository needs beside its address."""
+    if data["cdh_repository_url"]:
+        for name in ("cdh_version", "cdh_repository_key"):
+            if not data[name]:
+                yield name, "is needed with cdh_repository_url"
+        yield from file_mistakes("cdh_repository_key", data["cdh_repository_key"], public=True)
+
+
+def unknown(name: str) -> str:
+    """Return what to say of a key that nobody knows."""
+    near = difflib.get_close_matches(name, DEFAULTS, n=1, cutoff=0.5)
+    return f"unknown key; {near[0]} is the nearest" if near else "unknown key; pyinfra_deploy/data.py has them all"
+
+
+def file_mistakes(name: str, value: object, *, public: bool) -> list[tuple[str, str]]:
+    """Return what is wrong with a local file that a key names, and nothing of what it holds."""
+    if not value:
+        return []
+    path = Path(str(value))
+    if not path.is_file():
+        return [(name, f"{path}: no such file")]
+    if not os.access(path, os.R_OK):
+        return [(name, f"{path}: cannot be read")]
+    if not path.stat().st_size:
+        return [(name, f"{path}: is empty")]
+    if not public and path.stat().st_mode & (stat.S_IRWXO | stat.S_IWGRP):
+        return [(name, f"{path}: others may read it; chmod 0600 {path}")]
+    return []

@@ -1,0 +1,81 @@
+"""A Consul Docker host, as a deploy that others may import: ``from pyinfra_deploy.host import consul_docker_host``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pyinfra.api.deploy import deploy
+from pyinfra.api.operation import OperationMeta
+from pyinfra.context import host
+
+from pyinfra_deploy import operations
+from pyinfra_deploy.data import DEFAULTS, SECRETS, SECRETS_FOLDER, secret_target, settings_lines
+from pyinfra_deploy.facts import SETTINGS_FILE, InstalledPackage
+from pyinfra_deploy.repository import apt_source, dnf_source
+
+INSTALL = "Install the package"
+KEY_FILES = {"deb": "/etc/apt/keyrings/consul-docker-host.asc", "rpm": "/etc/pki/rpm-gpg/consul-docker-host.asc"}
+SOURCE_FILES = {
+    "deb": "/etc/apt/sources.list.d/consul-docker-host.sources",
+    "rpm": "/etc/yum.repos.d/consul-docker-host.repo",
+}
+
+
+def host_data() -> dict[str, Any]:
+    """Return the host's data with our defaults below it."""
+    return DEFAULTS | {key: value for key, value in host.data.dict().items() if key in DEFAULTS}
+
+
+@deploy("Consul Docker host", data_defaults=DEFAULTS)
+def consul_docker_host() -> None:
+    """Install the package, hand secrets and settings over, put them into effect, and wait for a healthy host."""
+    data = host_data()
+    done = [install(data)]
+    placed = {secret_target(name): str(data[name]) for name in SECRETS if data[name]}
+    for target, source in placed.items():
+        done.append(operations.secret_file(path=target, source=source, name=f"Hand over {Path(target).name}"))
+    done.append(operations.settings_block(lines=settings_lines(data), name="Set what differs between hosts"))
+    gone = tuple(secret_target(name) for name in SECRETS if not data[name])
+    done.append(operations.absent(paths=gone, name="Take back secrets that are named no longer"))
+    operations.apply(paths=(SETTINGS_FILE, *placed), after=tuple(done), name="Put it into effect")
+    operations.healthy(
+        patience=data["cdh_patience"],
+        may_break=tuple(data["cdh_may_break"]),
+        must_be_ok=must_be_ok(data),
+        name="Wait until the host is healthy",
+    )
+
+
+def install(data: dict[str, Any]) -> OperationMeta:
+    """Install the version of the repository, or the local package where none is named."""
+    manager, extra = data["cdh_manager"], tuple(data["cdh_extra_packages"])
+    # What a host is managed by never changes: the one fact that steps may branch on.
+    family = host.get_fact(InstalledPackage, manager=manager).family
+    if not data["cdh_repository_url"]:
+        package = operations.local_package(data["cdh_packages"], family)
+        version = operations.package_version(package, family)
+        return operations.install_local(
+            package=str(package), version=version, extra=extra, manager=manager, name=INSTALL
+        )
+    source = apt_source if family == "deb" else dnf_source
+    text = source(data["cdh_repository_url"], data["cdh_channel"], KEY_FILES[family])
+    key = Path(data["cdh_repository_key"]).read_text(encoding="utf-8")
+    operations.text_file(path=KEY_FILES[family], text=key, name="Trust the archive's key")
+    operations.text_file(path=SOURCE_FILES[family], text=text, name="Name the repository")
+    return operations.install_version(version=data["cdh_version"], extra=extra, manager=manager, name=INSTALL)
+
+
+def must_be_ok(data: dict[str, Any]) -> tuple[str, ...]:
+    """Return the links where a warning is not enough: whoever has a cluster is to have joined it."""
+    return ("joined",) if data["cdh_join"] or data["cdh_role"] == "server" else ()
+
+
+@deploy("Consul Docker host, removed", data_defaults=DEFAULTS)
+def consul_docker_host_removed() -> None:
+    """Remove the package and what a deploy has placed beside it."""
+    data = host_data()
+    operations.settings_block(lines=(), name="Take back the settings")
+    operations.remove(purge=data["cdh_purge"], manager=data["cdh_manager"], name="Remove the package")
+    operations.absent(paths=tuple(secret_target(name) for name in SECRETS), name=f"Empty {SECRETS_FOLDER}")
+    operations.absent(paths=(*SOURCE_FILES.values(), *KEY_FILES.values()), name="Forget the repository")

@@ -1,0 +1,123 @@
+"""A fleet for the stories: hosts with sshd, an inventory for them, and `inv deploy` as a user types it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from consul_docker_host.run import Result, run
+from consul_docker_host.workspace import ROOT
+from tests.support.bed import Bed
+from tests.support.consul import consul_image
+from tests.support.distributions import Family, read_distributions
+from tests.support.host import Host
+from tests.support.images import base_image, system_recipe
+from tests.support.rpm_system import rpm_image
+
+SSHD = "openssh-server"
+DEPLOY_SECONDS = 400.0
+
+
+def ssh_image(bed: Bed, name: str) -> str:
+    """Return the image of a distribution's host with Consul and sshd."""
+    distribution = next(one for one in read_distributions() if one.name == name)
+    if distribution.family is Family.RPM:
+        return consul_image(bed.client, rpm_image(bed.client, distribution, SSHD), distribution)
+    return consul_image(bed.client, base_image(bed.client, system_recipe(distribution, SSHD)), distribution)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """Hosts and the folder with their inventory, keys and secrets; the first host is the server."""
+
+    hosts: tuple[Host, ...]
+    folder: Path
+    addresses: Mapping[str, str]  # taken at the start: a host that was killed cannot be asked
+
+    @property
+    def server(self) -> Host:
+        """The one server."""
+        return self.hosts[0]
+
+    @property
+    def clients(self) -> tuple[Host, ...]:
+        """All others."""
+        return self.hosts[1:]
+
+    def write(self, shared: Mapping[str, Any] | None = None, **own: Mapping[str, Any]) -> Path:
+        """Write the inventory: ``shared`` data for all, and further data by host's name (- is _)."""
+        base = {
+            "ssh_user": "root",
+            "ssh_key": str(self.folder / "key"),
+            "ssh_known_hosts_file": str(self.folder / "known_hosts"),
+            "cdh_join": [self.addresses[self.server.name]],
+            "cdh_packages": str(ROOT / "dist"),
+            "cdh_patience": 60,
+            **(shared or {}),
+        }
+
+        def line(host: Host) -> tuple[str, dict[str, Any]]:
+            data: dict[str, Any] = {"ssh_hostname": self.addresses[host.name]}
+            return host.name, {**data, **own.get(host.name.replace("-", "_"), {})}
+
+        text = (
+            f"servers = ({[line(self.server)]!r}, {{'cdh_role': 'server', 'cdh_bootstrap_expect': 1}})\n"
+            f"clients = {[line(host) for host in self.clients]!r}\n"
+        )
+        (self.folder / "group_data").mkdir(exist_ok=True)
+        (self.folder / "group_data" / "all.py").write_text(
+            "".join(f"{key} = {value!r}\n" for key, value in base.items())
+        )
+        inventory = self.folder / "fleet.py"
+        inventory.write_text(text)
+        return inventory
+
+    def inv(self, *words: str, check: bool = False) -> Result:
+        """Run a task on the inventory and return what it printed."""
+        argv = [sys.executable, "-m", "invoke", *words, f"--inventory={self.folder / 'fleet.py'}"]
+        return run(argv, cwd=ROOT, timeout=DEPLOY_SECONDS, check=check)
+
+    def report(self, *words: str) -> dict[str, Any]:
+        """Run a task with --json and return its report."""
+        result = self.inv(*words, "--json")
+        try:
+            report: dict[str, Any] = json.loads(result.stdout)
+        except ValueError:
+            raise AssertionError(result.output) from None
+        assert report["ok"] is (result.returncode == 0), result.output
+        return report
+
+
+def of(report: Mapping[str, Any], host: Host) -> dict[str, Any]:
+    """Return a host's part of a report."""
+    return next(one for one in report["hosts"] if one["host"] == host.name)
+
+
+def trouble(report: Mapping[str, Any]) -> str:
+    """Return what a failed assertion is to show of a report."""
+    return "\n".join(
+        [report["stopped"], *(f"{one['host']} {one['state']}: {one['reason']}" for one in report["hosts"])]
+    )
+
+
+def pids(host: Host) -> dict[str, str]:
+    """Return the main process of each program that a setting may restart."""
+    return {name: host.output(f"systemctl show --property=MainPID --value {name}") for name in ("consul", "dnsmasq")}
+
+
+@contextlib.contextmanager
+def fleet_of(bed: Bed, folder: Path, *images: tuple[str, str]) -> Iterator[Fleet]:
+    """Give a fleet of booted hosts by name and image; one key opens all of them."""
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key")])
+    with contextlib.ExitStack() as stack:
+        hosts = [stack.enter_context(bed.host(image, name=name)) for name, image in images]
+        for host in hosts:
+            host.run("mkdir -p -m 0700 /root/.ssh")
+            host.put("/root/.ssh/authorized_keys", (folder / "key.pub").read_text(), mode=0o600)
+            host.wait_until("systemctl is-active ssh", 20)
+        yield Fleet(hosts=tuple(hosts), folder=folder, addresses={host.name: host.address() for host in hosts})

@@ -1,0 +1,54 @@
+"""Host data: every mistake with host, key and remedy, and nothing of a secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pyinfra_deploy.data import DEFAULTS, mistakes, settings_lines, text_of
+
+
+def test_the_defaults_and_foreign_keys_are_right() -> None:
+    assert mistakes("a", {**DEFAULTS, "ssh_user": "root"}) == []
+
+
+def test_lines_name_the_secrets_on_the_host_and_leave_out_what_is_not_set() -> None:
+    data = {**DEFAULTS, "cdh_join": ["a", "b"], "cdh_gossip_key": "secrets/gossip"}
+    assert settings_lines(data) == (
+        'RETRY_JOIN="a b"',
+        'ROLE="client"',
+        "GOSSIP_KEY_FILE=/etc/consul-docker-host/secrets/gossip_key",
+    )
+
+
+def test_cloud_joins_stand_between_semicolons() -> None:
+    assert text_of(["provider=aws a=b", "provider=gce c=d"]) == "provider=aws a=b;provider=gce c=d"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ({"cdh_rol": "server"}, "cdh_rol: unknown key; cdh_role is the nearest"),
+        ({"cdh_role": "boss"}, "cdh_role: 'boss' is none of client, server"),
+        ({"cdh_datacenter": 'a"b'}, "cdh_datacenter: holds a quote"),
+        ({"cdh_patience": 0}, "cdh_patience: is not a number of seconds"),
+        ({"cdh_may_break": ["dcoker"]}, "'dcoker': no link of the check"),
+        ({"cdh_extra_packages": "docker.io"}, "cdh_extra_packages: is not a list"),
+        ({"cdh_repository_url": "https://x"}, "cdh_version: is needed with cdh_repository_url"),
+        ({"cdh_gossip_key": "/nowhere"}, "cdh_gossip_key: /nowhere: no such file"),
+    ],
+)
+def test_a_mistake_is_named_with_host_and_key(data: dict[str, object], reason: str) -> None:
+    found = mistakes("docker-1", data)
+    assert any(line.startswith("docker-1: ") and reason in line for line in found), found
+
+
+def test_a_secret_that_others_may_read_is_refused_and_a_certificate_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("word-of-passage")
+    path.chmod(0o644)
+    names = ("cdh_ca", "cdh_cert", "cdh_key")
+    found = mistakes("a", dict.fromkeys(names, str(path)))
+    assert found == [f"a: cdh_key: {path}: others may read it; chmod 0600 {path}"]
+    assert "word-of-passage" not in str(found)

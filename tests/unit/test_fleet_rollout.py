@@ -1,0 +1,91 @@
+"""Rollouts: whether a cluster bears that its next server restarts, and where a deploy stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from consul_docker_host.fleet import rollout
+from consul_docker_host.fleet.outcome import Outcome, State
+from consul_docker_host.fleet.rollout import Rollout, View, quorum_of
+
+
+def view(*, leader: str = "10.0.0.1:8300", peers: int = 3, healthy: bool | None = True, leads: bool = False) -> View:
+    return View(leader=leader, is_leader=leads, peers=peers, healthy=healthy)
+
+
+def test_three_that_agree_are_a_quorum_also_where_the_autopilot_may_not_be_asked() -> None:
+    assert quorum_of([view(), view(), view()], 3) == ""
+    assert quorum_of([view(healthy=None)] * 3, 3) == ""
+
+
+@pytest.mark.parametrize(
+    ("views", "why"),
+    [
+        ([view(), view()], "1 of 3 servers cannot be reached"),
+        ([view(), view(leader=""), view()], "do not agree on a leader"),
+        ([view(), view(healthy=False), view()], "autopilot"),
+        ([view(peers=2)] * 3, "only 2 of 3 servers vote"),
+    ],
+)
+def test_what_is_no_quorum_is_named(views: list[View], why: str) -> None:
+    assert why in quorum_of(views, 3)
+
+
+def rolled(
+    monkeypatch: pytest.MonkeyPatch, hosts: Mapping[str, Any], states: Mapping[str, State], views: Mapping[str, View]
+) -> tuple[Rollout, list[list[str]]]:
+    """Roll a fleet whose hosts end in the states given; return it with the waves that were run."""
+    waves: list[list[str]] = []
+
+    def run_steps(names: Mapping[str, Any], *_: object, **__: object) -> tuple[Outcome, ...]:
+        waves.append(list(names))
+        return tuple(Outcome(host=name, state=states.get(name, State.OK)) for name in names)
+
+    def ask(names: Mapping[str, Any], *_: object) -> tuple[dict[str, View], tuple[Outcome, ...]]:
+        return {name: views[name] for name in names if name in views}, ()
+
+    monkeypatch.setattr(rollout, "run_steps", run_steps)
+    monkeypatch.setattr(rollout, "ask", ask)
+    monkeypatch.setattr(rollout, "QUORUM_SECONDS", 0.0)
+    silent: Callable[..., None] = lambda *_: None  # noqa: E731
+    one = Rollout(hosts=hosts, steps=silent, sizes=("1", "10%"), dry=False, tell=silent, say=silent)
+    one.run()
+    return one, waves
+
+
+SERVERS = {name: {"cdh_role": "server"} for name in ("s1", "s2", "s3")}
+CLIENTS: dict[str, dict[str, str]] = {f"c{number}": {} for number in range(20)}
+LIVING = {"s1": view(leads=True), "s2": view(), "s3": view()}
+
+
+def test_servers_go_one_by_one_with_the_leader_last_then_clients_in_waves(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, waves = rolled(monkeypatch, SERVERS | CLIENTS, {}, LIVING)
+    assert waves[:3] == [["s2"], ["s3"], ["s1"]]
+    assert [len(wave) for wave in waves[3:]] == [1, 2, 17]
+
+
+def test_servers_without_a_cluster_form_it_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, waves = rolled(monkeypatch, SERVERS, {}, dict.fromkeys(SERVERS, view(leader="", peers=0)))
+    assert waves == [["s1", "s2", "s3"]]
+
+
+def test_no_server_is_touched_while_another_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, waves = rolled(monkeypatch, SERVERS | CLIENTS, {}, {"s1": view(leads=True), "s2": view()})
+    assert waves == []
+    assert one.stopped == "stopped before server s2: 1 of 3 servers cannot be reached; 23 hosts were not tried"
+
+
+def test_an_ill_wave_ends_the_deploy_and_names_the_rest_as_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, waves = rolled(monkeypatch, CLIENTS, {"c1": State.UNHEALTHY}, {})
+    assert waves == [["c0"], ["c1", "c2"]]
+    assert one.stopped == "stopped at wave 2: c1 is unhealthy; 17 hosts were not tried"
+    assert [host.state for host in one.outcomes()].count(State.WAITING) == 17
+
+
+def test_a_first_host_that_is_away_gives_its_place_to_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, waves = rolled(monkeypatch, CLIENTS, {"c0": State.UNREACHABLE}, {})
+    assert [len(wave) for wave in waves] == [1, 1, 2, 16]
+    assert one.stopped == ""
