@@ -12,7 +12,6 @@ from consul_docker_host.run import follow
 from consul_docker_host.workspace import Workspace
 
 DEPLOY_SECONDS = 24 * 3600.0
-ACTIONS = ("deploy", "remove")
 
 
 def start(work: Workspace, action: str, *, inventory: str, limit: str, waves: str, dry: bool, as_json: bool) -> None:
