@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pyinfra_deploy.repository import CHANNELS
+
 PREFIX = "cdh_"
 SECRETS_FOLDER = "/etc/consul-docker-host/secrets"
 # Host data -> key of /etc/default/consul-docker-host; the values are local paths, the host gets its own.
@@ -51,7 +53,12 @@ DEFAULTS: dict[str, Any] = {
     "cdh_patience": 90,  # seconds that a host has to become healthy
     "cdh_purge": False,  # a removal takes the configuration files too
 }
-CHOICES = {"cdh_role": ("client", "server"), "cdh_acl": ("", "off", "allow", "deny"), "cdh_manager": ("", "deb", "rpm")}
+CHOICES = {
+    "cdh_role": ("client", "server"),
+    "cdh_acl": ("", "off", "allow", "deny"),
+    "cdh_manager": ("", "deb", "rpm"),
+    "cdh_channel": CHANNELS,
+}
 LINKS = (
     "settings", "link", "address", "guard", "consul", "api", "joined", "dns", "dnsmasq", "resolver",
     "environment", "docker", "registrator", "container",

@@ -9,7 +9,8 @@ from typing import Any
 
 from pyinfra.api.facts import FactBase
 
-NAME = "consul-docker-host"
+from pyinfra_deploy.repository import NAME
+
 SETTINGS_FILE = f"/etc/default/{NAME}"
 # The host's own command touches it when all that it renders for Consul was written.
 APPLIED = f"/run/{NAME}/consul.whole"
@@ -57,6 +58,24 @@ class PlacedFiles(FactBase[dict[str, str]]):
     def default() -> dict[str, str]:
         """Return what no answer means."""
         return {}
+
+
+class PackagedFiles(FactBase[list[str]]):
+    """Those of the paths that belong to a package, as dpkg or rpm knows it."""
+
+    def command(self, paths: tuple[str, ...]) -> str:
+        """Print each of them."""
+        asked = 'dpkg-query -S "$f" >/dev/null 2>&1 || rpm -qf "$f" >/dev/null 2>&1'
+        return f'for f in {shlex.join(paths)}; do if {asked}; then echo "$f"; fi; done'
+
+    def process(self, output: list[str]) -> list[str]:
+        """Return them."""
+        return output
+
+    @staticmethod
+    def default() -> list[str]:
+        """Return what no answer means."""
+        return []
 
 
 class HostSettings(FactBase[str]):

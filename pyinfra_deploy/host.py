@@ -12,14 +12,9 @@ from pyinfra.context import host
 from pyinfra_deploy import operations
 from pyinfra_deploy.data import DEFAULTS, SECRETS, SECRETS_FOLDER, secret_target, settings_lines
 from pyinfra_deploy.facts import SETTINGS_FILE, InstalledPackage
-from pyinfra_deploy.repository import apt_source, dnf_source
+from pyinfra_deploy.repository import CHANNELS, KEY_FILES, channels, source_file, source_text
 
 INSTALL = "Install the package"
-KEY_FILES = {"deb": "/etc/apt/keyrings/consul-docker-host.asc", "rpm": "/etc/pki/rpm-gpg/consul-docker-host.asc"}
-SOURCE_FILES = {
-    "deb": "/etc/apt/sources.list.d/consul-docker-host.sources",
-    "rpm": "/etc/yum.repos.d/consul-docker-host.repo",
-}
 
 
 def host_data() -> dict[str, Any]:
@@ -58,11 +53,14 @@ def install(data: dict[str, Any]) -> OperationMeta:
         return operations.install_local(
             package=str(package), version=version, extra=extra, manager=manager, name=INSTALL
         )
-    source = apt_source if family == "deb" else dnf_source
-    text = source(data["cdh_repository_url"], data["cdh_channel"], KEY_FILES[family])
     key = Path(data["cdh_repository_key"]).read_text(encoding="utf-8")
     operations.text_file(path=KEY_FILES[family], text=key, name="Trust the archive's key")
-    operations.text_file(path=SOURCE_FILES[family], text=text, name="Name the repository")
+    wanted = channels(data["cdh_channel"])
+    for channel in wanted:
+        text = source_text(family, data["cdh_repository_url"], channel)
+        operations.text_file(path=source_file(family, channel), text=text, name=f"Name the repository's {channel}")
+    left = tuple(source_file(family, channel) for channel in CHANNELS if channel not in wanted)
+    operations.absent(paths=left, name="Take back the channels that are named no longer")
     return operations.install_version(version=data["cdh_version"], extra=extra, manager=manager, name=INSTALL)
 
 
@@ -78,4 +76,5 @@ def consul_docker_host_removed() -> None:
     operations.settings_block(lines=(), name="Take back the settings")
     operations.remove(purge=data["cdh_purge"], manager=data["cdh_manager"], name="Remove the package")
     operations.absent(paths=tuple(secret_target(name) for name in SECRETS), name=f"Empty {SECRETS_FOLDER}")
-    operations.absent(paths=(*SOURCE_FILES.values(), *KEY_FILES.values()), name="Forget the repository")
+    sources = tuple(source_file(family, channel) for family in KEY_FILES for channel in CHANNELS)
+    operations.absent(paths=(*sources, *KEY_FILES.values()), name="Forget the repository")

@@ -17,7 +17,16 @@ from pyinfra.api.operation import OperationMeta, operation
 from pyinfra.context import host
 
 from pyinfra_deploy.data import SECRETS_FOLDER, secret_text
-from pyinfra_deploy.facts import NAME, SETTINGS_FILE, Check, HostSettings, InstalledPackage, IsApplied, PlacedFiles
+from pyinfra_deploy.facts import (
+    SETTINGS_FILE,
+    Check,
+    HostSettings,
+    InstalledPackage,
+    IsApplied,
+    PackagedFiles,
+    PlacedFiles,
+)
+from pyinfra_deploy.repository import NAME
 
 CACHE = f"/var/cache/{NAME}"
 BEGIN, END = "# BEGIN deploy: set from the inventory, changed at the next deploy", "# END deploy"
@@ -141,10 +150,12 @@ def writing(path: str, text: str, *, mode: str, owner: str) -> StringCommand:
 
 @operation()
 def absent(paths: tuple[str, ...]) -> Commands:
-    """Remove what an earlier deploy placed and the inventory no longer names."""
-    there = [path for path in paths if path in host.get_fact(PlacedFiles, paths=paths)] if paths else []
-    if there:
-        yield StringCommand(f"rm -f {shlex.join(there)}")
+    """Remove what an earlier deploy placed and the inventory no longer names; what a package has brought stays."""
+    there = tuple(path for path in paths if path in host.get_fact(PlacedFiles, paths=paths)) if paths else ()
+    packaged = host.get_fact(PackagedFiles, paths=there) if there else []
+    ours = [path for path in there if path not in packaged]
+    if ours:
+        yield StringCommand(f"rm -f {shlex.join(ours)}")
 
 
 def with_block(text: str, lines: Iterable[str]) -> str:

@@ -1,7 +1,8 @@
-"""How a machine is told of the archive: key, apt's source, dnf's repo file. The only place that writes these texts.
+"""How a machine is told of the archive: key, apt's source, dnf's repo file. The builder's only place that writes them.
 
 The keyring package, the repository's files to copy and the cloud-init snippet have them from here, byte for byte: a
-file that was copied by hand is no question of dpkg's when the package comes.
+file that was copied by hand is no question of dpkg's when the package comes. The deploy, which needs no builder, has
+texts of its own, and a test that they are these.
 """
 
 from __future__ import annotations
