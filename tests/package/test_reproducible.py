@@ -103,7 +103,9 @@ def test_the_user_does_not_matter(rich_builds: Builds, open_folder: Path, backen
     if os.geteuid() == 0:
         for path in [open_folder, *open_folder.rglob("*")]:
             os.lchown(path, NOBODY, NOBODY)
-        other = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        # The checkout's own Python may lie where others are not let in, as below /root.
+        reads = [f"--{kind}-caps=+dac_read_search" for kind in ("inh", "ambient")]
+        other = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *reads]
     else:
         other = ["unshare", "--map-root-user"]
     env = {"HOME": str(open_folder / "home"), "XDG_CACHE_HOME": str(open_folder / "cache"), "TMPDIR": str(open_folder)}

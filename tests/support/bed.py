@@ -30,8 +30,10 @@ BOOT_SECONDS = 60.0
 NETWORK_PREFIX = "consul-docker-host-test"
 
 # Docker mounts these three files; a package that replaces resolv.conf by a rename would meet "resource busy", which no
-# real host answers. The names of the host itself are as Debian's installer writes them: 127.0.1.1.
+# real host answers. Unless its mounts are its own they come back for a moment whenever a file is copied into it. The
+# names of the host itself are as Debian's installer writes them: 127.0.1.1.
 BOOT = r"""
+mount --make-rprivate /
 umount /etc/resolv.conf /etc/hosts /etc/hostname
 hostname > /etc/hostname
 printf '127.0.0.1\tlocalhost\n127.0.1.1\t%s\n' "$(hostname)" > /etc/hosts

@@ -1,0 +1,31 @@
+"""Story: a host of the bed is a host, not a container: nothing of Docker's own shows on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.bed import Bed
+from tests.support.distributions import Distribution
+from tests.support.host import Host
+from tests.support.upstream import Upstream
+
+MOUNTS = ("etc-resolv.conf.mount", "etc-hosts.mount", "etc-hostname.mount")
+
+
+@pytest.fixture(scope="module")
+def host(bed: Bed, base: str, upstream: Upstream, distribution: Distribution) -> Iterator[Host]:
+    """Give a plain host."""
+    with bed.host(base, name=f"{distribution.name}-bed", resolv_conf=upstream.resolv_conf) as host:
+        yield host
+
+
+def test_a_file_that_is_copied_in_does_not_bring_docker_s_own_with_it(host: Host) -> None:
+    """A script that reads resolv.conf in that moment would take the engine's file for the administrator's."""
+    for number in range(5):
+        host.put(f"/var/tmp/{number}", "x\n")
+    host.run("systemctl daemon-reload")
+    seen = host.output("journalctl --sync; journalctl --no-pager --output=cat")
+    assert "systemd" in seen
+    assert not [mount for mount in MOUNTS if mount in seen]
