@@ -97,7 +97,7 @@ def lint() -> None:
 
 
 def run_all_tests(*, long: bool = False) -> None:
-    """Lint, verify, and run every suite but vm; installs the system packages it needs."""
+    """Lint, verify, and run every suite; installs the system packages it needs."""
     from consul_docker_host import suites
 
     def is_verified() -> bool:

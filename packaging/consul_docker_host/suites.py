@@ -30,14 +30,13 @@ LINTED = ("packaging/consul_docker_host", "tasks.py", "tests", "pyinfra_deploy")
 class Suite:
     """A part of the tests: its folders below tests/, and how many of its tests run at a time.
 
-    One that ``takes_packages`` needs dist/ as built; one that is not ``in_all`` runs by its own task alone.
+    One that ``takes_packages`` needs dist/ as built.
     """
 
     name: str
     folders: tuple[str, ...]
     workers: int = 0
     takes_packages: bool = False
-    in_all: bool = True
 
 
 SUITES = {
@@ -51,10 +50,10 @@ SUITES = {
         # One cluster of three, deployed by one story after the other.
         Suite(name="deploy", folders=("deploy",), takes_packages=True),
         # One story at a time: its guests take both cores of a small machine, and all the time that the others share.
-        Suite(name="vm", folders=("vm",), takes_packages=True, in_all=False),
+        Suite(name="vm", folders=("vm",), takes_packages=True),
     )
 }
-ALL = tuple(suite.name for suite in SUITES.values() if suite.in_all)
+ALL = tuple(SUITES)
 
 
 def prepare(work: Workspace, needs: Collection[str]) -> None:
