@@ -70,6 +70,15 @@ def test_apply_render_writes_below_run_alone(host: Host) -> None:
     assert (host.root / "run/consul-docker-host/consul.d/host.json").exists()
 
 
+def test_apply_does_what_it_can_and_ends_as_a_failure_where_a_setting_is_wrong(host: Host) -> None:
+    """Else cloud-init, a deploy or a script would go on as if the host were what it was told to be."""
+    host.write("etc/default/consul-docker-host", "ROLE=sever\nDATACENTER=here\n")
+    said = host.run(COMMAND, "apply", code=1).stderr
+    assert said.startswith("/etc/default/consul-docker-host:ROLE: ")
+    assert len(said.splitlines()) == 1
+    assert '"datacenter":"here"' in host.read("run/consul-docker-host/consul.d/host.json").replace(" ", "")
+
+
 def test_check_says_for_each_broken_link_what_mends_it(host: Host, tmp_path: Path) -> None:
     for name in ("curl", "pidof", "docker", "getent", "bash"):
         host.fake(name, "exit 1")

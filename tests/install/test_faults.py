@@ -119,7 +119,9 @@ def test_a_wrong_line_in_the_settings_is_told_by_its_number(server: Host) -> Non
     with mended(server, f"sed -i '{number}d' {SETTINGS}"):
         server.run(f"echo 'what is this' >>{SETTINGS}")
         assert wait_for_line(server, "settings", f"{SETTINGS}:{number}: ").state == "warn"
-        assert f"{SETTINGS}:{number}: " in server.run([NAME, "apply"]).stderr
+        said = server.run([NAME, "apply"], check=False)
+        assert said.returncode == 1
+        assert f"{SETTINGS}:{number}: " in said.stderr
         assert faults(server) == {"settings"}
 
 

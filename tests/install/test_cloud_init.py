@@ -1,0 +1,147 @@
+"""Story: cloud-init makes a Docker host at the first boot, from a snippet or from the package; a wrong value is told.
+
+The user data comes as NoCloud has it, from a folder of the image. Packages come from a repository within it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import docker
+import pytest
+from ruamel.yaml import YAML
+
+from consul_docker_host.cloudinit import APPEND
+from consul_docker_host.workspace import ROOT
+from tests.support.bed import Bed
+from tests.support.consul import consul_image
+from tests.support.distributions import Distribution, Family
+from tests.support.host import Host
+from tests.support.images import base_image, prepare, put_bytes, put_file, system_recipe, temporary_container
+from tests.support.packages import ADDRESS, DIG, NAME, SERVER_SETTINGS, Installer, wait_for_consul
+from tests.support.upstream import ADDRESS as OUTSIDE_ADDRESS
+from tests.support.upstream import NAME as OUTSIDE
+from tests.support.upstream import Upstream
+
+FAMILY = Family.DEB
+SHORT_FORM_ON = "debian-13"  # the others by --long or --distro
+SETTINGS = f"/etc/default/{NAME}"
+SEED = "/var/lib/cloud/seed/nocloud"
+FIRST_BOOT_SECONDS = 180
+# What lies in apt's cache becomes a repository that `apt-get update` reaches without a network.
+REPOSITORY = """
+mkdir /srv/repository && cd /srv/repository && mv /var/cache/apt/archives/*.deb .
+for file in *.deb; do
+    dpkg-deb --field "$file"
+    printf 'Filename: ./%s\\nSize: %s\\n' "$file" "$(stat -c %s "$file")"
+    printf 'SHA256: %s\\n\\n' "$(sha256sum <"$file" | cut -c 1-64)"
+done >Packages
+rm -rf /etc/apt/sources.list.d/* /var/lib/apt/lists/*
+echo 'deb [trusted=yes] file:/srv/repository ./' >/etc/apt/sources.list
+cat >/etc/cloud/cloud.cfg.d/99-test.cfg <<END
+datasource_list: [NoCloud]
+network: {config: disabled}
+ssh_genkeytypes: []
+locale: false
+END
+"""
+
+
+def settings(text: str) -> dict[str, Any]:
+    """Return a user's own part: lines for the host's file, beside what a snippet writes there."""
+    return {"merge_how": APPEND, "write_files": [{"path": SETTINGS, "append": True, "content": text}]}
+
+
+def archive(*parts: str | dict[str, Any]) -> bytes:
+    """Return user data of some parts, each a cloud-config of its own."""
+    documents = [part if isinstance(part, str) else "#cloud-config\n" + dump(part) for part in parts]
+    entries = [{"type": "text/cloud-config", "content": text} for text in documents]
+    return f"#cloud-config-archive\n{dump(entries)}".encode()
+
+
+def dump(value: object) -> str:
+    yaml, lines = YAML(typ="safe"), io.StringIO()
+    yaml.default_flow_style = False
+    yaml.dump(value, lines)
+    return str(lines.getvalue())
+
+
+@pytest.fixture(scope="module")
+def image(engine: docker.DockerClient, distribution: Distribution, installer: Installer) -> Iterator[str]:
+    """Give the image of a machine that cloud-init sets up, with Consul and a repository."""
+    base = consul_image(engine, base_image(engine, system_recipe(distribution, "cloud-init")), distribution)
+    tag = f"{base}-cloud-{os.getpid()}"
+    with temporary_container(engine, base) as container:
+        put_file(container, f"/var/cache/apt/archives/{installer.package.name}", installer.package)
+        prepare(container, REPOSITORY)
+        name, _, version = tag.partition(":")
+        container.commit(repository=name, tag=version)
+    try:
+        yield tag
+    finally:
+        engine.images.remove(tag, force=True)
+
+
+@contextlib.contextmanager
+def first_boot(bed: Bed, image: str, upstream: Upstream, user_data: bytes, name: str) -> Iterator[Host]:
+    """Give a host whose first boot has ended."""
+    tag = f"{image}-{name}"
+    with temporary_container(bed.client, image) as container:
+        prepare(container, f"mkdir -p {SEED}")
+        put_bytes(container, f"{SEED}/user-data", user_data)
+        put_bytes(container, f"{SEED}/meta-data", f"instance-id: {name}\nlocal-hostname: {name}\n".encode())
+        repository, _, version = tag.partition(":")
+        container.commit(repository=repository, tag=version)
+    try:
+        begin = time.monotonic()
+        with bed.host(tag, name=name, resolv_conf=upstream.resolv_conf) as host:
+            host.run("cloud-init status --wait", check=False, timeout=FIRST_BOOT_SECONDS)
+            print(f"{name}: from power on to cloud-init's end {time.monotonic() - begin:.1f} s")
+            yield host
+    finally:
+        bed.client.images.remove(tag, force=True)
+
+
+def assert_ready(host: Host) -> None:
+    """Fail unless the first boot made a whole host: cloud-init is content, Consul leads, all names are found."""
+    said = host.run("cloud-init status --long", check=False).output
+    assert "status: done" in said, host.output("cat /var/log/cloud-init-output.log")
+    assert "degraded" not in said, said
+    wait_for_consul(host)
+    assert host.output(f"{DIG} {OUTSIDE} @{ADDRESS}") == OUTSIDE_ADDRESS
+    assert host.service(f"{NAME}.target").is_enabled
+    assert host.failed_units() == ""
+
+
+@pytest.mark.parametrize("snippet", ["inline.yaml", pytest.param("inline-full.yaml", marks=pytest.mark.long)])
+def test_a_snippet_makes_the_host(bed: Bed, image: str, upstream: Upstream, snippet: str) -> None:
+    text = (ROOT / "dist" / "cloud-init" / snippet).read_text(encoding="utf-8")
+    user_data = archive(text, settings(SERVER_SETTINGS))
+    with first_boot(bed, image, upstream, user_data, snippet.partition(".")[0]) as host:
+        assert_ready(host)
+        assert host.run("dpkg-query --show consul-docker-host", check=False).returncode != 0
+
+
+def test_the_package_makes_the_host(bed: Bed, image: str, upstream: Upstream) -> None:
+    """The settings are there before the package, and are its conffile's name: nobody is asked."""
+    wanted = {"package_update": True, "packages": [NAME]}
+    with first_boot(bed, image, upstream, archive(wanted, settings(SERVER_SETTINGS)), "package") as host:
+        assert_ready(host)
+        assert "ROLE=server" in host.file(SETTINGS).text
+
+
+def test_a_wrong_value_is_told_by_cloud_init_and_by_the_check(bed: Bed, image: str, upstream: Upstream) -> None:
+    text = (ROOT / "dist" / "cloud-init" / "inline.yaml").read_text(encoding="utf-8")
+    with first_boot(bed, image, upstream, archive(text, settings("ROLE=sever\n")), "wrong") as host:
+        assert "status: error" in host.run("cloud-init status --long", check=False).output
+        said = host.run([NAME, "check"], check=False).output
+        assert "ROLE" in said
+        assert "sever" in said
+        host.put(SETTINGS, host.file(SETTINGS).text.replace("ROLE=sever\n", SERVER_SETTINGS))
+        host.run([NAME, "apply"])
+        wait_for_consul(host)
