@@ -23,6 +23,8 @@ from consul_docker_host.errors import BuildError, describe
 HELP = {
     "backend": "auto (fpm where it is installed), fpm or nfpm",
     "settings": "a TOML file whose keys win over packaging/settings.toml",
+    "distro": "this distribution alone; tests/install/distributions.toml has them",
+    "story": "the stories with this word in their name alone, such as upgrade",
     "long": "the long form: more repetitions, more cases",
     "args": "further arguments for pytest, in quotes",
     "channel": "stable or testing; as the settings say where it is not given",

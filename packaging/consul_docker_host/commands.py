@@ -122,9 +122,12 @@ def run_package_tests(*, long: bool = False, args: str = "") -> None:
     _test("package", long=long, args=args)
 
 
-def run_install_tests(*, long: bool = False, args: str = "") -> None:
+def run_install_tests(*, distro: str = "", story: str = "", long: bool = False, args: str = "") -> None:
     """Test the packages in systemd containers with a real Consul and dnsmasq."""
-    _test("install", long=long, args=args)
+    from consul_docker_host import suites
+
+    chosen = suites.story_options(Workspace(), distro=distro, story=story)
+    _test("install", long=long, args=f"{chosen} {args}")
 
 
 def run_repository_tests(*, long: bool = False, args: str = "") -> None:

@@ -81,6 +81,18 @@ def ensure_consul(work: Workspace) -> None:
     link.symlink_to(binary)
 
 
+def story_options(work: Workspace, *, distro: str, story: str) -> str:
+    """Return pytest's options for one distribution and one story; BuildError lists the known ones where it is none."""
+    sys.path.insert(0, str(work.root))
+    from tests.support.distributions import select  # noqa: PLC0415 - part of the tests' own bed
+
+    select(distro)
+    known = sorted(path.stem.removeprefix("test_") for path in (work.root / "tests" / "install").glob("test_*.py"))
+    if story and not [name for name in known if story in name]:
+        raise BuildError(f"--story {story}: in no story's name", hint="known: " + ", ".join(known))
+    return shlex.join(f"--{name}={value}" for name, value in (("distro", distro), ("story", story)) if value)
+
+
 def run_suite(work: Workspace, suite: Suite, *, long: bool, args: str) -> bool:
     """Run one suite and tell whether all its tests passed."""
     folders = [f"tests/{folder}" for folder in suite.folders]

@@ -84,3 +84,22 @@ def test_a_suite_gets_its_own_system_packages_alone(monkeypatch: pytest.MonkeyPa
     assert "lintian" not in asked[0]
     suites.prepare(Workspace(), ())
     assert (asked[1], installed) == ((), ["fpm"])
+
+
+def test_a_story_and_a_distribution_are_options_of_pytest() -> None:
+    given = suites.story_options(Workspace(root=ROOT), distro="debian-13", story="upgrade")
+    assert given == "--distro=debian-13 --story=upgrade"
+    assert suites.story_options(Workspace(root=ROOT), distro="", story="") == ""
+
+
+@pytest.mark.parametrize(
+    ("distro", "story", "fault", "known"),
+    [
+        ("debian-99", "", "--distro debian-99: no such distribution", "debian-13"),
+        ("", "upgarde", "--story upgarde: in no story's name", "upgrade"),
+    ],
+)
+def test_what_nobody_knows_is_told_with_what_is_known(distro: str, story: str, fault: str, known: str) -> None:
+    with pytest.raises(BuildError, match=f"^{fault}") as caught:
+        suites.story_options(Workspace(root=ROOT), distro=distro, story=story)
+    assert known in str(caught.value)
