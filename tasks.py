@@ -97,7 +97,14 @@ ns = Collection(
     group("repo", commands.publish_repository, key=commands.make_repository_key),
     group("deploy", commands.deploy, remove=commands.deploy_remove),
     group("setup", None, fpm=commands.setup_fpm, system=commands.setup_system),
-    group("bench", None, build=commands.bench_build, host=commands.bench_host, repo=commands.bench_repository),
+    group(
+        "bench",
+        None,
+        build=commands.bench_build,
+        host=commands.bench_host,
+        install=commands.bench_install,
+        repo=commands.bench_repository,
+    ),
 )
 for name, function in (
     ("render", commands.render),

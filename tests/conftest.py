@@ -19,7 +19,9 @@ pytest.register_assert_rewrite("tests.unit.kit", "tests.unit.shipped", "tests.pa
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Define what every suite knows."""
-    parser.getgroup("suites").addoption("--long", action="store_true", help="the long form: more rounds, more cases")
+    group = parser.getgroup("suites")
+    group.addoption("--long", action="store_true", help="the long form: more rounds, more cases")
+    group.addoption("--rounds", type=int, default=5, metavar="N", help="of each measurement in a bench_*.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:

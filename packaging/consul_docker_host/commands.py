@@ -200,12 +200,21 @@ def bench_repository(*, rounds: str = "7") -> None:
 
 def bench_host(*, rounds: str = "5") -> None:
     """Measure boot, DNS and start-to-answer on booted machines, with and without the package in one run."""
+    _figures("vm", "vm/bench_host.py", rounds=rounds)
+
+
+def bench_install(*, rounds: str = "5") -> None:
+    """Measure how long an install takes beside one of the same files without scripts in one run."""
+    _figures("install", "install/bench_install.py", rounds=rounds)
+
+
+def _figures(suite: str, file: str, *, rounds: str) -> None:
     from consul_docker_host import suites
 
     count = _rounds(rounds)
-    suites.prepare(Workspace(), ("vm",))
+    suites.prepare(Workspace(), (suite,))
     build_all()
-    if not suites.run_figures(Workspace(), rounds=count):
+    if not suites.run_figures(Workspace(), file, rounds=count):
         raise BuildError("the figures could not all be taken", hint="what happened stands above")
 
 

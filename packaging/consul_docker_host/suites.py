@@ -106,9 +106,9 @@ def run_suite(work: Workspace, suite: Suite, *, long: bool, args: str) -> bool:
     return follow([*argv, *shlex.split(args)], cwd=work.root, timeout=timeout) == 0
 
 
-def run_figures(work: Workspace, *, rounds: int) -> bool:
-    """Take the figures of the host on booted machines, each ``rounds`` times, and tell whether all could be taken."""
-    argv = [sys.executable, "-m", "pytest", "tests/vm/bench_host.py", "-q", "--capture=no", f"--rounds={rounds}"]
+def run_figures(work: Workspace, file: str, *, rounds: int) -> bool:
+    """Take the figures of a file below tests/, each ``rounds`` times, and tell whether all could be taken."""
+    argv = [sys.executable, "-m", "pytest", f"tests/{file}", "-q", "--capture=no", f"--rounds={rounds}"]
     return follow(argv, cwd=work.root, timeout=SUITE_TIMEOUT) == 0
 
 

@@ -26,7 +26,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     with contextlib.suppress(ValueError):  # the install stories have it too: who comes first defines the option
         group.addoption("--package", default="", metavar="PATH", help="this package, not the one in dist/")
         group.addoption("--registrator", default="", metavar="PATH", help="this static Registrator, not the stand-in")
-    group.addoption("--rounds", type=int, default=5, metavar="N", help="of each measurement in bench_host.py")
 
 
 @pytest.fixture(scope="session")
