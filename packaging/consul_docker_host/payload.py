@@ -105,6 +105,14 @@ class Folder(Description):
     mode: Annotated[str, Field(pattern=r"^0[0-7]{3}$")] = "0755"
 
 
+class Renamed(Description):
+    """A configuration file that has another name since a version: what an administrator wrote goes with it."""
+
+    former: Annotated[str, Field(alias="from", pattern=r"^etc/[\w./-]+$")]
+    path: Annotated[str, Field(alias="to", pattern=r"^etc/[\w./-]+$")]
+    since: Annotated[str, Field(pattern=r"^\d[\w.+]*$")]
+
+
 class PackageDescription(Description):
     """One package, as packages/NAME.toml has it."""
 
@@ -119,6 +127,7 @@ class PackageDescription(Description):
     scripts: Scripts = Scripts()
     files: tuple[FileRule, ...] = ()
     folders: tuple[Folder, ...] = ()
+    renamed: tuple[Renamed, ...] = ()
 
     @model_validator(mode="after")
     def _one_rule_a_path(self) -> Self:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from consul_docker_host import changelog, keyring
 from consul_docker_host.errors import BuildError
+from consul_docker_host.maintscripts import refuse_lost_names, with_renames
 from consul_docker_host.model import Settings
 from consul_docker_host.payload import (
     CONFFILE_FOLDER,
@@ -186,14 +187,8 @@ def _plan(
     entries: tuple[Entry, ...],
     left_out: tuple[str, ...],
 ) -> Plan:
-    scripts = {
-        package_format: {
-            name: _script(work.packaging / "scripts" / package_format / file)
-            for name, file in getattr(package.scripts, package_format)
-            if file
-        }
-        for package_format in FORMATS
-    }
+    refuse_lost_names(package.name, package.renamed, {*(entry.path for entry in entries), *left_out})
+    scripts = {package_format: _scripts(package, package_format, work) for package_format in FORMATS}
     return Plan(
         name=package.name,
         version=settings.package.version,
@@ -218,10 +213,14 @@ def _plan(
     )
 
 
-def _script(path: Path) -> Path:
-    if not path.is_file():
-        raise BuildError(f"{path}: no such maintainer script")
-    return path
+def _scripts(package: PackageDescription, package_format: Format, work: Workspace) -> dict[str, Path]:
+    folder = work.packaging / "scripts" / package_format
+    scripts = {name: folder / file for name, file in getattr(package.scripts, package_format) if file}
+    for path in scripts.values():
+        if not path.is_file():
+            raise BuildError(f"{path}: no such maintainer script")
+    made = work.build / package.name / "scripts" / package_format
+    return with_renames(package_format, scripts, package.renamed, made)
 
 
 def _repository(settings: Settings, work: Workspace) -> RepositoryPlan:

@@ -22,7 +22,7 @@ LAYERS = (
     ("run", "workspace", "validation"),
     ("model", "toolbox", "changelog"),
     ("settings", "payload", "memory", "provision"),
-    ("plan", "templates"),
+    ("plan", "templates", "maintscripts"),
     ("keyring", "repository"),
     ("render", "checks", "formats"),
     ("parsers", "backends.nfpm", "cloudinit"),

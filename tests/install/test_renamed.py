@@ -1,0 +1,138 @@
+"""Story: a configuration file has another name in a new version: what the administrator wrote goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consul_docker_host.payload import Format
+from consul_docker_host.workspace import Workspace
+from tests.install.deb_kit import Deb
+from tests.install.rpm_kit import Rpm, is_settled
+from tests.support import tree
+from tests.support.bed import Bed
+from tests.support.distributions import Distribution, Family
+from tests.support.host import Host
+from tests.support.images import put_file
+from tests.support.packages import NAME, Installer
+from tests.support.upstream import Upstream
+from tests.support.variants import Change, build_variant
+
+FOLDER = f"/etc/{NAME}"
+FORMER, RENAMED = f"{FOLDER}/former.env", f"{FOLDER}/renamed.env"
+OLD, NEW = "0.0.8", "0.0.9"
+OURS, EDITED = {OLD: "OURS=old\n", NEW: "OURS=new\n"}, "OURS=mine\n"
+RULE = f'''
+[[renamed]]
+from = "{FORMER.lstrip("/")}"
+to = "{RENAMED.lstrip("/")}"
+since = "{NEW}"
+'''
+OFFERED = {Family.DEB: f"{RENAMED}.dpkg-new", Family.RPM: f"{RENAMED}.rpmnew"}
+
+
+def with_file(path: str, text: str, rule: str = "") -> Change:
+    """Return what gives a package one more configuration file, and its description a rule."""
+
+    def change(work: Workspace) -> None:
+        (work.files / path.lstrip("/")).write_text(text, encoding="utf-8")
+        description = work.packaging / "packages" / f"{NAME}.toml"
+        description.write_text(description.read_text(encoding="utf-8") + rule, encoding="utf-8")
+
+    return change
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory, distribution: Distribution) -> dict[str, Path]:
+    """Give both versions of the package."""
+    package_format: Format = "deb" if distribution.family is Family.DEB else "rpm"
+    changes = {OLD: with_file(FORMER, OURS[OLD]), NEW: with_file(RENAMED, OURS[NEW], RULE)}
+    return {
+        version: build_variant(
+            tmp_path_factory.mktemp("renamed") / version,
+            package_format,
+            settings=f'[package]\nversion = "{version}"\n',
+            change=change,
+        )
+        for version, change in changes.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def host(
+    bed: Bed,
+    base: str,
+    upstream: Upstream,
+    distribution: Distribution,
+    installer: Installer,
+    packages: dict[str, Path],
+) -> Iterator[Host]:
+    """Give a host with both at hand."""
+    with bed.host(base, name=f"{distribution.name}-renamed", resolv_conf=upstream.resolv_conf) as host:
+        installer.install_dependencies(host)
+        for version, package in packages.items():
+            put_file(host.container, f"/var/tmp/{version}.{distribution.family}", package)
+        yield host
+
+
+@pytest.fixture(scope="module")
+def before(host: Host) -> tree.Tree:
+    """Give the host's tree before any version was installed."""
+    return host.tree()
+
+
+def install(host: Host, version: str, family: Family) -> None:
+    """Install a version, newer or older."""
+    path = f"/var/tmp/{version}.{family}"
+    if family is Family.DEB:
+        Deb(host).dpkg("--install", path)
+    else:
+        Rpm(host).run("--upgrade", "--oldpackage", path)
+    host.wait_until(lambda: is_settled(host), 30)
+
+
+def remove(host: Host, family: Family) -> None:
+    """Take the package and its configuration off the host."""
+    if family is Family.DEB:
+        Deb(host).dpkg("--purge", NAME)
+    else:
+        Rpm(host).run("--erase", NAME)
+
+
+def test_an_untouched_file_just_has_its_new_name(host: Host, before: tree.Tree, distribution: Distribution) -> None:
+    install(host, OLD, distribution.family)
+    install(host, NEW, distribution.family)
+    assert host.run(f"cd {FOLDER} && ls former* renamed*; cat renamed.env", check=False).stdout.split() == [
+        "renamed.env",
+        OURS[NEW].strip(),
+    ]
+    remove(host, distribution.family)
+    assert tree.compare(before, host.tree()) == tree.Difference(left=(), changed=(), missing=())
+
+
+def test_what_was_edited_goes_with_the_name(host: Host, before: tree.Tree, distribution: Distribution) -> None:
+    install(host, OLD, distribution.family)
+    host.put(FORMER, EDITED)
+    install(host, NEW, distribution.family)
+    assert not host.file(FORMER).exists
+    assert host.file(RENAMED).text == EDITED
+    assert host.file(OFFERED[distribution.family]).text == OURS[NEW]
+
+
+def test_a_downgrade_and_another_upgrade_lose_nothing(host: Host, distribution: Distribution) -> None:
+    install(host, OLD, distribution.family)
+    assert host.file(FORMER).text == {Family.DEB: EDITED, Family.RPM: OURS[OLD]}[distribution.family]
+    install(host, NEW, distribution.family)
+    kept = [path for path in (RENAMED, f"{RENAMED}.rpmsave") if host.file(path).exists]
+    assert EDITED in [host.file(path).text for path in kept]
+
+
+def test_a_removal_leaves_nothing_but_what_rpm_keeps(host: Host, before: tree.Tree, distribution: Distribution) -> None:
+    remove(host, distribution.family)
+    left = tree.compare(before, host.tree())
+    assert (left.changed, left.missing) == ((), ())
+    assert [path for path in left.left if path != FOLDER and not path.startswith(f"{RENAMED}.rpm")] == []
+    if distribution.family is Family.DEB:
+        assert left.left == ()
