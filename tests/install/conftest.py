@@ -20,6 +20,7 @@ from tests.support.distributions import Distribution, Family, select
 from tests.support.fixtures import bed, engine
 from tests.support.host import Host
 from tests.support.images import base_image, system_recipe
+from tests.support.official import official_image
 from tests.support.packages import Installer
 from tests.support.registrator import standin_program
 from tests.support.rpm_system import rpm_image
@@ -38,6 +39,7 @@ HERE = Path(__file__).resolve().parent
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("install", "install stories (tests/install)")
     group.addoption("--distro", default="", metavar="NAME", help="only this distribution of distributions.toml")
+    group.addoption("--official", action="store_true", help="from the official image, also where mmdebstrap makes one")
     group.addoption("--story", default="", metavar="WORD", help="only the stories with this word in their file's name")
     group.addoption("--package", default="", metavar="PATH", help="this package, not the one in dist/")
     group.addoption("--registrator", default="", metavar="PATH", help="this static Registrator, not the stand-in")
@@ -80,8 +82,10 @@ def is_of_another_family(item: pytest.Item) -> bool:
 
 
 @pytest.fixture(scope="session")
-def base(engine: docker.DockerClient, distribution: Distribution) -> str:
+def base(request: pytest.FixtureRequest, engine: docker.DockerClient, distribution: Distribution) -> str:
     """Give the image of a plain host."""
+    if request.config.getoption("official") or not distribution.suite:
+        return official_image(engine, distribution)
     if distribution.family is Family.RPM:
         return rpm_image(engine, distribution)
     return base_image(engine, system_recipe(distribution))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,7 +25,8 @@ class Distribution:
     """One distribution.
 
     ``suite`` is mmdebstrap's name for it (empty: mmdebstrap cannot make it), ``image`` the official container image,
-    ``is_local`` whether a plain `pytest` tests it; the others run where their image can be pulled.
+    ``is_local`` whether a plain `pytest` tests it; ``is_official`` whether the workflow does, from its image, on
+    ``architectures``; ``manager`` is what installs, where that is not apt or dnf.
     """
 
     name: str
@@ -32,6 +34,9 @@ class Distribution:
     image: str
     suite: str = ""
     is_local: bool = False
+    is_official: bool = False
+    manager: str = ""
+    architectures: tuple[str, ...] = ("amd64", "arm64")
 
 
 def read_distributions(path: Path = FILE) -> tuple[Distribution, ...]:
@@ -39,7 +44,8 @@ def read_distributions(path: Path = FILE) -> tuple[Distribution, ...]:
     found = []
     for table in tomllib.loads(path.read_text(encoding="utf-8"))["distribution"]:
         try:
-            found.append(Distribution(**{**table, "family": Family(table["family"])}))
+            lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
+            found.append(Distribution(**{**table, **lists, "family": Family(table["family"])}))
         except (KeyError, TypeError, ValueError) as error:
             raise BuildError(f"{path.name}: {table.get('name', table)}: {error}", hint="see the first entry") from error
     return tuple(found)
@@ -54,3 +60,20 @@ def select(name: str) -> tuple[Distribution, ...]:
             f"--distro {name}: no such distribution", hint="known: " + ", ".join(d.name for d in everything)
         )
     return chosen
+
+
+def workflow_matrix() -> dict[str, list[dict[str, str]]]:
+    """Return the matrix of the workflow: a job for each official distribution and architecture."""
+    runners = {"amd64": "ubuntu-24.04", "arm64": "ubuntu-24.04-arm"}
+    return {
+        "include": [
+            {"distro": one.name, "architecture": architecture, "runner": runners[architecture]}
+            for one in read_distributions()
+            if one.is_official
+            for architecture in one.architectures
+        ]
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(workflow_matrix()))

@@ -150,14 +150,21 @@ def import_tar(client: docker.DockerClient, tag: str, tar: Path) -> None:
 
 
 def derived_image(
-    client: docker.DockerClient, base: str, name: str, *, key: Iterable[str], change: Callable[[Container], None]
+    client: docker.DockerClient,
+    base: str,
+    name: str,
+    *,
+    key: Iterable[str],
+    change: Callable[[Container], None],
+    network_mode: str = "none",
+    environment: Mapping[str, str] | None = None,
 ) -> str:
     """Return the name of an image made from ``base`` by ``change``, kept by ``key`` and the base."""
     tag = f"{base}-{name}-{content_key(key)[:12]}"
     with FileLock(cache_folder("images") / f"{content_key([tag])[:12]}.lock"):
         if has_image(client, tag):
             return tag
-        with temporary_container(client, base) as container:
+        with temporary_container(client, base, network_mode=network_mode, environment=environment) as container:
             change(container)
             repository, _, version = tag.partition(":")
             container.commit(repository=repository, tag=version)
@@ -194,9 +201,9 @@ def execute(
     return int(answer.exit_code or 0), out or b"", error or b""
 
 
-def prepare(container: Container, command: str) -> None:
+def prepare(container: Container, command: str, *, seconds: float = 300) -> None:
     """Run a line of shell in a container that becomes an image; it must succeed."""
-    code, out, error = execute(container, ["timeout", "300", "sh", "-ec", command])
+    code, out, error = execute(container, ["timeout", f"{seconds:g}", "sh", "-ec", command])
     if code != 0:
         text = (out + error)[-2000:].decode(errors="replace")
         raise BuildError(f"exit code {code} in a test image: {command}\n{text}")
