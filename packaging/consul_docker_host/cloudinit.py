@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,9 @@ def snippet_text(plan: Plan, entry: Entry, *, is_full: bool) -> str:
 
 
 def minified(text: str) -> str:
-    """Return a script, unit or drop-in without comments and other room that no program needs."""
+    """Return a script, unit, drop-in or JSON without comments and other room that no program needs."""
+    if text.startswith("{"):
+        return json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":")) + "\n"
     if text.startswith("#!") or "# shellcheck shell=sh" in text:
         # Room is all that goes: the program knows what a shell takes for a comment.
         return run([python_program("shfmt"), "-ln=posix", "-mn"], stdin=text).stdout

@@ -30,6 +30,7 @@ LINK = """
 [NetDev]
 Name=dummy0
 Kind=bridge
+MACAddress=02:00:a9:fe:01:01
 """
 
 
@@ -41,7 +42,7 @@ def host(
     with bed.host(consul_base, name=f"{distribution.name}-networkd", resolv_conf=upstream.resolv_conf) as host:
         gateway = host.output("ip -4 route show default | cut -d' ' -f3")
         host.put("/etc/systemd/network/50-uplink.network", UPLINK.format(address=host.address(), gateway=gateway))
-        host.put("/etc/systemd/network/05-consul-docker-host.netdev", LINK)
+        host.put("/etc/systemd/network/95-consul-docker-host.netdev", LINK)
         host.run("systemctl enable --now systemd-networkd.service systemd-networkd-wait-online.service")
         host.wait_until("networkctl --no-legend list eth0 | grep -q configured", 20)
         installer.install(host)

@@ -45,7 +45,8 @@ class Installer:
         put_file(host.container, self.target, self.package)
         if self.family is Family.RPM:
             asked = ["rpm", "--query", "--package", "--requires", self.target]
-            return [line for line in host.output(asked).splitlines() if not line.startswith(("rpmlib(", "/"))]
+            lines = [line for line in host.output(asked).splitlines() if not line.startswith(("rpmlib(", "/"))]
+            return [first_provided(host, line.strip("()").split(" or ")) for line in lines]
         text = host.output(["dpkg-deb", "--field", self.target, "Depends"])
         return [part.split("|")[0].split("(")[0].strip() for part in text.split(",") if part.strip()]
 
@@ -71,6 +72,12 @@ class Installer:
             return host.run(command, timeout=INSTALL_SECONDS)
         environment = {"DEBIAN_FRONTEND": "noninteractive"}
         return host.run(["apt-get", "--yes", verb, *names], timeout=INSTALL_SECONDS, environment=environment)
+
+
+def first_provided(host: Host, alternatives: list[str]) -> str:
+    """Return the first of some names that a package is known by here."""
+    known = (name for name in alternatives if host.output(["dnf", "--quiet", "repoquery", "--whatprovides", name]))
+    return alternatives[0] if len(alternatives) == 1 else next(known)
 
 
 def wait_for_consul(host: Host) -> None:

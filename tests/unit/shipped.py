@@ -169,10 +169,15 @@ def dnsmasq_lines(settings: Settings) -> list[str]:
 def unit_directives(settings: Settings) -> dict[str, list[str]]:
     """Return those directives of units and the like that hold settings, as ``Section.Name=value``, by path."""
     interface, address = settings.link.interface, settings.link.address
-    system, network = "usr/lib/systemd/system", "usr/lib/systemd/network/05-consul-docker-host"
+    system, network = "usr/lib/systemd/system", "usr/lib/systemd/network"
+    mac = "02:00:" + ":".join(f"{int(part):02x}" for part in str(address).split("."))
     found = {
-        f"{network}.netdev": [f"NetDev.Name={interface}"],
-        f"{network}.network": [f"Match.Name={interface}", f"Address.Address={address}/32"],
+        f"{network}/95-consul-docker-host.netdev": [f"NetDev.MACAddress={mac}", f"NetDev.Name={interface}"],
+        f"{network}/05-consul-docker-host.network": [
+            f"Match.MACAddress={mac}",
+            f"Match.Name={interface}",
+            f"Address.Address={address}/32",
+        ],
         f"{system}/consul-docker-host-link.service": [
             f"Unit.Description=Address {address} of Consul and DNS on {interface}"
         ],

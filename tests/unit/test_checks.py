@@ -48,7 +48,7 @@ SERVICE = "[Unit]\nDescription=x\n\n[Service]\nExecStart=/bin/true\n"
         (UNIT, SERVICE.replace("/bin/true", "-+/usr/bin/consul-docker-hosts x"), f"/{UNIT}:5: /usr/bin/consul-docker-hosts is not an exec"),
         (UNIT, SERVICE.replace("/bin/true", "/usr/lib/consul-docker-host/defaults"), f"/{UNIT}:5: /usr/lib/consul-docker-host/defaults is not"),
         (UNIT, SERVICE.replace("=x", "=x\nAfter=consul-docker-host-lnk.service"), f"/{UNIT}:3: consul-docker-host-lnk.service is no unit of"),
-        ("usr/lib/systemd/network/05-consul-docker-host.netdev", "[NetDev]\nName\n", "/usr/lib/systemd/network/05-consul-docker-host.netdev:2: "),
+        ("usr/lib/systemd/network/95-consul-docker-host.netdev", "[NetDev]\nName\n", "/usr/lib/systemd/network/95-consul-docker-host.netdev:2: "),
         ("usr/lib/systemd/resolved.conf.d/consul-docker-host.conf", "x\n", "/usr/lib/systemd/resolved.conf.d/consul-docker-host.conf:1: "),
         ("etc/consul-docker-host/container.env", "# x\nA=1\nB C=2\n", "/etc/consul-docker-host/container.env:3: is not NAME=value"),
         ("etc/default/consul-docker-host", "export A=1\n", "/etc/default/consul-docker-host:1: is not NAME=value"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import gzip
 import hashlib
 import io
@@ -52,6 +53,14 @@ def test_a_snippet_carries_every_file_of_the_package_but_documentation(plan: Pla
         own = (plan.tree / entry.path).read_text(encoding="utf-8")
         expected = own if is_full and entry.is_conffile else cloudinit.minified(own)
         assert file["content"] == expected
+
+
+def test_consul_s_files_mean_the_same_in_fewer_bytes(plan: Plan) -> None:
+    carried = files(cloudinit.inline_snippet(plan))
+    for path in ("etc/consul.d/agent.json", "etc/consul.d/interfaces.json"):
+        own, content = (plan.tree / path).read_text(encoding="utf-8"), carried[f"/{path}"]["content"]
+        assert json.loads(content) == json.loads(own)
+        assert len(content.splitlines()) == 1
 
 
 def test_modes_are_texts_in_quotes(plan: Plan) -> None:
