@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import gzip
 import hashlib
 import io
+import json
 import re
 import shutil
 from pathlib import Path
