@@ -47,7 +47,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "distribution" in metafunc.fixturenames:
-        chosen = select(str(metafunc.config.getoption("distro", default="")))
+        is_long = bool(metafunc.config.getoption("long"))
+        chosen = select(str(metafunc.config.getoption("distro", default="")), is_long=is_long)
         parameters = [pytest.param(one, id=one.name) for one in chosen]
         metafunc.parametrize("distribution", parameters, scope="session")
 
@@ -70,9 +71,9 @@ def told_on(item: pytest.Item, word: str) -> tuple[Distribution | None, object]:
 
 
 def is_told_elsewhere(item: pytest.Item) -> bool:
-    """Say whether the test's file names another distribution as the one that is enough for the short form."""
+    """Say whether the test's file names others as the distributions that are enough for the short form."""
     distribution, enough = told_on(item, "SHORT_FORM_ON")
-    return distribution is not None and enough not in (None, distribution.name)
+    return distribution is not None and isinstance(enough, tuple) and distribution.name not in enough
 
 
 def is_of_another_family(item: pytest.Item) -> bool:

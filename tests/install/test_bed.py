@@ -11,6 +11,7 @@ from tests.support.distributions import Distribution
 from tests.support.host import Host
 from tests.support.upstream import Upstream
 
+SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
 MOUNTS = ("etc-resolv.conf.mount", "etc-hosts.mount", "etc-hostname.mount")
 
 

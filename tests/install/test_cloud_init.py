@@ -29,7 +29,7 @@ from tests.support.upstream import NAME as OUTSIDE
 from tests.support.upstream import Upstream
 
 FAMILY = Family.DEB
-SHORT_FORM_ON = "debian-13"  # the others by --long or --distro
+SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
 SETTINGS = f"/etc/default/{NAME}"
 SEED = "/var/lib/cloud/seed/nocloud"
 FIRST_BOOT_SECONDS = 180

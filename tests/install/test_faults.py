@@ -21,7 +21,7 @@ from tests.support import upstream
 from tests.support.host import Host
 from tests.support.packages import ADDRESS, DIG, NAME, wait_for_consul
 
-SHORT_FORM_ON = "debian-13"  # the others by --long or --distro
+SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
 
 SCHEMA = json.loads((ROOT / "tests/host/check.schema.json").read_text())
 HEALED_SECONDS = 15.0

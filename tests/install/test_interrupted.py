@@ -16,7 +16,7 @@ from tests.support.packages import NAME, Installer
 from tests.support.upstream import Upstream
 
 FAMILY = Family.DEB
-SHORT_FORM_ON = "debian-13"  # the others by --long or --distro
+SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
 MOMENTS, LONG_MOMENTS = 10, 50
 # A session of its own: whatever dpkg has started dies with it.
 KILLED = """

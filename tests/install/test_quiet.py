@@ -13,6 +13,7 @@ from tests.support.host import Host
 from tests.support.packages import INSTALL_SECONDS, Installer
 from tests.support.upstream import Upstream
 
+SHORT_FORM_ON = ("debian-13", "rpm-12")  # the others by --long or --distro
 # What root's programs send. Consul and dnsmasq, which ask the network for a living, are not root's.
 COUNTER = """
 table inet story {

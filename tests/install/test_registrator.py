@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.registrator import World, running_world
 
-SHORT_FORM_ON = "debian-13"  # the others by --long or --distro
+SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
 
 HOSTNAME = Path("/proc/sys/kernel/hostname").read_text(encoding="ascii").strip()
 ADDRESS = "10.1.2.3"

@@ -13,7 +13,7 @@ from tests.support.host import Host
 from tests.support.packages import ADDRESS, DIG, NAME, Installer, wait_for_consul
 from tests.support.upstream import Upstream
 
-SHORT_FORM_ON = "debian-13"  # the others by --long or --distro
+SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
 
 MARKER = "/opt/consul/executed"
 DATA = ("/var/lib/consul", "/srv/consul", "/home/consul/data", "/usr/local/consul")

@@ -35,7 +35,7 @@ from tests.support.distributions import Distribution
 from tests.support.packages import ADDRESS, DIG, NAME, Installer
 from tests.support.upstream import Upstream
 
-SHORT_FORM_ON = "debian-13"  # the others by --long or --distro
+SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
 
 SERVICE = '{"service": {"name": "from-file", "port": 7}}'
 # Reads the arguments of every process as fast as it can, for as long as the story lasts.

@@ -15,6 +15,7 @@ from tests.support.packages import DIG, NAME, Installer, wait_for_consul
 from tests.support.upstream import Upstream
 from tests.support.variants import OLD_CONFFILE, OLD_UNIT
 
+SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
 FAMILY = Family.DEB
 EDITED = "/etc/dnsmasq.d/consul.conf"
 

@@ -12,7 +12,7 @@ import pytest
 from tests.repository.client import Client, client_image
 from tests.repository.site import Site, make_keys, make_site
 from tests.support.bed import Bed
-from tests.support.distributions import Distribution, read_distributions, select
+from tests.support.distributions import Distribution, select
 from tests.support.fixtures import bed, engine
 from tests.support.schedule import pytest_xdist_make_scheduler
 
@@ -24,10 +24,9 @@ Change = Callable[[Path], None]
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "distribution" in metafunc.fixturenames:
         family, short = (getattr(metafunc.module, word, None) for word in ("FAMILY", "SHORT_FORM_ON"))
-        is_long = metafunc.config.getoption("long")
-        # Of an rpm distribution that no mirror is needed for there is a second one.
-        known = [one for one in read_distributions() if one.suite] if is_long else select("")
-        chosen = [one for one in known if family in (None, one.family) and (is_long or short in (None, one.name))]
+        is_long = bool(metafunc.config.getoption("long"))
+        known = [one for one in select("", is_long=is_long) if family in (None, one.family)]
+        chosen = [one for one in known if is_long or short is None or one.name in short]
         metafunc.parametrize("distribution", [pytest.param(one, id=one.name) for one in chosen], scope="session")
 
 

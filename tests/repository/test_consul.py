@@ -15,7 +15,7 @@ from tests.support.consul import VERSION, architecture, consul_binary
 from tests.support.distributions import Distribution, Family
 from tests.support.packages import ADDRESS, DIG, NAME, Installer
 
-SHORT_FORM_ON = "debian-13"
+SHORT_FORM_ON = ("debian-13",)
 
 
 @pytest.fixture(scope="session")

@@ -25,8 +25,8 @@ class Distribution:
     """One distribution.
 
     ``suite`` is mmdebstrap's name for it (empty: mmdebstrap cannot make it), ``image`` the official container image,
-    ``is_local`` whether a plain `pytest` tests it; ``is_official`` whether the workflow does, from its image, on
-    ``architectures``; ``manager`` is what installs, where that is not apt or dnf.
+    ``is_local`` whether a plain `pytest` tests it, ``is_long`` whether `--long` does too; ``is_official`` whether the
+    workflow does, from its image, on ``architectures``; ``manager`` is what installs, where that is not apt or dnf.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Distribution:
     image: str
     suite: str = ""
     is_local: bool = False
+    is_long: bool = False
     is_official: bool = False
     manager: str = ""
     architectures: tuple[str, ...] = ("amd64", "arm64")
@@ -51,10 +52,12 @@ def read_distributions(path: Path = FILE) -> tuple[Distribution, ...]:
     return tuple(found)
 
 
-def select(name: str) -> tuple[Distribution, ...]:
-    """Return the distribution of that name; for an empty name all local ones."""
+def select(name: str, *, is_long: bool = False) -> tuple[Distribution, ...]:
+    """Return the distribution of that name; for an empty name those of the short form, or of the long one."""
     everything = read_distributions()
-    chosen = tuple(one for one in everything if (one.name == name if name else one.is_local))
+    if not name:
+        return tuple(one for one in everything if one.is_local or (is_long and one.is_long))
+    chosen = tuple(one for one in everything if one.name == name)
     if not chosen:
         raise BuildError(
             f"--distro {name}: no such distribution", hint="known: " + ", ".join(d.name for d in everything)

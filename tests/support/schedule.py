@@ -1,4 +1,4 @@
-"""How pytest-xdist shares out tests: all stories of one distribution to one worker, in their order.
+"""How pytest-xdist shares out tests: the stories of one host to one worker, in their order.
 
 xdist's own `--dist loadgroup` appends the group to an item's node id, which pytest 9.2 no longer lets it do; every
 test would go to any worker. This is the only place for the remedy.
@@ -6,22 +6,33 @@ test would go to any worker. This is the only place for the remedy.
 
 from __future__ import annotations
 
+import functools
 import re
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
+from consul_docker_host.workspace import ROOT
 from tests.support.distributions import read_distributions
 
 
 class DistributionScheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """Tests with a distribution among their parameters stay together; others by file."""
+    """Tests of one file and distribution stay together, and those of all files that share a distribution's host."""
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, name = nodeid.partition("::")
         names = "|".join(re.escape(one.name) for one in read_distributions())
         match = re.search(rf"\[(?:.*-)?({names})(?:-.*)?\]$", name)
-        return match.group(1) if match else file
+        if not match:
+            return file
+        return match.group(1) if shares_host(file) else f"{match.group(1)} {file}"
+
+
+@functools.cache
+def shares_host(file: str) -> bool:
+    """Say whether a file's tests take the session's ``server`` of their distribution."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    return re.search(r"^def test_\w+\([^)]*\bserver: Host", text, re.MULTILINE) is not None
 
 
 @pytest.hookimpl(optionalhook=True)
