@@ -1,4 +1,4 @@
-"""The same inputs give the same bytes, whoever builds them, where and when."""
+"""The same inputs give the same bytes, whoever builds them, where and when: all that reprotest(1) varies."""
 
 from __future__ import annotations
 
@@ -36,9 +36,17 @@ def home(folder: Path) -> str:
     return str(path)
 
 
+# Another kernel's name, fixed addresses, one processor, another host and domain, a longer search path.
+MACHINE = """
+export PATH="$PATH:/i/capture/the/path"
+set -- setarch --uname-2.6 --addr-no-randomize taskset --cpu-list 0 \\
+    unshare $([ "$(id -u)" = 0 ] || echo --map-root-user) --uts \\
+    sh -c 'hostname elsewhere.example && uname -r | grep -q ^2.6 && [ "$(nproc)" = 1 ] && exec "$@"' sh "$@"
+"""
 SURROUNDINGS = {
     "umask and time zone": ({"TZ": "Pacific/Kiritimati", "PYTHONHASHSEED": "1"}, "umask 0077"),
     "locale": ({"LANG": "tr_TR.ISO-8859-9", "LC_ALL": "C", "LANGUAGE": "tr", "PYTHONHASHSEED": "2"}, "umask 0002"),
+    "machine": ({}, MACHINE),
     "names of a user": ({"USER": "leaks", "LOGNAME": "leaks", "DEBFULLNAME": "leaks", "DEBEMAIL": "leaks@x"}, ""),
 }
 
