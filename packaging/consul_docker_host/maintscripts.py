@@ -11,10 +11,8 @@ from pathlib import Path
 
 from consul_docker_host.errors import BuildError
 from consul_docker_host.payload import Format, Renamed
-from consul_docker_host.workspace import write_text
+from consul_docker_host.workspace import PROJECT, write_text
 
-# As debhelper's dh_installdeb does it: the helper decides by $1 what is to be done where.
-DEB_SCRIPTS = ("preinst", "postinst", "prerm", "postrm")
 DEB = """\
 # An edited /{former} becomes /{path}, which it has been since {since}.
 dpkg-maintscript-helper mv_conffile /{former} /{path} {since}~ -- "$@"
@@ -26,13 +24,24 @@ if [ "$1" = upgrade ] && dpkg --compare-versions "$2" lt {since}~ && [ -e /{path
     cp -p /{path} /{former}
 fi
 """
-# rpm has laid an edited file aside when the former version's files went, which is before this script.
+# rpm lays an edited file aside when the former version's files go, which is between these two. One from an earlier life
+# of the package is nobody's wish any more, so what is seen first decides.
+RPM_BEFORE = """\
+[ ! -e /{former} ] || : >{mark}
+"""
 RPM = """\
 # An edited /{former} becomes /{path}, which it has been since {since}.
-if [ "${{1:-1}}" -gt 1 ] && [ -e /{former}.rpmsave ]; then
+if [ -e {mark} ] && [ -e /{former}.rpmsave ]; then
     mv -f /{path} /{path}.rpmnew && mv -f /{former}.rpmsave /{path}
 fi
+rm -f {mark}
 """
+# What each script has to say of a rename, in this order.
+LINES: dict[Format, dict[str, str]] = {
+    # As debhelper's dh_installdeb does it: the helper decides by $1 what is to be done where.
+    "deb": {"preinst": DEB, "postinst": DEB, "prerm": DEB + DEB_BACK, "postrm": DEB},
+    "rpm": {"pre": RPM_BEFORE, "posttrans": RPM},
+}
 
 
 def with_renames(
@@ -41,17 +50,15 @@ def with_renames(
     """Return the scripts by name; those that have to do with a rename are written to ``folder``, by the same names."""
     if not renamed:
         return scripts
-    template, concerned = (DEB, DEB_SCRIPTS) if package_format == "deb" else (RPM, ("posttrans",))
-    lost = sorted(set(concerned) - set(scripts))
+    lost = sorted(set(LINES[package_format]) - set(scripts))
     if lost:
         raise BuildError(f"scripts.{package_format}.{lost[0]}: is needed by renamed", hint="an empty one will do")
-    lines = "".join(template.format(**one.model_dump()) for one in renamed)
+    values = [{**one.model_dump(), "mark": f"/run/{PROJECT}-renamed-{n}"} for n, one in enumerate(renamed)]
     made = {}
-    for name in concerned:
+    for name, template in LINES[package_format].items():
         made[name] = folder / name
-        more = "".join(DEB_BACK.format(**one.model_dump()) for one in renamed) if name == "prerm" else ""
-        text = inserted(scripts[name].read_text(encoding="utf-8"), lines + more)
-        write_text(made[name], text)
+        lines = "".join(template.format(**each) for each in values)
+        write_text(made[name], inserted(scripts[name].read_text(encoding="utf-8"), lines))
     return scripts | made
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.install.bench_install import INSTALL
+from tests.install.rpm_kit import is_settled
 from tests.support.bed import Bed
 from tests.support.distributions import Distribution
 from tests.support.host import Host
@@ -47,5 +48,7 @@ def test_an_install_asks_nobody(
     said = host.run(
         f"{INSTALL[distribution.family]} {installer.target} </dev/null", timeout=INSTALL_SECONDS, environment={}
     )
+    # What was started without waiting belongs to it.
+    host.wait_until(lambda: is_settled(host), 30)
     assert host.output(SENT) == "1"
     assert "?" not in said.output

@@ -130,6 +130,25 @@ def test_a_downgrade_and_another_upgrade_lose_nothing(host: Host, distribution: 
     assert EDITED in [host.file(path).text for path in kept]
 
 
+def test_what_was_laid_aside_in_an_earlier_life_stays_there(host: Host, distribution: Distribution) -> None:
+    """A removal has left it, and the new version began without it: no later upgrade brings it back."""
+    remove(host, distribution.family)
+    host.run(f"mkdir -p {FOLDER}")
+    for suffix in ("rpmsave", "dpkg-old"):
+        host.put(f"{FORMER}.{suffix}", "OURS=stale\n")
+    install(host, NEW, distribution.family)
+    again = [
+        "--reinstall" if distribution.family is Family.RPM else "--install",
+        f"/var/tmp/{NEW}.{distribution.family}",
+    ]
+    if distribution.family is Family.RPM:
+        Rpm(host).run(*again)
+    else:
+        Deb(host).dpkg(*again)
+    assert host.file(RENAMED).text == OURS[NEW]
+    host.run(f"rm -f {FORMER}.rpmsave {FORMER}.dpkg-old {RENAMED}.rpmsave")
+
+
 def test_a_removal_leaves_nothing_but_what_rpm_keeps(host: Host, before: tree.Tree, distribution: Distribution) -> None:
     remove(host, distribution.family)
     left = tree.compare(before, host.tree())

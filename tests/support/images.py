@@ -12,6 +12,7 @@ import json
 import os
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,7 @@ from tests.support.locks import FileLock
 
 REPOSITORY = "consul-docker-host-test"
 MMDEBSTRAP_SECONDS = 900.0
+EXIT_SECONDS = 60.0
 
 SYSTEM = ("systemd-sysv", "dbus", "iproute2", "ca-certificates", "procps")
 TOOLS = ("bind9-dnsutils",)  # dig, which only the tests need
@@ -196,9 +198,16 @@ def execute(
     container: Container, argv: Sequence[str], *, user: str = "", environment: Mapping[str, str] | None = None
 ) -> tuple[int, bytes, bytes]:
     """Run a program in a container and return its exit code and its two streams; the only place that asks the SDK."""
-    answer = container.exec_run(list(argv), demux=True, user=user, environment=dict(environment or {}))
-    out, error = cast("tuple[bytes | None, bytes | None]", answer.output)
-    return int(answer.exit_code or 0), out or b"", error or b""
+    api = container.client.api  # type: ignore[union-attr]
+    started = api.exec_create(str(container.id), list(argv), user=user, environment=dict(environment or {}))["Id"]
+    out, error = cast("tuple[bytes | None, bytes | None]", api.exec_start(started, demux=True))
+    # A busy engine may cut the streams before the program has ended: without this its end would pass for a success.
+    deadline = time.monotonic() + EXIT_SECONDS
+    while (state := api.exec_inspect(started))["ExitCode"] is None:
+        if time.monotonic() > deadline:
+            raise BuildError(f"{argv}: its streams ended, and it did not within {EXIT_SECONDS:g} s")
+        time.sleep(0.05)
+    return int(state["ExitCode"]), out or b"", error or b""
 
 
 def prepare(container: Container, command: str, *, seconds: float = 300) -> None:

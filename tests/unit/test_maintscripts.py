@@ -60,7 +60,7 @@ def test_the_deb_s_scripts_call_the_helper_behind_their_headers(plan_with: Calla
 
 def test_the_rpm_takes_what_was_laid_aside_when_all_is_done(plan_with: Callable[[str], Plan]) -> None:
     plain, made = texts(plan_with(""), "rpm"), texts(plan_with(RENAMED), "rpm")
-    assert {name for name in made if made[name] != plain[name]} == {"posttrans"}
+    assert {name for name in made if made[name] != plain[name]} == {"pre", "posttrans"}
     assert "mv -f /etc/consul-docker-host/former.env.rpmsave /etc/consul-docker-host/container.env" in made["posttrans"]
 
 
