@@ -72,6 +72,14 @@ def test_servers_without_a_cluster_form_it_together(monkeypatch: pytest.MonkeyPa
     assert waves == [["s1", "s2", "s3"]]
 
 
+def test_a_cluster_that_has_lost_its_leader_is_not_taken_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All its servers at once would be the end of it."""
+    lost = {"s1": view(leader="", peers=3), "s2": view(leader="", peers=3)}
+    one, waves = rolled(monkeypatch, SERVERS | CLIENTS, {}, lost)
+    assert waves == []
+    assert one.stopped.startswith("stopped before the servers: s1, s2: the cluster has lost its leader; ")
+
+
 def test_no_server_is_touched_while_another_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     one, waves = rolled(monkeypatch, SERVERS | CLIENTS, {}, {"s1": view(leads=True), "s2": view()})
     assert waves == []

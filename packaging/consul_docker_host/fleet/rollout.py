@@ -77,6 +77,12 @@ class Rollout:
         views, _ = ask(chosen, view_of, self.tell)
         leader = next((name for name, view in views.items() if view.is_leader), "")
         if not any(view.leader for view in views.values()):
+            # Before its first election a server names no peers; later it does, though nobody leads.
+            if torn := [name for name, view in views.items() if view.peers]:
+                why = (
+                    f"{', '.join(torn)}: the cluster has lost its leader; bring back enough servers for it to elect one"
+                )
+                return self.stop(f"stopped before the servers: {why}")
             outcomes = self.wave(servers, "servers, to form a cluster")
             return all(one.is_good for one in outcomes) or self.stop("stopped at the servers")
         # A server that joins only now is none of those that have to vote before it.
