@@ -43,6 +43,12 @@ def leave_out(config: pytest.Config, items: list[pytest.Item], is_unwanted: Call
         items[:] = [item for item in items if item not in unwanted]
 
 
+@pytest.fixture(scope="session")
+def rounds(request: pytest.FixtureRequest) -> int:
+    """Give how often a figure is taken."""
+    return int(request.config.getoption("rounds"))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """Add what the machines in play have to say, such as the journal's end, to the report of a failed test."""

@@ -34,11 +34,6 @@ TIMED = "begin=$(date +%s%N); {line} >/var/tmp/said 2>&1 || exit 9; echo $((($(d
 
 
 @pytest.fixture(scope="module")
-def rounds(request: pytest.FixtureRequest) -> int:
-    return int(request.config.getoption("rounds"))
-
-
-@pytest.fixture(scope="module")
 def bare(distribution: Distribution, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the package of the same files, below a folder of its own, without scripts."""
     folder = tmp_path_factory.mktemp("bare")

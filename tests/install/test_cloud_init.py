@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import docker
 import pytest
+from docker.models.containers import Container
 from ruamel.yaml import YAML
 
 from consul_docker_host.cloudinit import APPEND
@@ -22,7 +22,7 @@ from tests.support.bed import Bed
 from tests.support.consul import consul_image
 from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
-from tests.support.images import base_image, prepare, put_bytes, put_file, system_recipe, temporary_container
+from tests.support.images import base_image, prepare, put_bytes, put_file, system_recipe, temporary_image
 from tests.support.packages import ADDRESS, DIG, NAME, SERVER_SETTINGS, Installer, wait_for_consul
 from tests.support.upstream import ADDRESS as OUTSIDE_ADDRESS
 from tests.support.upstream import NAME as OUTSIDE
@@ -75,36 +75,30 @@ def dump(value: object) -> str:
 def image(engine: docker.DockerClient, distribution: Distribution, installer: Installer) -> Iterator[str]:
     """Give the image of a machine that cloud-init sets up, with Consul and a repository."""
     base = consul_image(engine, base_image(engine, system_recipe(distribution, "cloud-init")), distribution)
-    tag = f"{base}-cloud-{os.getpid()}"
-    with temporary_container(engine, base) as container:
+
+    def set_up(container: Container) -> None:
         put_file(container, f"/var/cache/apt/archives/{installer.package.name}", installer.package)
         prepare(container, REPOSITORY)
-        name, _, version = tag.partition(":")
-        container.commit(repository=name, tag=version)
-    try:
+
+    with temporary_image(engine, base, "cloud", set_up) as tag:
         yield tag
-    finally:
-        engine.images.remove(tag, force=True)
 
 
 @contextlib.contextmanager
 def first_boot(bed: Bed, image: str, upstream: Upstream, user_data: bytes, name: str) -> Iterator[Host]:
     """Give a host whose first boot has ended."""
-    tag = f"{image}-{name}"
-    with temporary_container(bed.client, image) as container:
+
+    def seed(container: Container) -> None:
         prepare(container, f"mkdir -p {SEED}")
         put_bytes(container, f"{SEED}/user-data", user_data)
         put_bytes(container, f"{SEED}/meta-data", f"instance-id: {name}\nlocal-hostname: {name}\n".encode())
-        repository, _, version = tag.partition(":")
-        container.commit(repository=repository, tag=version)
-    try:
+
+    with temporary_image(bed.client, image, name, seed) as tag:
         begin = time.monotonic()
         with bed.host(tag, name=name, resolv_conf=upstream.resolv_conf) as host:
             host.run("cloud-init status --wait", check=False, timeout=FIRST_BOOT_SECONDS)
             print(f"{name}: from power on to cloud-init's end {time.monotonic() - begin:.1f} s")
             yield host
-    finally:
-        bed.client.images.remove(tag, force=True)
 
 
 def assert_ready(host: Host) -> None:

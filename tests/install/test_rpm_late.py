@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import docker
 import pytest
+from docker.models.containers import Container
 
 from tests.install.kit import STARTED, assert_nothing_runs
 from tests.install.rpm_kit import Rpm, is_settled
@@ -14,7 +14,7 @@ from tests.support.bed import Bed
 from tests.support.consul import consul_repository
 from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
-from tests.support.images import prepare, put_file, temporary_container
+from tests.support.images import prepare, put_file, temporary_image
 from tests.support.packages import ADDRESS, DIG, NAME, Installer
 from tests.support.rpm_system import CONSUL_REPOSITORY
 from tests.support.upstream import ADDRESS as OUTSIDE_ADDRESS
@@ -122,16 +122,13 @@ def test_one_line_brings_consul_and_starts_it(host: Host, installer: Installer) 
 @pytest.fixture
 def baked(engine: docker.DockerClient, repository: str, installer: Installer) -> Iterator[str]:
     """Give an image that got the package while nothing ran in it, as a builder of images does it."""
-    tag = f"{repository}-baked-{os.getpid()}"
-    with temporary_container(engine, repository) as container:
+
+    def bake(container: Container) -> None:
         put_file(container, installer.target, installer.package)
         prepare(container, f"dnf --assumeyes install {installer.target} && rm {installer.target}")
-        name, _, version = tag.partition(":")
-        container.commit(repository=name, tag=version)
-    try:
+
+    with temporary_image(engine, repository, "baked", bake) as tag:
         yield tag
-    finally:
-        engine.images.remove(tag, force=True)
 
 
 def test_an_image_with_the_package_boots_right(bed: Bed, baked: str, upstream: Upstream) -> None:

@@ -174,6 +174,22 @@ def derived_image(
 
 
 @contextlib.contextmanager
+def temporary_image(
+    client: docker.DockerClient, base: str, name: str, change: Callable[[Container], None]
+) -> Iterator[str]:
+    """Give the name of an image made from ``base`` by ``change``, removed at the end."""
+    tag = f"{base}-{name}-{os.getpid()}"
+    with temporary_container(client, base) as container:
+        change(container)
+        repository, _, version = tag.partition(":")
+        container.commit(repository=repository, tag=version)
+    try:
+        yield tag
+    finally:
+        client.images.remove(tag, force=True)
+
+
+@contextlib.contextmanager
 def temporary_container(
     client: docker.DockerClient, image: str, *, network_mode: str = "none", environment: Mapping[str, str] | None = None
 ) -> Iterator[Container]:

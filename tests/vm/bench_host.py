@@ -57,8 +57,7 @@ perl -MSocket -e '
         my $question = pack("n6", $number, 0x0100, 1, 0, 0, 0) . join("", @labels) . pack("xnn", 1, 1);
         my $end = time + 60;
         while (1) {{
-            die "no answer for start-$number
-" if time > $end;
+            die "no answer for start-$number\n" if time > $end;
             send $dns, $question, 0;
             vec(my $ready = "", fileno $dns, 1) = 1;
             if (select $ready, undef, undef, 0.5) {{
@@ -79,11 +78,6 @@ for number in $(seq {count}); do
   sleep 0.5
 done
 """
-
-
-@pytest.fixture(scope="module")
-def rounds(request: pytest.FixtureRequest) -> int:
-    return int(request.config.getoption("rounds"))
 
 
 @pytest.fixture(scope="module")
