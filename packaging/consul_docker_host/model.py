@@ -64,6 +64,11 @@ class Link(Table):
     interface: v.LinkName
     address: v.LinkAddress
 
+    @property
+    def mac(self) -> str:
+        """The hardware address by which systemd-networkd knows the link for ours: a local one, made of the address."""
+        return "02:00:" + ":".join(f"{int(part):02x}" for part in str(self.address).split("."))
+
 
 class Ports(Table):
     """Consul's own ports."""

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.report import say, table
 from consul_docker_host.run import run
 from consul_docker_host.toolbox import python_program
 from consul_docker_host.workspace import ROOT
 from tests.install.rpm_kit import is_settled
 from tests.support.bed import Bed
 from tests.support.distributions import Distribution, Family
+from tests.support.figures import tell
 from tests.support.host import Host
 from tests.support.images import put_file
 from tests.support.packages import INSTALL_SECONDS, NAME, Installer
@@ -77,8 +77,5 @@ def test_the_time_of_an_install(
                 host.wait_until(lambda: is_settled(host), 60)
             host.run(f"{remove} {name}", timeout=INSTALL_SECONDS)
     ours, theirs = (statistics.median(taken[name]) for name in (NAME, BARE))
-    say("")
-    own = ours - theirs
     what = f"own time on {distribution.name}: {ours:.2f} s with scripts / {theirs:.2f} s without (medians of {rounds})"
-    for line in table(("figure", "goal", "of"), [(f"{own:.2f} s", f"< {GOAL_SECONDS:.2f} s", what)]):
-        say(line)
+    tell(what, f"{ours - theirs:.2f} s", f"< {GOAL_SECONDS:.2f} s")

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from consul_docker_host.report import say, table
+from tests.support.figures import tell
 from tests.support.packages import ADDRESS
 from tests.support.vm.guest import Guest
 from tests.support.vm.hosts import (
@@ -99,11 +99,6 @@ def pair(bed: Bed) -> Iterator[tuple[Guest, Guest]]:
         guest.cut_power()
 
 
-def tell(what: str, value: str, goal: str) -> None:
-    for line in table(("figure", "goal", "of"), [(value, goal, what)]):
-        say(line)
-
-
 def test_time_to_multi_user(bed: Bed, rounds: int) -> None:
     """Compare boots with and without the package on images that have Consul, dnsmasq and Docker enabled."""
     ours = bed.guest("with", 7, distribution="debian-12", uplink=ifupdown(7), is_baked=True, settings=SERVER)
@@ -129,7 +124,6 @@ def test_time_to_multi_user(bed: Bed, rounds: int) -> None:
                 taken[guest.name].append(int(guest.output(MULTI_USER)) / 1e6)
             guest.power_off()
     medians = {name: statistics.median(seconds) for name, seconds in taken.items()}
-    say("")
     tell(
         f"time to multi-user: {medians['with']:.1f} s with / {medians['without']:.1f} s without (medians of {rounds})",
         f"{medians['with'] / medians['without']:.3f}",
@@ -153,7 +147,6 @@ def test_queries_per_second(pair: tuple[Guest, Guest], rounds: int) -> None:
             said = b.output(line, seconds=DNS_SECONDS + 60)
             found.append(float(next(row for row in said.splitlines() if "Queries per second" in row).split()[-1]))
     through, direct = (statistics.median(found) for found in rates.values())
-    say("")
     tell(
         f"DNS: {through:.0f} queries/s through {ADDRESS} / {direct:.0f} of the client agent asked directly",
         f"{through / direct:.1f}",
@@ -170,7 +163,6 @@ def test_start_to_answer(pair: tuple[Guest, Guest]) -> None:
         ahead = clock(a) - clock(b)
         pairs = zip(seen.result().split(), started.result().split(), strict=True)
         taken = sorted((int(answered) - int(began)) / 1e9 - ahead for answered, began in pairs)
-    say("")
     tell(
         f"container start -> answer on the other host, p95 of {STARTS}; median {statistics.median(taken):.2f} s",
         f"{taken[int(0.95 * (STARTS - 1))]:.2f} s",
