@@ -17,31 +17,9 @@ from invoke.tasks import Task
 # The source root. It is no package itself: PyPI's `packaging` must stay importable.
 sys.path.insert(0, str(Path(__file__).resolve().parent / "packaging"))
 
-from consul_docker_host import commands
+from consul_docker_host import commands, commands_image
 from consul_docker_host.errors import BuildError, describe
-
-HELP = {
-    "backend": "auto (fpm where it is installed), fpm or nfpm",
-    "settings": "a TOML file whose keys win over packaging/settings.toml",
-    "distro": "this distribution alone; tests/install/distributions.toml has them",
-    "story": "the stories with this word in their name alone, such as upgrade",
-    "long": "the long form: more repetitions, more cases",
-    "args": "further arguments for pytest, in quotes",
-    "channel": "stable or testing; as the settings say where it is not given",
-    "key": "the folder or file of the secret key; your own gpg, with its agent or card, where it is not given",
-    "with_consul": "take up dist/consul/ too, for a repository in your own network alone",
-    "folder": "a folder outside the checkout, made where it is missing",
-    "add": "make a second key beside the first, for a change of keys",
-    "version": "of Consul, such as 1.22.7",
-    "archive": "consul_VERSION_linux_ARCH.zip with SHA256SUMS and .sig beside it, file or address; else for amd64",
-    "hashicorp_key": "a file with HashiCorp's public key (https://www.hashicorp.com/trust/security)",
-    "inventory": "a pyinfra inventory; pyinfra_deploy/inventory.py is an example",
-    "limit": "only these hosts or groups, with commas between",
-    "waves": "how many clients at a time: numbers or shares, then all others",
-    "dry": "change nothing, tell what would change",
-    "json": "the report as JSON, and nothing else, on standard output",
-    "rounds": "how often each command is timed; the medians are compared",
-}
+from consul_docker_host.options import HELP
 
 
 def wired(function: Callable[..., None]) -> Task[Callable[..., None]]:
@@ -93,14 +71,17 @@ ns = Collection(
         repository=commands.run_repository_tests,
         deploy=commands.run_deploy_tests,
         vm=commands.run_vm_tests,
+        image=commands.run_image_tests,
     ),
     group("repo", commands.publish_repository, key=commands.make_repository_key),
     group("deploy", commands.deploy, remove=commands.deploy_remove),
+    group("image", commands_image.make_image, diff=commands_image.compare_images),
     group("setup", None, fpm=commands.setup_fpm, system=commands.setup_system),
     group(
         "bench",
         None,
         build=commands.bench_build,
+        deploy=commands.bench_deploy,
         host=commands.bench_host,
         install=commands.bench_install,
         repo=commands.bench_repository,

@@ -21,6 +21,7 @@ from pyinfra_deploy.facts import (
     SETTINGS_FILE,
     Check,
     HostSettings,
+    Installed,
     InstalledPackage,
     IsApplied,
     PackagedFiles,
@@ -52,7 +53,7 @@ def install_command(family: str, targets: Iterable[str]) -> str:
     """Return what installs exactly these, newer or older; lists are fetched anew only where they do not suffice."""
     words = " ".join(shlex.quote(one) for one in targets)
     if family == "rpm":
-        return f"dnf --assumeyes install {words}"
+        return f"dnf --assumeyes install {words} || dnf --assumeyes --refresh install {words}"
     return (
         f"{APT} install --allow-downgrades {words} || {{ apt-get update && {APT} install --allow-downgrades {words}; }}"
     )
@@ -102,11 +103,19 @@ def install_local(package: str, version: str, extra: tuple[str, ...] = (), manag
     )
 
 
+def is_version(have: Installed, version: str) -> bool:
+    """Tell whether the host has the version; an rpm's revision matters only where it is named."""
+    found = have.version
+    if have.family == "rpm" and "-" not in version:
+        found = found.partition("-")[0]
+    return found == version
+
+
 @operation()
 def install_version(version: str, extra: tuple[str, ...] = (), manager: str = "") -> Commands:
     """Install exactly this version from the repository."""
     have = host.get_fact(InstalledPackage, manager=manager)
-    if have.version == version:
+    if is_version(have, version):
         host.noop(f"{NAME} {version} is installed")
         return
     name = f"{NAME}-{version}" if have.family == "rpm" else f"{NAME}={version}"

@@ -140,6 +140,11 @@ def run_vm_tests(*, long: bool = False, args: str = "") -> None:
     _test("vm", long=long, args=args)
 
 
+def run_image_tests(*, long: bool = False, args: str = "") -> None:
+    """Test disk images: what is in them, that they are the same again, and machines that boot them in QEMU."""
+    _test("image", long=long, args=args)
+
+
 def _test(*names: str, long: bool, args: str = "", first: Mapping[str, Callable[[], bool]] | None = None) -> None:
     from consul_docker_host import suites
 
@@ -206,6 +211,11 @@ def bench_host(*, rounds: str = "5") -> None:
 def bench_install(*, rounds: str = "5") -> None:
     """Measure how long an install takes beside one of the same files without scripts in one run."""
     _figures("install", "install/bench_install.py", rounds=rounds)
+
+
+def bench_deploy(*, rounds: str = "3") -> None:
+    """Measure a deploy to fifty hosts with sshd beside bare ssh that runs the same commands in one run."""
+    _figures("deploy", "deploy/bench_deploy.py", rounds=rounds)
 
 
 def _figures(suite: str, file: str, *, rounds: str) -> None:

@@ -22,7 +22,7 @@ LONG_TIMEOUT = 4 * 3600.0
 # They build with both backends and ask every parser.
 JUDGING = frozenset({"unit", "package", "verify"})
 # They build with both backends, the last two as well.
-BUILDING = JUDGING | {"install", "deploy"}
+BUILDING = JUDGING | {"install", "deploy", "image"}
 LINTED = ("packaging/consul_docker_host", "tasks.py", "tests", "pyinfra_deploy")
 
 
@@ -51,6 +51,7 @@ SUITES = {
         Suite(name="deploy", folders=("deploy",), takes_packages=True),
         # One story at a time: its guests take both cores of a small machine, and all the time that the others share.
         Suite(name="vm", folders=("vm",), takes_packages=True),
+        Suite(name="image", folders=("image",), takes_packages=True),
     )
 }
 ALL = tuple(SUITES)

@@ -19,35 +19,41 @@ from tests.support.host import Host
 from tests.support.images import base_image, system_recipe
 from tests.support.rpm_system import rpm_image
 
-SSHD = "openssh-server"
+SSHD = ("openssh-server", "sudo")
+USER = "ops"  # has no rights of its own, and may use sudo
 DEPLOY_SECONDS = 400.0
 
 
-def ssh_image(bed: Bed, name: str) -> str:
-    """Return the image of a distribution's host with Consul and sshd."""
+def ssh_image(bed: Bed, name: str, *more: str) -> str:
+    """Return the image of a distribution's host with Consul, sshd and ``more``."""
     distribution = next(one for one in read_distributions() if one.name == name)
     if distribution.family is Family.RPM:
-        return consul_image(bed.client, rpm_image(bed.client, distribution, SSHD), distribution)
-    return consul_image(bed.client, base_image(bed.client, system_recipe(distribution, SSHD)), distribution)
+        return consul_image(bed.client, rpm_image(bed.client, distribution, *SSHD, *more), distribution)
+    return consul_image(bed.client, base_image(bed.client, system_recipe(distribution, *SSHD, *more)), distribution)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """Hosts and the folder with their inventory, keys and secrets; the first host is the server."""
+    """Hosts and the folder with their inventory, keys and secrets; those with server in their name are servers."""
 
     hosts: tuple[Host, ...]
     folder: Path
     addresses: Mapping[str, str]  # taken at the start: a host that was killed cannot be asked
 
     @property
+    def servers(self) -> tuple[Host, ...]:
+        """The hosts that form the cluster."""
+        return tuple(host for host in self.hosts if "server" in host.name)
+
+    @property
     def server(self) -> Host:
-        """The one server."""
-        return self.hosts[0]
+        """The first of them."""
+        return self.servers[0]
 
     @property
     def clients(self) -> tuple[Host, ...]:
         """All others."""
-        return self.hosts[1:]
+        return tuple(host for host in self.hosts if host not in self.servers)
 
     def write(self, shared: Mapping[str, Any] | None = None, **own: Mapping[str, Any]) -> Path:
         """Write the inventory: ``shared`` data for all, and further data by host's name (- is _)."""
@@ -55,7 +61,7 @@ class Fleet:
             "ssh_user": "root",
             "ssh_key": str(self.folder / "key"),
             "ssh_known_hosts_file": str(self.folder / "known_hosts"),
-            "cdh_join": [self.addresses[self.server.name]],
+            "cdh_join": [self.addresses[host.name] for host in self.servers],
             "cdh_packages": str(ROOT / "dist"),
             "cdh_patience": 60,
             **(shared or {}),
@@ -65,8 +71,9 @@ class Fleet:
             data: dict[str, Any] = {"ssh_hostname": self.addresses[host.name]}
             return host.name, {**data, **own.get(host.name.replace("-", "_"), {})}
 
+        role = {"cdh_role": "server", "cdh_bootstrap_expect": len(self.servers)}
         text = (
-            f"servers = ({[line(self.server)]!r}, {{'cdh_role': 'server', 'cdh_bootstrap_expect': 1}})\n"
+            f"servers = ({[line(host) for host in self.servers]!r}, {role!r})\n"
             f"clients = {[line(host) for host in self.clients]!r}\n"
         )
         (self.folder / "group_data").mkdir(exist_ok=True)
@@ -77,10 +84,10 @@ class Fleet:
         inventory.write_text(text)
         return inventory
 
-    def inv(self, *words: str, check: bool = False) -> Result:
+    def inv(self, *words: str, check: bool = False, environment: Mapping[str, str] | None = None) -> Result:
         """Run a task on the inventory and return what it printed."""
         argv = [sys.executable, "-m", "invoke", *words, f"--inventory={self.folder / 'fleet.py'}"]
-        return run(argv, cwd=ROOT, timeout=DEPLOY_SECONDS, check=check)
+        return run(argv, cwd=ROOT, timeout=DEPLOY_SECONDS, check=check, env=environment)
 
     def report(self, *words: str) -> dict[str, Any]:
         """Run a task with --json and return its report."""
@@ -117,7 +124,9 @@ def fleet_of(bed: Bed, folder: Path, *images: tuple[str, str]) -> Iterator[Fleet
     with contextlib.ExitStack() as stack:
         hosts = [stack.enter_context(bed.host(image, name=name)) for name, image in images]
         for host in hosts:
-            host.run("mkdir -p -m 0700 /root/.ssh")
+            host.run(f"mkdir -p -m 0700 /root/.ssh && useradd --create-home --shell /bin/sh {USER}")
             host.put("/root/.ssh/authorized_keys", (folder / "key.pub").read_text(), mode=0o600)
+            host.run(f"cp -r /root/.ssh /home/{USER}/ && chown -R {USER}: /home/{USER}/.ssh")
+            host.put(f"/etc/sudoers.d/{USER}", f"{USER} ALL=(ALL) NOPASSWD: ALL\n", mode=0o440)
             host.wait_until("systemctl is-active ssh", 20)
         yield Fleet(hosts=tuple(hosts), folder=folder, addresses={host.name: host.address() for host in hosts})

@@ -17,6 +17,7 @@ from tests.support.host import Host
 from tests.support.packages import ADDRESS, NAME, Installer, wait_for_consul
 from tests.support.upstream import Upstream
 
+SHORT_FORM_ON = ("debian-12",)  # the others by --long or --distro
 FAMILY = Family.DEB
 INSPECTED = json.dumps(
     [

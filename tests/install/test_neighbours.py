@@ -14,6 +14,7 @@ from tests.support.host import Host
 from tests.support.packages import ADDRESS, DIG, NAME, Installer, wait_for_consul
 from tests.support.upstream import Upstream
 
+SHORT_FORM_ON = ("debian-12",)  # the others by --long or --distro
 FAMILY = Family.DEB
 DNSMASQ = f"""server=/consul/{ADDRESS}#8600
 server=/corp.example/192.0.2.53

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pyinfra_deploy.operations import BEGIN, END, install_command, is_fine, local_package, package_version, with_block
+from pyinfra_deploy.facts import Installed
+from pyinfra_deploy.operations import (
+    BEGIN,
+    END,
+    install_command,
+    is_fine,
+    is_version,
+    local_package,
+    package_version,
+    with_block,
+)
 
 
 def test_foreign_lines_stay_and_ours_come_last() -> None:
@@ -17,7 +27,8 @@ def test_foreign_lines_stay_and_ours_come_last() -> None:
 
 
 def test_packages_go_through_apt_get_and_dnf_with_everything_quoted() -> None:
-    assert install_command("rpm", ["/var/x.rpm"]) == "dnf --assumeyes install /var/x.rpm"
+    rpm = install_command("rpm", ["/var/x.rpm"])
+    assert rpm == "dnf --assumeyes install /var/x.rpm || dnf --assumeyes --refresh install /var/x.rpm"
     deb = install_command("deb", ["x=1; reboot"])
     assert "'x=1; reboot'" in deb
     assert "dpkg -i" not in deb
@@ -36,3 +47,11 @@ def test_broken_is_unhealthy_and_a_warning_only_where_it_must_be_ok() -> None:
     assert is_fine(check, ("docker",), ())
     assert not is_fine(check, ("docker",), ("joined",))
     assert not is_fine(None, (), ())
+
+
+def test_an_rpm_of_the_version_is_the_version_whatever_its_revision_unless_that_is_named() -> None:
+    have = Installed(family="rpm", version="0.1.0-1")
+    assert is_version(have, "0.1.0")
+    assert is_version(have, "0.1.0-1")
+    assert not is_version(have, "0.1.0-2")
+    assert not is_version(Installed(family="deb", version="0.1.0-1"), "0.1.0")

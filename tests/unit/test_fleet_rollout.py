@@ -35,23 +35,36 @@ def test_what_is_no_quorum_is_named(views: list[View], why: str) -> None:
 
 
 def rolled(
-    monkeypatch: pytest.MonkeyPatch, hosts: Mapping[str, Any], states: Mapping[str, State], views: Mapping[str, View]
+    monkeypatch: pytest.MonkeyPatch,
+    hosts: Mapping[str, Any],
+    states: Mapping[str, State],
+    views: Mapping[str, View],
+    *,
+    fault: Callable[[], str] = str,
+    first: Mapping[str, View] | None = None,
+    patience: float = 0.0,
 ) -> tuple[Rollout, list[list[str]]]:
-    """Roll a fleet whose hosts end in the states given; return it with the waves that were run."""
+    """Roll a fleet whose hosts end in the states given; return it with the waves that were run.
+
+    The first question is answered by ``first``, where it is given, all others by ``views``.
+    """
     waves: list[list[str]] = []
 
     def run_steps(names: Mapping[str, Any], *_: object, **__: object) -> tuple[Outcome, ...]:
         waves.append(list(names))
         return tuple(Outcome(host=name, state=states.get(name, State.OK)) for name in names)
 
+    answers = [first] if first else []
+
     def ask(names: Mapping[str, Any], *_: object) -> tuple[dict[str, View], tuple[Outcome, ...]]:
-        return {name: views[name] for name in names if name in views}, ()
+        seen = answers.pop() if answers else views
+        return {name: seen[name] for name in names if name in seen}, ()
 
     monkeypatch.setattr(rollout, "run_steps", run_steps)
     monkeypatch.setattr(rollout, "ask", ask)
-    monkeypatch.setattr(rollout, "QUORUM_SECONDS", 0.0)
+    monkeypatch.setattr(rollout, "QUORUM_SECONDS", patience)
     silent: Callable[..., None] = lambda *_: None  # noqa: E731
-    one = Rollout(hosts=hosts, steps=silent, sizes=("1", "10%"), dry=False, tell=silent, say=silent)
+    one = Rollout(hosts=hosts, steps=silent, sizes=("1", "10%"), dry=False, tell=silent, say=silent, fault=fault)
     one.run()
     return one, waves
 
@@ -78,6 +91,29 @@ def test_a_cluster_that_has_lost_its_leader_is_not_taken_for_none(monkeypatch: p
     one, waves = rolled(monkeypatch, SERVERS | CLIENTS, {}, lost)
     assert waves == []
     assert one.stopped.startswith("stopped before the servers: s1, s2: the cluster has lost its leader; ")
+
+
+def test_a_server_outside_the_quorum_comes_first_though_the_autopilot_complains(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A deploy that stopped at it would never come to mend it otherwise."""
+    ill = LIVING | {"s1": view(leads=True, healthy=False), "s3": view(leader="", peers=0)}
+    one, waves = rolled(monkeypatch, SERVERS, {}, ill)
+    assert waves == [["s3"]]
+    assert one.stopped.startswith("stopped before server s2: the servers do not agree on a leader")
+
+
+def test_a_deploy_that_lost_its_lock_begins_no_further_wave(monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = iter(["", "the lock was taken away"])
+    one, waves = rolled(monkeypatch, CLIENTS, {}, {}, fault=lambda: next(faults))
+    assert waves == [["c0"]]
+    assert one.stopped.startswith("stopped before wave 2, 2 of 20 clients: the lock was taken away; 19 hosts")
+
+
+def test_an_election_that_is_under_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = {name: view(leader="", peers=3) for name in SERVERS}
+    _, waves = rolled(monkeypatch, SERVERS, {}, LIVING, first=lost, patience=5.0)
+    assert waves == [["s2"], ["s3"], ["s1"]]
 
 
 def test_no_server_is_touched_while_another_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from rich.live import Live
 from rich.table import Table
 
 from consul_docker_host.errors import BuildError
+from consul_docker_host.fleet.lock import locked
 from consul_docker_host.fleet.outcome import as_json, summary
 from consul_docker_host.fleet.rollout import Rollout
 from consul_docker_host.fleet.waves import parse_sizes
@@ -47,7 +48,7 @@ def drive(asked: Asked) -> int:
     """Run what was asked and return the exit code: 0 where every host is as the inventory wants it."""
     hosts = read_hosts(Path(asked.inventory), asked.limit)
     complain(hosts, asked)
-    with shown(list(hosts), quiet=asked.json) as (tell, note):
+    with shown(list(hosts), quiet=asked.json) as (tell, note), guarded(hosts, asked, note) as fault:
         rollout = Rollout(
             hosts=hosts,
             steps=ACTIONS[asked.action],
@@ -56,6 +57,7 @@ def drive(asked: Asked) -> int:
             tell=tell,
             say=note,
             is_removal=asked.action == "remove",
+            fault=fault,
         )
         rollout.run()
     outcomes = rollout.outcomes()
@@ -65,6 +67,16 @@ def drive(asked: Asked) -> int:
         for line in ("", *summary(outcomes), *([rollout.stopped] if rollout.stopped else [])):
             say(line)
     return 0 if not rollout.stopped and all(one.is_good for one in outcomes) else 1
+
+
+@contextmanager
+def guarded(hosts: Hosts, asked: Asked, note: Callable[[str], None]) -> Iterator[Callable[[], str]]:
+    """Hold the clusters' lock while hosts are changed, and give what tells whether it still holds."""
+    if asked.dry:
+        yield str
+        return
+    with locked(hosts, asked.action, tell=lambda _host, _step: None, say=note) as lock:
+        yield lock.fault
 
 
 def read_hosts(path: Path, limit: str) -> Hosts:

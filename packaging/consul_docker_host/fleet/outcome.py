@@ -21,8 +21,10 @@ class State(StrEnum):
     WAITING = "not tried"
 
 
+KEY_REMEDY = "cdh_repository_key is to be the key of the archive at cdh_repository_url"
 # What a line of a failed command says -> what to do; the first that fits.
 REMEDIES = (
+    ("no rights of root", 'set ssh_user = "root", or _sudo = True (with _sudo_password where it asks for one)'),
     ("authentication", "give ssh_user, ssh_key or ssh_password that the host takes"),
     ("host key", "the host shows another key than before: look why, then mend known_hosts"),
     ("could not resolve", "mend the name in the inventory, or give ssh_hostname"),
@@ -30,6 +32,11 @@ REMEDIES = (
     ("no space left", "free some space on the host, then run the deploy again"),
     ("enough free space", "free some space on the host, then run the deploy again"),
     ("could not get lock", "another package manager is at work: wait for it, then run the deploy again"),
+    ("not signed", KEY_REMEDY),
+    ("openpgp", KEY_REMEDY),
+    ("gpg", KEY_REMEDY),
+    ("was not found", "name in cdh_version one that the repository holds"),
+    ("unable to find a match", "name in cdh_version one that the repository holds"),
     ("connection", "the host went away: when it is back, run the deploy again"),
     ("no answer within", "the host went away: when it is back, run the deploy again"),
 )

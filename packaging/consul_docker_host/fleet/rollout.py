@@ -20,6 +20,10 @@ QUORUM_SECONDS = 90.0
 Hosts = Mapping[str, Mapping[str, Any]]
 
 
+class HaltError(Exception):
+    """No further wave may begin; the text says why."""
+
+
 @dataclass(kw_only=True)
 class Rollout:
     """One deploy: what it runs on whom, and what came of it so far."""
@@ -31,6 +35,7 @@ class Rollout:
     tell: Tell
     say: Callable[[str], None]
     is_removal: bool = False
+    fault: Callable[[], str] = str  # asked before each wave: why none may begin any more, empty when it may
     done: dict[str, Outcome] = field(default_factory=dict)
     stopped: str = ""
 
@@ -40,6 +45,13 @@ class Rollout:
 
     def run(self) -> None:
         """Take the whole fleet."""
+        try:
+            self.roll()
+        except HaltError as why:
+            self.stop(str(why))
+
+    def roll(self) -> None:
+        """Take servers and clients in their order."""
         if self.dry:
             self.wave(list(self.hosts), "all hosts")
         elif self.is_removal:
@@ -53,6 +65,8 @@ class Rollout:
 
     def wave(self, names: Sequence[str], title: str) -> list[Outcome]:
         """Deploy these hosts side by side."""
+        if why := self.fault():
+            raise HaltError(f"stopped before {title}: {why}")
         self.say(f"== {title}: {', '.join(names[:5])}{' ...' if len(names) > 5 else ''}")
         outcomes = run_steps({name: self.hosts[name] for name in names}, self.steps, dry=self.dry, tell=self.tell)
         self.done |= {one.host: one for one in outcomes}
@@ -67,35 +81,42 @@ class Rollout:
     def roll_servers(self) -> bool:
         """Deploy the servers and tell whether clients may follow.
 
-        Where a cluster lives it is one at a time, the leader last, each after a healthy quorum. Where none does, they
-        form it together: one alone would never come to elect a leader.
+        Where a cluster lives it is one at a time, the leader last, each after a healthy quorum; those outside the
+        quorum come first. Where none lives, they form it together: one alone would never come to elect a leader.
         """
         servers = names_of(self.hosts, "server")
         if not servers:
             return True
         chosen = {name: self.hosts[name] for name in servers}
-        views, _ = ask(chosen, view_of, self.tell)
+        views = self.settled_views(chosen)
         leader = next((name for name, view in views.items() if view.is_leader), "")
+        if torn := torn_of(views):
+            why = f"{', '.join(torn)}: the cluster has lost its leader; bring back enough servers for it to elect one"
+            return self.stop(f"stopped before the servers: {why}")
         if not any(view.leader for view in views.values()):
-            # Before its first election a server names no peers; later it does, though nobody leads.
-            if torn := [name for name, view in views.items() if view.peers]:
-                why = (
-                    f"{', '.join(torn)}: the cluster has lost its leader; bring back enough servers for it to elect one"
-                )
-                return self.stop(f"stopped before the servers: {why}")
             outcomes = self.wave(servers, "servers, to form a cluster")
             return all(one.is_good for one in outcomes) or self.stop("stopped at the servers")
-        # A server that joins only now is none of those that have to vote before it.
         members = {name: self.hosts[name] for name, view in views.items() if view.leader}
         members |= {name: self.hosts[name] for name in servers if name not in views}
-        for name in servers_in_order(servers, leader):
-            if why := self.quorum_fault(members):
+        # One that answers and sees no leader has no vote to lose: it joins only now, or the last deploy stopped at it.
+        outside = [name for name in servers if name not in members]
+        for name in (*outside, *servers_in_order([name for name in servers if name in members], leader)):
+            if name in members and (why := self.quorum_fault(members)):
                 return self.stop(f"stopped before server {name}: {why}")
             if not all(one.is_good for one in self.wave([name], f"server {name}")):
                 return self.stop(f"stopped at server {name}")
             members[name] = self.hosts[name]
         why = self.quorum_fault(members)
         return self.stop(f"stopped after the servers: {why}") if why else True
+
+    def settled_views(self, servers: Hosts) -> dict[str, View]:
+        """Return what the servers see; an election that is under way is waited for."""
+        deadline = time.monotonic() + QUORUM_SECONDS
+        while True:
+            views, _ = ask(servers, view_of, self.tell)
+            if not torn_of(views) or time.monotonic() > deadline:
+                return views
+            time.sleep(1)
 
     def quorum_fault(self, servers: Hosts) -> str:
         """Wait until these servers are a healthy quorum; return why they are none, empty when they are."""
@@ -135,6 +156,16 @@ class View:
     is_leader: bool
     peers: int
     healthy: bool | None
+
+
+def torn_of(views: Mapping[str, View]) -> list[str]:
+    """Return the servers of a cluster that has no leader.
+
+    Before its first election a server names no peers; later it does, though nobody leads.
+    """
+    if any(view.leader for view in views.values()):
+        return []
+    return [name for name, view in views.items() if view.peers]
 
 
 def view_of(opened: Session, host: Any) -> View:

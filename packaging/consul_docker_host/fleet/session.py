@@ -15,6 +15,8 @@ from typing import Any
 
 import gevent
 from gevent.pool import Pool
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
+from pyinfra.api.command import StringCommand
 from pyinfra.api.config import Config
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.host import Host
@@ -96,6 +98,8 @@ class Session:
             ):
                 transport.sock.setsockopt(socket.IPPROTO_TCP, option, value)
             transport.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if why := no_root(self.state, host):
+            self.fail(host, State.FAILED, "connect", f"no rights of root: {why}")
 
     def fact(self, host: Host, fact: type[Any], **arguments: Any) -> Any:
         """Return a fact; a host that does not answer fails, where pyinfra would go on with nothing."""
@@ -119,6 +123,20 @@ def session(hosts: Mapping[str, Mapping[str, Any]], tell: Tell) -> Iterator[Sess
                     with gevent.Timeout(CONNECT_SECONDS, False):
                         host.disconnect()
     ctx_state.reset()
+
+
+def no_root(state: PyinfraState, host: Host) -> str:
+    """Return why commands on the host would not be root's; empty when they are.
+
+    Without them a fact is as empty as one of a host where nothing is.
+    """
+    arguments, _ = pop_global_arguments(state, host, {})
+    chosen = {key: value for key, value in arguments.items() if key in CONNECTOR_ARGUMENT_KEYS}
+    done, output = host.run_shell_command(StringCommand("id -u"), **chosen)
+    said = [line for line in output.stdout_lines if line.strip()]
+    if not done:
+        return next(iter(output.stderr_lines[-1:]), "no answer")
+    return "" if said[-1:] in ([], ["0"]) else f"its commands run as user {said[-1]}"
 
 
 def is_connected(host: Host) -> bool:

@@ -1,0 +1,110 @@
+"""Keeps two deploys off one cluster at a time, by a lock of the cluster's own in each datacenter of the inventory."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from consul_docker_host.errors import BuildError
+from consul_docker_host.fleet.session import Session, Tell, ask, names_of
+from pyinfra_deploy.lock import KEY, Answer, RenewedLock, ReturnedLock, TakenLock, holder_of, holder_text
+
+# The operator's own token, where the agents' may not write the key; Consul's own programs read the same name.
+TOKEN = "CONSUL_HTTP_TOKEN"  # noqa: S105 - the name of a variable
+# Of hosts that do not answer, as many are tried before the deploy goes on without.
+TRIES = 3
+Hosts = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(kw_only=True)
+class Lock:
+    """What this deploy holds: a session for each datacenter, with the hosts through which it may be asked about."""
+
+    hosts: Hosts
+    tell: Tell
+    say: Callable[[str], None]
+    held: dict[str, str] = field(default_factory=dict)
+
+    def candidates(self, datacenter: str) -> list[str]:
+        """Return the datacenter's hosts, servers first."""
+        ours = {name: data for name, data in self.hosts.items() if datacenter_of(data) == datacenter}
+        return [*names_of(ours, "server"), *names_of(ours, "client")][:TRIES]
+
+    def question(self, datacenter: str, fact: type[Any], **arguments: str) -> Any:
+        """Return what the first host that can be asked says; None where there is none."""
+        token = os.environ.get(TOKEN, "") + "\n"
+
+        def asked(opened: Session, host: Any) -> Any:
+            return opened.fact(host, fact, _stdin=token, **arguments)
+
+        for name in self.candidates(datacenter):
+            answers, _ = ask({name: self.hosts[name]}, asked, self.tell)
+            if answers.get(name) is not None:
+                return answers[name]
+        return None
+
+    def take(self, action: str) -> None:
+        """Take every datacenter's lock, or raise BuildError with its holder and give back what was taken."""
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        who = holder_text(f"{getpass.getuser()}@{socket.gethostname()}", now, action)
+        for datacenter in datacenters(self.hosts):
+            answer: Answer | None = self.question(datacenter, TakenLock, who=who)
+            where = f"{datacenter}: " if datacenter else ""
+            if answer is None:
+                continue  # no cluster yet, so nothing that two could disturb
+            if answer.state == "held":
+                self.held[datacenter] = answer.text
+            elif answer.state == "taken":
+                raise BuildError(
+                    f"{where}another deploy is at work: {holder_of(answer.text)}",
+                    hint=f"wait for it; where it has died, on a server: consul kv delete {KEY}",
+                )
+            else:
+                self.say(f"{where}not guarded against a second deploy: {answer.text.strip()}")
+                self.say(f"  {TOKEN} in the environment may name a token with session:write and key:write for {KEY}")
+
+    def fault(self) -> str:
+        """Renew what is held; return why the deploy may not go on, empty when it may."""
+        for datacenter, session in self.held.items():
+            if self.question(datacenter, RenewedLock, session=session) is False:
+                return f"the lock {KEY} was taken away"
+        return ""
+
+    def give_back(self) -> None:
+        """Give back what is held."""
+        for datacenter, session in self.held.items():
+            if not self.question(datacenter, ReturnedLock, session=session):
+                self.say(f"the lock could not be given back; on a server: consul kv delete {KEY}")
+        self.held.clear()
+
+
+def datacenter_of(data: Mapping[str, Any]) -> str:
+    """Return the datacenter that a host's data names; empty: the package's default."""
+    return str(data.get("cdh_datacenter", ""))
+
+
+def datacenters(hosts: Hosts) -> Sequence[str]:
+    """Return each datacenter once, in the inventory's order."""
+    return list(dict.fromkeys(datacenter_of(data) for data in hosts.values()))
+
+
+@contextmanager
+def locked(hosts: Hosts, asked: str, *, tell: Tell, say: Callable[[str], None]) -> Iterator[Lock]:
+    """Give the lock of the hosts' clusters, given back at the end also where the deploy is interrupted.
+
+    A removal ("remove") only sees to it that nobody else is at work: it would take away what is asked about the lock.
+    """
+    lock = Lock(hosts=hosts, tell=tell, say=say)
+    try:
+        lock.take(asked)
+        if asked == "remove":
+            lock.give_back()
+        yield lock
+    finally:
+        lock.give_back()

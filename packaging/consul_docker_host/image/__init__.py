@@ -1,0 +1,134 @@
+"""A disk image, from what was asked for to the file in dist/images/: root, packages, disk, manifest, proof."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from consul_docker_host.changelog import read_changelog, source_date_epoch
+from consul_docker_host.errors import BuildError
+from consul_docker_host.image.disk import convert, place_boot_files, plan_layout, write_disk
+from consul_docker_host.image.manifest import Manifest, read_tree, spdx
+from consul_docker_host.image.proof import check_emulator, prove
+from consul_docker_host.image.request import Format, Request, check_machine
+from consul_docker_host.image.root import bake, base_key, base_tar, clamp_times, unpack
+from consul_docker_host.report import say, stage, table
+from consul_docker_host.run import run
+from consul_docker_host.workspace import Workspace
+
+SCRATCH = ".making-"
+TAR_SECONDS = 600.0
+
+
+def make_image(work: Workspace, request: Request, *, fresh: bool, has_proof: bool, is_emulated: bool) -> Path:
+    """Make the image with its manifest and SPDX document in dist/images/ and return its path.
+
+    Nothing of it is in dist/images/ before all of it is done, its proof included.
+    """
+    folder = work.dist / "images"
+    with scratch_folder(folder) as scratch:
+        check_machine(request, folder)
+        has_proof = has_proof and request.format is not Format.TAR
+        if has_proof:
+            check_emulator(request.architecture)
+        begin = time.monotonic()
+        epoch = source_date_epoch(read_changelog(work.root / "CHANGELOG.md"))
+        base = base_tar(request, epoch=epoch, fresh=fresh)
+        from_base = time.monotonic()
+        tree = scratch / "root"
+        unpack(base, tree)
+        bake(work, request, tree, epoch=epoch)
+        image = scratch / f"{request.stem}.{request.format}"
+        made = write_image(work, request, tree, image, inputs=inputs_of(request), epoch=epoch)
+        written = time.monotonic()
+        if has_proof:
+            prove(work, request, image, scratch=scratch, is_emulated=is_emulated)
+        targets = publish(folder, image, made, request.stem, epoch=epoch)
+    for line in table(
+        ("made", "size", ""), [(str(path.relative_to(work.root)), size_of(path), "") for path in targets]
+    ):
+        say(line.rstrip())
+    say(f"base {from_base - begin:.1f} s, image {written - from_base:.1f} s, content {made.digest[:16]}")
+    return targets[0]
+
+
+def write_image(
+    work: Workspace, request: Request, tree: Path, image: Path, *, inputs: dict[str, str], epoch: int
+) -> Manifest:
+    """Write the root as the kind of file that was asked for and return its manifest."""
+    if request.format is Format.TAR:
+        clamp_times(tree, epoch)
+        with stage("hashing every file"):
+            made = read_tree(tree, inputs)
+        with stage("writing tar"):
+            argv = ["tar", "--create", "--sort=name", "--xattrs", "--numeric-owner", "--file", str(image)]
+            run([*argv, "--directory", str(tree), "."], timeout=TAR_SECONDS)
+        return made
+    # What names the disk's parts stands in the root, so it follows from what the root is made of.
+    layout = plan_layout(request, hashlib.sha256(repr(sorted(inputs.items())).encode()).hexdigest())
+    place_boot_files(work, tree, layout)
+    clamp_times(tree, epoch)
+    with stage("hashing every file"):
+        made = read_tree(tree, inputs)
+    raw = image.with_suffix(".disk")
+    write_disk(request, tree, layout, raw, epoch=epoch)
+    convert(raw, image, request.format)
+    raw.unlink(missing_ok=True)
+    shutil.rmtree(tree)
+    return made
+
+
+def inputs_of(request: Request) -> dict[str, str]:
+    """Return what an image is made of, by name."""
+    files = {path.name: path for path in (*request.debs, *request.preload)}
+    digests = {f"file {name}": hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    return {
+        "suite": request.suite,
+        "architecture": request.architecture,
+        "base": base_key(request),
+        "boots": "BIOS and UEFI" if request.is_bios else "UEFI",
+        "size": str(request.size),
+        **digests,
+    }
+
+
+def publish(folder: Path, image: Path, made: Manifest, stem: str, *, epoch: int) -> tuple[Path, ...]:
+    """Put the image and what tells of it into dist/images/, the image last."""
+    beside = image.parent
+    (beside / f"{stem}.manifest.json").write_text(made.text(), encoding="utf-8")
+    (beside / f"{stem}.spdx.json").write_text(spdx(made, stem, epoch=epoch), encoding="utf-8")
+    with image.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    (beside / f"{image.name}.sha256").write_text(f"{digest}  {image.name}\n", encoding="ascii")
+    names = (image.name, f"{image.name}.sha256", f"{stem}.manifest.json", f"{stem}.spdx.json")
+    for name in reversed(names):
+        (beside / name).chmod(0o644)
+        (beside / name).replace(folder / name)
+    return tuple(folder / name for name in names)
+
+
+def size_of(path: Path) -> str:
+    """Return what a file takes on the disk."""
+    size = path.stat().st_blocks * 512
+    return f"{size / 2**20:.0f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
+
+
+@contextlib.contextmanager
+def scratch_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder for the making of one image, removed in every case; what a killed one left goes first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BuildError(f"{folder}: another image is being made", hint="wait for it") from None
+        for stale in folder.glob(f"{SCRATCH}*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=folder, ignore_cleanup_errors=True) as name:
+            yield Path(name)

@@ -1,0 +1,156 @@
+"""Boots an image before it is said to be done: a copy of it, by its own boot loader, with data for its first boot.
+
+What the image has to show stands in packaging/images/proof.sh, which says it on the console; the image itself is
+opened for reading alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from consul_docker_host.errors import BuildError
+from consul_docker_host.image.request import Format, Request
+from consul_docker_host.report import say, stage
+from consul_docker_host.run import find_program, run, start
+from consul_docker_host.workspace import PROJECT, Workspace
+
+BOOT_SECONDS = 900.0
+MEMORY_MIB = 1024
+GROWN_GIB = 1
+LINE = re.compile(r"proof: (ok|broken|left out) (.*?)\r?$", re.MULTILINE)
+TAIL = 25
+# Architecture -> QEMU's program, its machine, and where Debian has the firmware (code, variables).
+EMULATORS = {
+    "amd64": ("qemu-system-x86_64", "q35", "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+    "arm64": ("qemu-system-aarch64", "virt", "/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
+}
+PACKAGES = {"amd64": "qemu-system-x86 ovmf", "arm64": "qemu-system-arm qemu-efi-aarch64"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What QEMU boots the copy with; ``is_emulated``: without the processor's own virtualisation."""
+
+    architecture: str
+    is_bios: bool = False
+    is_emulated: bool = True
+
+    def argv(self, folder: Path, disk: Path, seed: Path) -> list[str]:
+        """Return QEMU's command; ``disk`` (qcow2) is written to, ``seed`` has the data of the first boot."""
+        program, kind, code, _ = EMULATORS[self.architecture]
+        accelerator = ("tcg,thread=multi", "qemu64" if self.architecture == "amd64" else "cortex-a72")
+        if not self.is_emulated:
+            accelerator = ("kvm", "host")
+        # An empty network of its own: the guest has an address, a router and a name server as anywhere, and no way out.
+        argv = [
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            "unshare",
+            "--net",
+            "--",
+            program,
+            "-machine",
+            kind,
+            "-accel",
+            accelerator[0],
+        ]
+        argv += ["-cpu", accelerator[1], "-smp", "2", "-m", str(MEMORY_MIB), "-nodefaults", "-display", "none"]
+        if not self.is_bios:
+            argv += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}"]
+            argv += ["-drive", f"if=pflash,format=raw,unit=1,file={folder / 'vars.fd'}"]
+        argv += ["-drive", f"file={disk},format=qcow2,if=virtio,cache=unsafe"]
+        argv += ["-drive", f"file={seed},format=raw,if=virtio,readonly=on"]
+        argv += ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]
+        argv += ["-device", "virtio-rng-pci", "-serial", "chardev:console"]
+        argv += ["-chardev", f"file,id=console,append=on,path={folder / 'console.log'}"]
+        # A way of its own for what is told: a login prompt hangs up whoever else writes to the console.
+        argv += ["-device", "virtio-serial-pci", "-chardev", f"file,id=proof,append=on,path={folder / 'told'}"]
+        return [*argv, "-device", "virtserialport,chardev=proof,name=proof"]
+
+
+def check_emulator(architecture: str) -> None:
+    """Raise BuildError where this machine cannot boot the image."""
+    program, _, code, _ = EMULATORS[architecture]
+    if find_program(program) is None or not Path(code).exists():
+        hint = f"apt-get install {PACKAGES[architecture]}; or --no-proof, and boot it yourself"
+        raise BuildError(f"{program} or {code} is not there, and an image is done when it has booted", hint=hint)
+
+
+def write_seed(seed: Path, *, name: str, files: Mapping[str, str], commands: Sequence[str], users: str = "") -> None:
+    """Write the data of a first boot as NoCloud has it: a small disk named CIDATA."""
+    # JSON is YAML; contents go as base64, so that nothing in them needs quoting.
+    written = [
+        {"path": path, "content": base64.b64encode(text.encode()).decode(), "encoding": "b64", "permissions": "0755"}
+        for path, text in files.items()
+    ]
+    data = {"write_files": written, "runcmd": [["sh", "-c", command] for command in commands]}
+    with tempfile.TemporaryDirectory(dir=seed.parent) as folder:
+        user, meta = Path(folder, "user-data"), Path(folder, "meta-data")
+        user.write_text(f"#cloud-config\n{json.dumps(data)}\n{users}", encoding="utf-8")
+        meta.write_text(f"instance-id: {name}\nlocal-hostname: {name}\n", encoding="utf-8")
+        run(["mkfs.vfat", "-C", "-n", "CIDATA", str(seed), "2048"])
+        run(["mcopy", "-i", str(seed), str(user), str(meta), "::/"])
+
+
+def prove(work: Workspace, request: Request, image: Path, *, scratch: Path, is_emulated: bool) -> None:
+    """Boot the image and see what it shows; BuildError names what it does not."""
+    folder = Path(tempfile.mkdtemp(prefix="proof-", dir=scratch))
+    machine = Machine(architecture=request.architecture, is_bios=request.is_bios, is_emulated=is_emulated)
+    kind = "qcow2" if request.format is Format.QCOW2 else "raw"
+    disk = folder / "disk.qcow2"
+    size = f"{(request.size >> 30) + GROWN_GIB}G"
+    run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(image.resolve()), "-F", kind, str(disk), size])
+    if not request.is_bios:
+        shutil.copyfile(EMULATORS[request.architecture][3], folder / "vars.fd")
+    script = (work.packaging / "images" / "proof.sh").read_text(encoding="utf-8")
+    settings = f"/bin/sh -c \"printf 'ROLE=server\\nBOOTSTRAP_EXPECT=1\\n' >>/etc/default/{PROJECT}\""
+    write_seed(
+        folder / "seed.img",
+        name="proof",
+        files={"/run/proof.sh": script},
+        commands=[
+            settings,
+            f"{PROJECT} apply",
+            # The script waits for cloud-init's end, so cloud-init must not wait for the script's.
+            f"systemd-run --no-block --unit=proof --setenv=GROWN_KIB={request.size // 1024} sh /run/proof.sh",
+        ],
+    )
+    with stage(f"booting {image.name}"):
+        boot_to_end(machine.argv(folder, disk, folder / "seed.img"), folder)
+    said = text_of(folder / "told")
+    told = LINE.findall(said)
+    for state, what in told:
+        say(f"  {state:<8}  {what}")
+    if "proof: end" not in said:
+        console = text_of(folder / "console.log") or text_of(folder / "qemu.log")
+        tail = "\n".join("    " + line for line in console.splitlines()[-TAIL:])
+        raise BuildError(f"{image.name}: did not come to the end of its proof\n{tail}", hint="its console stands above")
+    if broken := [what for state, what in told if state == "broken"]:
+        raise BuildError(f"{image.name}: {len(broken)} of {len(told)} promises are broken", hint="they stand above")
+
+
+def boot_to_end(argv: Sequence[str], folder: Path) -> None:
+    """Run a machine until it switches itself off, or its time is over."""
+    process = start(list(argv), log=folder / "qemu.log")
+    deadline = time.monotonic() + BOOT_SECONDS
+    try:
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(timeout=20)
+
+
+def text_of(path: Path) -> str:
+    """Return what a file holds; nothing where it is not there."""
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""

@@ -1,0 +1,184 @@
+"""What a user may ask of an image, and everything that is wrong with it before any work begins."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import platform
+import re
+import shutil
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from consul_docker_host.errors import BuildError
+from consul_docker_host.run import find_program
+from consul_docker_host.workspace import Workspace
+
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+SIZE = re.compile(r"([1-9][0-9]{0,3})G")
+MIRROR = "http://deb.debian.org/debian"
+# Program -> the Debian package that has it.
+TOOLS = {
+    "mmdebstrap": "mmdebstrap",
+    "mkfs.ext4": "e2fsprogs",
+    "mkfs.vfat": "dosfstools",
+    "mcopy": "mtools",
+    "sfdisk": "fdisk",
+    "qemu-img": "qemu-utils",
+    "unshare": "util-linux",
+}
+DISK_TOOLS = ("mkfs.ext4", "mkfs.vfat", "mcopy", "sfdisk", "qemu-img")
+# A root of Debian with a Docker engine, its disk, and what is written beside them.
+ROOM = 6 << 30
+
+
+class Format(StrEnum):
+    """The kind of file that an image is."""
+
+    RAW = "raw"
+    QCOW2 = "qcow2"
+    TAR = "tar"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """An image as it was asked for, believed.
+
+    ``packages`` come from the archive, ``debs`` from this disk, ``preload`` are container images. ``size`` is the
+    disk's in bytes, ``esp`` that of the EFI system partition.
+    """
+
+    suite: str
+    architecture: str
+    format: Format
+    size: int
+    esp: int
+    packages: tuple[str, ...]
+    debs: tuple[Path, ...]
+    preload: tuple[Path, ...]
+    mirror: str
+    is_bios: bool
+
+    @property
+    def stem(self) -> str:
+        """The image's name without its kind."""
+        return f"{self.debs[-1].name.removesuffix('_all.deb').replace('_', '-')}-{self.suite}-{self.architecture}"
+
+
+def read_request(
+    work: Workspace,
+    *,
+    suite: str,
+    kind: str,
+    size: str,
+    given: str,
+    preload: Sequence[str],
+    mirror: str,
+    is_bios: bool,
+) -> Request:
+    """Return what was asked for; BuildError names the option and what would do."""
+    known = tomllib.loads((work.packaging / "images" / "image.toml").read_text(encoding="utf-8"))
+    more = chosen_suite(known["suites"], suite)["more"]
+    if kind not in list(Format):
+        raise BuildError(f"--format {kind}: unknown", hint=f"known: {', '.join(Format)}")
+    architecture = own_architecture()
+    if is_bios and architecture != "amd64":
+        raise BuildError("--bios: this architecture boots by UEFI alone")
+    packages = [*known["packages"], *more, *(["grub-pc-bin"] if is_bios else [])]
+    files = tuple(existing(path, "--preload") for path in preload)
+    check_names(files)
+    return Request(
+        suite=suite,
+        architecture=architecture,
+        format=Format(kind),
+        size=disk_size(size or known["size"]),
+        esp=int(known["esp_mib"]) << 20,
+        packages=tuple(package.replace("@arch@", architecture) for package in packages),
+        debs=(*given_debs(given), own_deb(work)),
+        preload=files,
+        mirror=mirror or MIRROR,
+        is_bios=is_bios,
+    )
+
+
+def chosen_suite(suites: Mapping[str, Mapping[str, Sequence[str]]], suite: str) -> Mapping[str, Sequence[str]]:
+    """Return what is said of a suite."""
+    if suite not in suites:
+        near = difflib.get_close_matches(suite, suites, n=1)
+        ending = f"; {near[0]}?" if near else ""
+        raise BuildError(f"--suite {suite}: unknown", hint=f"known: {', '.join(suites)}{ending}")
+    return suites[suite]
+
+
+def own_architecture() -> str:
+    """Return Debian's name of this machine's architecture; images are made on their own."""
+    architecture = ARCHITECTURES.get(platform.machine(), "")
+    if not architecture:
+        raise BuildError(f"{platform.machine()}: no image is made on this architecture", hint="amd64 or arm64")
+    return architecture
+
+
+def disk_size(text: str) -> int:
+    """Return bytes for a size such as 4G."""
+    match = SIZE.fullmatch(text)
+    if not match or int(match[1]) < 2:
+        raise BuildError(
+            f"--size {text}: is no size from 2G to 9999G", hint="the root grows to the real disk by itself"
+        )
+    return int(match[1]) << 30
+
+
+def existing(path: str, option: str) -> Path:
+    """Return a file that is there, by its absolute path."""
+    found = Path(path).absolute()
+    if not found.is_file():
+        raise BuildError(f"{option} {path}: no such file")
+    return found
+
+
+def check_names(paths: Sequence[Path]) -> None:
+    """Refuse two files that would take each other's place in the image."""
+    names = [path.name for path in paths]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise BuildError(f"--preload: {', '.join(sorted(twice))} stands twice", hint="give each file a name of its own")
+
+
+def given_debs(given: str) -> tuple[Path, ...]:
+    """Return the packages of ``--with consul=FILE``, one or more with commas between them."""
+    found = []
+    for part in filter(None, given.split(",")):
+        name, _, path = part.partition("=")
+        if name != "consul" or not path:
+            raise BuildError(f"--with {part}: is not consul=FILE", hint="--with consul=consul_1.22.7-1_amd64.deb")
+        deb = existing(path, "--with")
+        if deb.read_bytes()[:8] != b"!<arch>\n":
+            hint = "./inv consul --version V --hashicorp-key FILE makes dist/consul/*.deb of the official archive"
+            raise BuildError(f"--with {part}: is no Debian package", hint=hint)
+        found.append(deb)
+    return tuple(found)
+
+
+def own_deb(work: Workspace) -> Path:
+    """Return the package that was built last."""
+    found = sorted(work.dist.glob("consul-docker-host_*_all.deb"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise BuildError("dist/ holds no consul-docker-host_*_all.deb", hint="./inv build")
+    return found[-1]
+
+
+def check_machine(request: Request, folder: Path) -> None:
+    """Raise BuildError where this machine cannot make the image: rights, tools, room."""
+    if os.geteuid() != 0:
+        raise BuildError("an image's files belong to root, and this is not root", hint="sudo ./inv image ...")
+    wanted = [name for name in TOOLS if request.format is not Format.TAR or name not in DISK_TOOLS]
+    missing = sorted({TOOLS[name] for name in wanted if find_program(name) is None})
+    if missing:
+        raise BuildError(f"not installed: {', '.join(missing)}", hint=f"apt-get install {' '.join(missing)}")
+    free = shutil.disk_usage(folder).free
+    if free < ROOM:
+        reason = f"{folder} has {free / 2**30:.1f} GiB free, and an image takes {ROOM >> 30} GiB while it is made"
+        raise BuildError(f"no space left: {reason}", hint="free some, or put the checkout and XDG_CACHE_HOME elsewhere")

@@ -1,0 +1,114 @@
+"""The root of an image: a plain system by mmdebstrap, kept in the user's cache, and our packages in a copy of it.
+
+No step touches this machine: commands run in namespaces of their own, and when this process ends in whatever way they
+end with it, and their mounts with them. Nothing is started, and after mmdebstrap nothing reaches the network.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from consul_docker_host.image.request import Request
+from consul_docker_host.report import stage
+from consul_docker_host.run import network_environment, run
+from consul_docker_host.workspace import Workspace, cache_folder, content_key, replacing
+
+BOOTSTRAP_SECONDS = 1800.0
+STEP_SECONDS = 600.0
+KEPT = 4
+BAKE = "var/tmp/bake"
+# The boot loader is put in place by the image's maker: its package must neither look for a disk nor for firmware.
+ANSWERS = (
+    "grub-efi-@arch@ grub2/update_nvram boolean false",
+    "grub-efi-@arch@ grub2/force_efi_extra_removable boolean true",
+)
+# Private mounts and process numbers, no network; all of it ends with the process that asked for it.
+ISOLATED = (
+    *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--net", "--ipc", "--fork"),
+    *("--kill-child=KILL", "--propagation", "private", "--"),
+)
+ENTER = 'mount -t proc proc "$0/proc" && exec chroot "$0" /bin/sh "$@"'
+
+
+def mmdebstrap_command(request: Request, target: Path) -> list[str]:
+    """Return the argv that writes the plain system to a tar."""
+    answers = "\\n".join(ANSWERS).replace("@arch@", request.architecture)
+    return [
+        *("setpriv", "--pdeathsig", "TERM", "mmdebstrap", "--variant=minbase", "--format=tar"),
+        f"--include={','.join(request.packages)}",
+        '--aptopt=APT::Install-Recommends "false"',
+        f'--essential-hook=printf "{answers}\\n" | chroot "$1" debconf-set-selections',
+        *(request.suite, str(target), request.mirror),
+    ]
+
+
+def base_key(request: Request) -> str:
+    """Return what the plain system depends on, as one word."""
+    return content_key(mmdebstrap_command(request, Path("target")))[:16]
+
+
+def base_tar(request: Request, *, epoch: int, fresh: bool) -> Path:
+    """Return the plain system as a tar, from the cache unless it is asked for ``fresh``."""
+    folder = cache_folder("images-baked")
+    target = folder / f"{request.suite}-{base_key(request)}-{epoch}.tar"
+    if target.exists() and not fresh:
+        target.touch()
+        return target
+    for old in sorted(folder.glob("*.tar"), key=lambda path: path.stat().st_mtime)[: -KEPT + 1]:
+        old.unlink()
+    hint = "it needs the distribution's package archive: --mirror URL names another one"
+    environment = {**network_environment(), "SOURCE_DATE_EPOCH": str(epoch)}
+    with stage(f"mmdebstrap {request.suite}"), replacing(target) as beside:
+        run(mmdebstrap_command(request, beside), timeout=BOOTSTRAP_SECONDS, env=environment, hint=hint)
+    return target
+
+
+def unpack(tar: Path, tree: Path) -> None:
+    """Unpack a root."""
+    tree.mkdir(mode=0o755)
+    with stage("unpacking the base"):
+        run(
+            [
+                "tar",
+                "--extract",
+                "--xattrs",
+                "--xattrs-include=*",
+                "--numeric-owner",
+                "--file",
+                str(tar),
+                "-C",
+                str(tree),
+            ]
+        )
+
+
+def step(tree: Path, script: Path, *arguments: str, epoch: int) -> None:
+    """Run a script of ours in the root."""
+    text = script.read_text(encoding="utf-8")
+    argv = [*ISOLATED, "sh", "-c", ENTER, str(tree), "-c", text, script.name, *arguments]
+    run(argv, timeout=STEP_SECONDS, env={"SOURCE_DATE_EPOCH": str(epoch)})
+
+
+def bake(work: Workspace, request: Request, tree: Path, *, epoch: int) -> None:
+    """Put what an image has, our packages and the preloaded images into the root, and seal it."""
+    scripts = work.packaging / "images"
+    run(["cp", "-a", "--no-preserve=ownership,timestamps", f"{scripts / 'tree'}/.", str(tree)])
+    step(tree, scripts / "base.sh", epoch=epoch)
+    place = tree / BAKE
+    place.mkdir(parents=True)
+    for deb in request.debs:
+        shutil.copyfile(deb, place / deb.name)
+    if request.preload:
+        (place / "preload").mkdir()
+        for path in request.preload:
+            shutil.copyfile(path, place / "preload" / path.name)
+    with stage(f"installing {', '.join(deb.name for deb in request.debs)}"):
+        step(tree, scripts / "bake.sh", epoch=epoch)
+    step(tree, scripts / "seal.sh", epoch=epoch)
+
+
+def clamp_times(tree: Path, epoch: int) -> None:
+    """Give what is younger than the image's day that day: a copy made tomorrow is the same."""
+    touch = f'xargs -0 --no-run-if-empty touch --no-dereference --date="@{epoch}"'
+    run(["sh", "-c", f'find . -xdev -newermt "@{epoch}" -print0 | {touch}'], cwd=tree, timeout=STEP_SECONDS)

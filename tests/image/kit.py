@@ -1,0 +1,208 @@
+"""Images for the stories: a checkout of their own, what is preloaded, and machines that tell of themselves."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import signal
+import sys
+import tarfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from consul_docker_host.image.manifest import Manifest, read_manifest
+from consul_docker_host.image.proof import EMULATORS, Machine, text_of, write_seed
+from consul_docker_host.run import Result, run, start
+from consul_docker_host.workspace import Workspace
+from tests.support.consul import consul_package
+from tests.support.engine import Handle
+
+IMAGE_SECONDS = 1500.0
+TOLD = re.compile(r"boot ([0-9a-f-]+) (\w+): (.*)")
+# Runs at every boot of a machine and says through its own port how the host is, then what it was asked.
+REPORTER = r"""#!/bin/sh
+exec >/dev/virtio-ports/proof 2>&1
+boot=$(cat /proc/sys/kernel/random/boot_id)
+timeout 400 cloud-init status --wait >/dev/null
+end=$(($(date +%s) + 300))
+until consul-docker-host check --json >/run/check.json || [ $? -lt 2 ] || [ "$(date +%s)" -ge "$end" ]; do sleep 2; done
+state=$(jq -r .state /run/check.json)
+failed=$(systemctl --failed --no-legend --plain | tr '\n' ' ')
+[ -z "$failed" ] || state="units failed: $failed"
+broken='[.links[] | select(.state == "broken") | .name + ": " + .text]'
+[ "$state" != broken ] || state=$(jq -c "$broken" /run/check.json)
+echo "boot $boot state: $state"
+echo "boot $boot machine: $(cat /etc/machine-id) $(cat /opt/consul/node-id) $(cksum </etc/ssh/ssh_host_ed25519_key.pub)"
+echo "boot $boot address: $(ip -4 -o addr show scope global | grep -v docker0 | awk '{ print $4; exit }')"
+echo "boot $boot resolver: $(grep -c ^nameserver /etc/resolv.conf)"
+[ ! -r /root/question ] || sh /root/question 2>&1 | sed "s/^/boot $boot /"
+echo "boot $boot end: $(cut -d' ' -f1 /proc/uptime)"
+"""
+UNIT = """[Unit]
+After=multi-user.target cloud-final.service
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh /root/reporter
+"""
+# What starts it is a timer: a unit of multi-user.target would wait for itself.
+TIMER = """[Timer]
+OnBootSec=1
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """An image in a checkout of its own."""
+
+    work: Workspace
+    image: Path
+
+    @property
+    def manifest(self) -> Manifest:
+        """What stands beside it."""
+        return read_manifest(manifest_of(self.image))
+
+
+def manifest_of(image: Path) -> Path:
+    """Return the manifest's path beside an image."""
+    return image.with_suffix(".manifest.json")
+
+
+def inv_image(work: Workspace, *options: str) -> Result:
+    """Run `inv image` in a checkout as a user does."""
+    argv = [sys.executable, "-m", "invoke", "image", f"--with=consul={consul_package()}", *options]
+    return run(argv, cwd=work.root, timeout=IMAGE_SECONDS, check=False)
+
+
+def start_image(work: Workspace, log: Path, *options: str) -> Handle:
+    """Start `inv image` and return at once."""
+    argv = ["env", f"--chdir={work.root}", *passed(), sys.executable, "-m", "invoke", "image", "--no-proof"]
+    return start([*argv, f"--with=consul={consul_package()}", *options], log=log)
+
+
+def passed() -> list[str]:
+    """Return the variables without which the user's cache would not be found."""
+    return [f"{name}={os.environ[name]}" for name in ("HOME", "XDG_CACHE_HOME") if name in os.environ]
+
+
+def image_of(work: Workspace, kind: str = "qcow2") -> Path:
+    """Return the one image of a kind that lies there."""
+    (found,) = (work.dist / "images").glob(f"*.{kind}")
+    return found
+
+
+@dataclass(kw_only=True)
+class Booted:
+    """A machine that boots a copy of an image, and tells of itself through its port."""
+
+    name: str
+    folder: Path
+    machine: Machine
+    network: tuple[str, ...]
+    handle: Handle | None = field(default=None)
+
+    def switch_on(self) -> None:
+        """Start its QEMU."""
+        argv = self.machine.argv(self.folder, self.folder / "disk.qcow2", self.folder / "seed.img")
+        place = argv.index("-netdev")
+        argv[place : place + 4] = self.network
+        self.handle = start(argv, log=self.folder / "qemu.log")
+
+    def cut_power(self) -> None:
+        """Take the power away."""
+        if self.handle is not None:
+            os.kill(self.handle.pid, signal.SIGKILL)
+            self.handle.wait(timeout=20)
+            self.handle = None
+
+    def told(self) -> list[dict[str, str]]:
+        """Return what it said of each boot that came to its end, in order."""
+        boots: dict[str, dict[str, str]] = {}
+        for boot, key, value in TOLD.findall(text_of(self.folder / "told")):
+            boots.setdefault(boot, {})[key] = value.strip()
+        return [boot for boot in boots.values() if "end" in boot]
+
+    def wait_for_boot(self, number: int, seconds: float = 700.0) -> dict[str, str]:
+        """Wait until it has told of so many boots and return the last."""
+        deadline = time.monotonic() + seconds
+        while len(self.told()) < number:
+            assert time.monotonic() < deadline, f"{self.name}: {self.report()}"
+            time.sleep(0.5)
+        return self.told()[-1]
+
+    def report(self) -> str:
+        """Return what one wants to see when it failed."""
+        console = text_of(self.folder / "console.log").splitlines()[-60:]
+        return "\n".join([text_of(self.folder / "qemu.log"), text_of(self.folder / "told"), *console])
+
+
+def new_machine(
+    image: Path,
+    folder: Path,
+    *,
+    name: str,
+    settings: Mapping[str, str],
+    network: Sequence[str],
+    question: str = "",
+    is_bios: bool = False,
+    files: Mapping[str, str] | None = None,
+) -> Booted:
+    """Return a machine with a copy of the image and data for its first boot; it is not switched on."""
+    folder.mkdir(parents=True)
+    kind = image.suffix.removeprefix(".")
+    overlay = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(image), "-F", kind, str(folder / "disk.qcow2")]
+    run([*overlay, "6G"])
+    (folder / "vars.fd").write_bytes(Path(EMULATORS["amd64"][3]).read_bytes())
+    lines = "".join(f'{key}="{value}"\n' for key, value in settings.items())
+    write_seed(
+        folder / "seed.img",
+        name=name,
+        files={
+            "/root/reporter": REPORTER,
+            "/root/settings": lines,
+            "/etc/systemd/system/reporter.service": UNIT,
+            "/etc/systemd/system/reporter.timer": TIMER,
+            **({"/root/question": question} if question else {}),
+            **(files or {}),
+        },
+        commands=[
+            "cat /root/settings >>/etc/default/consul-docker-host",
+            "consul-docker-host apply",
+            "systemctl daemon-reload; systemctl --no-block enable --now reporter.timer",
+        ],
+    )
+    machine = Machine(architecture="amd64", is_bios=is_bios)
+    return Booted(name=name, folder=folder, machine=machine, network=tuple(network))
+
+
+def alone() -> tuple[str, ...]:
+    """Return the network of a machine that is the only one: an address, a router and a name server, and no way out."""
+    return ("-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=")
+
+
+def docker_archive(name: str, layer: bytes, config: Mapping[str, object], target: Path) -> Path:
+    """Write a container image as `docker save` does: one layer, its configuration, and a list of both."""
+    digest = hashlib.sha256(layer).hexdigest()
+    described = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": dict(config),
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+    }
+    text = json.dumps(described).encode()
+    listed = json.dumps([{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]).encode()
+    with tarfile.open(target, "w") as tar:
+        for path, data in (("config.json", text), ("layer.tar", layer), ("manifest.json", listed)):
+            entry = tarfile.TarInfo(path)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    return target

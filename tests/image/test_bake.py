@@ -1,0 +1,146 @@
+"""Story: an image is made: what is in it, what is nobody's yet, the same again, and no trace of a broken one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from consul_docker_host.image.manifest import differences, read_manifest
+from consul_docker_host.run import run
+from tests.image.kit import Made, image_of, inv_image, manifest_of, start_image
+from tests.unit.kit import inv
+
+# SHA-256 of nothing.
+EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+KILLS, KILLS_LONG = 3, 10
+
+
+def test_the_image_has_all_four_and_its_own_documents(made: Made, suite: str) -> None:
+    packages = {name.partition(":")[0] for name in made.manifest.packages}
+    assert {"consul-docker-host", "consul", "docker.io", "dnsmasq", "cloud-init"} <= packages
+    listed = json.loads(made.image.with_suffix(".spdx.json").read_text())["packages"]
+    assert {one["name"] for one in listed} == packages
+    digest, name = made.image.with_name(made.image.name + ".sha256").read_text().split()
+    assert run(["sha256sum", str(made.image)]).stdout.split()[0] == digest
+    assert (name, suite in name) == (made.image.name, True)
+
+
+def test_what_must_be_each_host_s_own_is_not_in_it(made: Made) -> None:
+    files = made.manifest.files
+    assert files["etc/machine-id"].endswith(EMPTY)
+    bad = [
+        path
+        for path in files
+        if path.startswith(("etc/ssh/ssh_host_", "var/lib/cloud/", "opt/consul/", "var/tmp/", "tmp/", "root/."))
+        and not path.startswith(("root/.bashrc", "root/.profile", "root/.ssh"))
+    ]
+    assert bad == []
+    assert "etc/hostname" not in files
+    logs = [path for path, line in files.items() if path.startswith("var/log/") and line.startswith("f ")]
+    assert [path for path in logs if not files[path].endswith(EMPTY)] == []
+    assert [path for path in files if path.startswith(("var/cache/apt/", "var/lib/apt/lists/"))] == []
+    assert "usr/sbin/policy-rc.d" not in files
+
+
+def test_what_is_preloaded_lies_there_until_the_first_boot(made: Made, preload: tuple[Path, ...]) -> None:
+    found = {Path(path).name for path in made.manifest.files if path.startswith("var/lib/consul-docker-host/preload/")}
+    assert found == {path.name for path in preload}
+
+
+def test_the_file_systems_are_clean(made: Made, tmp_path: Path) -> None:
+    raw = tmp_path / "disk.raw"
+    run(["qemu-img", "convert", "-O", "raw", str(made.image), str(raw)], timeout=300)
+    table = json.loads(run(["sfdisk", "--json", str(raw)]).stdout)["partitiontable"]["partitions"]
+    for part, check in zip(table, (["fsck.vfat", "-n"], ["e2fsck", "-f", "-n"]), strict=True):
+        file = tmp_path / "part"
+        copy = ["dd", f"if={raw}", f"of={file}", "bs=1M", "conv=sparse", f"skip={part['start'] // 2048}"]
+        run([*copy, f"count={part['size'] // 2048}"], timeout=300)
+        run([*check, str(file)])
+
+
+def test_the_same_again_is_the_same_and_a_change_shows_as_a_difference(made: Made, suite: str, tmp_path: Path) -> None:
+    before = made.manifest
+    kept = tmp_path / "first.json"
+    kept.write_text(manifest_of(made.image).read_text())
+    done = inv_image(made.work, f"--suite={suite}", "--format=tar", "--no-proof")
+    assert done.returncode == 0, done.output
+    tar = image_of(made.work, "tar")
+    once = read_manifest(manifest_of(tar))
+    again = inv_image(made.work, f"--suite={suite}", "--format=tar", "--no-proof")
+    assert again.returncode == 0, again.output
+    assert differences(once, read_manifest(manifest_of(tar))) == ()
+    said = inv(made.work, "image.diff", f"--old={kept}", f"--new={manifest_of(tar)}").stdout
+    gone = [line for line in said.splitlines() if line.startswith("- file var/lib/consul-docker-host/preload/")]
+    assert len(gone) == 2, said
+    assert before.digest != once.digest
+
+
+def leftovers(made: Made) -> list[str]:
+    """Return the mounts, loop devices and processes of a bake."""
+    place = str(made.work.dist)
+    told = [*Path("/proc/self/mounts").read_text().splitlines()]
+    told += run(["losetup", "--list", "--noheadings"]).stdout.splitlines()
+    for link in Path("/proc").glob("[0-9]*/root"):
+        with contextlib.suppress(OSError):
+            told.append(str(link.readlink()))
+    return [line for line in told if place in line or "/mmdebstrap." in line]
+
+
+def test_a_bake_that_is_killed_at_any_moment_leaves_no_mount_no_process_and_no_image(
+    made: Made, suite: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    kills = KILLS_LONG if request.config.getoption("long") else KILLS
+    chance = random.Random(7)  # noqa: S311
+    images = made.work.dist / "images"
+    before = sorted(path.name for path in images.iterdir())
+    stamp = made.image.stat().st_mtime_ns
+    for number in range(kills):
+        wait = chance.uniform(2.0, 12.0)
+        bake = start_image(made.work, tmp_path / f"log-{number}", f"--suite={suite}")
+        time.sleep(wait)
+        os.kill(bake.pid, signal.SIGKILL)
+        bake.wait(timeout=20)
+        deadline = time.monotonic() + 10
+        while leftovers(made) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert leftovers(made) == [], f"killed after {wait:.1f} s"
+        assert made.image.stat().st_mtime_ns == stamp, f"killed after {wait:.1f} s"
+    # What lies in a folder that nobody works in any more goes with the next one.
+    done = inv_image(made.work, f"--suite={suite}", "--format=tar", "--no-proof")
+    assert done.returncode == 0, done.output
+    assert sorted(path.name for path in images.iterdir()) == before
+
+
+def test_a_bake_that_is_interrupted_clears_up_at_once(made: Made, suite: str, tmp_path: Path) -> None:
+    images = made.work.dist / "images"
+    before = sorted(path.name for path in images.iterdir())
+    log = tmp_path / "log"
+    bake = start_image(made.work, log, f"--suite={suite}")
+    deadline = time.monotonic() + 30
+    while not list(images.glob(".making-*/root/usr")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.kill(bake.pid, signal.SIGTERM)
+    assert bake.wait(timeout=60) != 0
+    assert "stopped: what was not finished is not in dist/" in log.read_text()
+    assert sorted(path.name for path in images.iterdir()) == before
+    assert leftovers(made) == []
+
+
+def test_a_second_bake_at_the_same_time_is_told_to_wait(made: Made, suite: str, tmp_path: Path) -> None:
+    first = start_image(made.work, tmp_path / "log", f"--suite={suite}", "--format=tar")
+    try:
+        deadline = time.monotonic() + 30
+        while not list((made.work.dist / "images").glob(".making-*")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        second = inv_image(made.work, f"--suite={suite}", "--format=tar", "--no-proof")
+        assert second.returncode != 0
+        assert "another image is being made" in second.output
+    finally:
+        assert first.wait(timeout=120) == 0

@@ -1,0 +1,125 @@
+"""Story: two machines boot one image: each becomes itself, both are the article's cluster, and power may fail."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.image.kit import Booted, Made, alone, new_machine
+from tests.support.vm.lan import Lan, address_of, mac_of, running_lan
+
+CUTS, CUTS_LONG = 1, 10
+ADDRESS = "169.254.1.1"
+RUN = "docker run --rm --volume /usr:/usr:ro $(consul-docker-host env --docker) tools:latest"
+# On the server: a container that publishes a port. On the client: a container that finds it by name.
+SERVES = """
+docker image inspect tools:latest >/dev/null || echo 'preloaded: no'
+docker run --detach --restart=always --name web --publish 8080:80 --volume /usr:/usr:ro \
+    --env SERVICE_NAME=webservice tools:latest python3 -m http.server 80 --directory /www >/dev/null
+echo "preload: $(ls /var/lib/consul-docker-host/preload 2>/dev/null | wc -l) left"
+"""
+ASKS = f"""
+end=$(($(date +%s) + 200))
+until {RUN} getent hosts webservice.service.consul >/run/found || [ "$(date +%s)" -ge "$end" ]; do sleep 3; done
+echo "found: $(awk '{{ print $1; exit }}' /run/found)"
+echo "answer: $({RUN} curl -s --max-time 10 http://webservice.service.consul:8080/)"
+echo "api: $({RUN} sh -c 'curl -s http://$CONSUL_HTTP_ADDR/v1/catalog/nodes' | jq -r 'map(.Node) | sort | join(" ")')"
+echo "metadata: $(ip route get 169.254.169.254 | grep -c dummy0)"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A server and a client from one image."""
+
+    server: Booted
+    client: Booted
+
+
+def place(lan: Lan, number: int) -> tuple[str, ...]:
+    """Return QEMU's arguments for a place in the private network."""
+    mac = ":".join(f"{byte:02x}" for byte in mac_of(number))
+    return ("-netdev", lan.netdev(number), "-device", f"virtio-net-pci,netdev=lan,mac={mac},romfile=")
+
+
+@pytest.fixture(scope="module")
+def pair(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """Give both machines, switched on a moment ago."""
+    folder = tmp_path_factory.mktemp("pair")
+    with running_lan(folder) as lan, contextlib.ExitStack() as stack:
+        joins = {"RETRY_JOIN": address_of(1)}
+        machines = (
+            new_machine(
+                made.image,
+                folder / "server",
+                name="server",
+                settings={"ROLE": "server", "BOOTSTRAP_EXPECT": "1"},
+                network=place(lan, 1),
+                question=SERVES,
+            ),
+            new_machine(
+                made.image, folder / "client", name="client", settings=joins, network=place(lan, 2), question=ASKS
+            ),
+        )
+        for machine in machines:
+            stack.callback(machine.cut_power)
+            machine.switch_on()
+        yield Pair(*machines)
+
+
+def test_both_come_to_their_first_boot_s_end_healthy(pair: Pair) -> None:
+    for machine in (pair.server, pair.client):
+        assert machine.wait_for_boot(1)["state"] == "ok", machine.report()
+
+
+def test_each_is_itself(pair: Pair) -> None:
+    one, other = (machine.told()[0]["machine"].split() for machine in (pair.server, pair.client))
+    assert [value for value in one if value in other] == [], (one, other)
+    assert len(one) == 4
+    for machine, number in ((pair.server, 1), (pair.client, 2)):
+        assert machine.told()[0]["address"].startswith(f"{address_of(number)}/")
+        assert int(machine.told()[0]["resolver"]) > 0
+
+
+def test_what_was_preloaded_is_docker_s_and_no_longer_on_the_disk_twice(pair: Pair) -> None:
+    told = pair.server.told()[0]
+    assert told["preload"] == "0 left"
+    assert "preloaded" not in told
+
+
+def test_a_container_of_one_finds_a_container_of_the_other_by_name(pair: Pair) -> None:
+    told = pair.client.told()[0]
+    assert told["found"] == address_of(1), pair.client.report()
+    assert "the page" in told["answer"]
+    assert told["api"] == "client server"
+    assert told["metadata"] == "0"
+
+
+def test_power_may_fail_at_any_moment_the_first_boot_included(
+    made: Made, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    cuts = CUTS_LONG if request.config.getoption("long") else CUTS
+    chance = random.Random(11)  # noqa: S311
+    machine = new_machine(
+        made.image,
+        tmp_path / "cut",
+        name="cut",
+        settings={"ROLE": "server", "BOOTSTRAP_EXPECT": "1"},
+        network=alone(),
+    )
+    try:
+        for _ in range(cuts):
+            machine.switch_on()
+            time.sleep(chance.uniform(15.0, 90.0))
+            machine.cut_power()
+        machine.switch_on()
+        boots = len(machine.told())
+        assert machine.wait_for_boot(boots + 1)["state"] == "ok", machine.report()
+    finally:
+        machine.cut_power()
