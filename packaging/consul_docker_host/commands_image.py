@@ -52,3 +52,15 @@ def compare_images(*, old: str = "", new: str = "") -> None:
 
     for line in differences(read_manifest(Path(old)), read_manifest(Path(new))):
         say(line)
+
+
+def make_ami(*, image: str = "", region: str = "", name: str = "", dry: bool = False) -> None:
+    """Make an AMI of a raw image by EBS's direct API; --dry prints every call and makes none."""
+    from consul_docker_host.image import ami
+
+    wanted = ami.read_ami(Path(image), name)
+    if dry:
+        for line in ami.plan(wanted):
+            say(line)
+        return
+    say(f"{ami.make_ami(wanted, region=region)}  {wanted.name}")

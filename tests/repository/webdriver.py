@@ -1,21 +1,21 @@
-"""A real headless Chromium, driven through Debian's chromedriver by the W3C's WebDriver protocol: JSON over HTTP."""
+"""A real headless Chromium, driven by Selenium through Debian's chromedriver."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
-import json
-import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from consul_docker_host.errors import BuildError
-from consul_docker_host.run import find_program, start
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
 
-ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key of a reference (WebDriver, 12.2)
+from consul_docker_host.errors import BuildError
+from consul_docker_host.run import find_program
+
 # Nothing of it may ask the network for anything; a container has no user of its own for the sandbox.
 FLAGS = (
     "--headless",
@@ -35,31 +35,27 @@ SECONDS = 30.0
 class Browser:
     """One window."""
 
-    session: str
-
-    def ask(self, method: str, path: str, **body: object) -> Any:
-        """Send one command and return its value."""
-        return request(method, f"{self.session}/{path}", body if method == "POST" else None)
+    driver: Chrome
 
     def open(self, url: str) -> None:
         """Open a page and wait until it is loaded."""
-        self.ask("POST", "url", url=url)
+        self.driver.get(url)
 
     def run(self, script: str, *arguments: object) -> Any:
         """Run the body of a function in the page and return its value."""
-        return self.ask("POST", "execute/sync", script=script, args=list(arguments))
+        return self.driver.execute_script(script, *arguments)
+
+    def find(self, selector: str) -> WebElement:
+        """Return the first element."""
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
 
     def text(self, selector: str = "body") -> str:
         """Return what a reader sees of the first element."""
-        return str(self.ask("GET", f"element/{self.find(selector)}/text"))
-
-    def find(self, selector: str) -> str:
-        """Return the reference of the first element."""
-        return str(self.ask("POST", "element", using="css selector", value=selector)[ELEMENT])
+        return self.find(selector).text
 
     def click(self, selector: str) -> None:
         """Click as a person does: an element that is not to be seen is an error."""
-        self.ask("POST", f"element/{self.find(selector)}/click")
+        self.find(selector).click()
 
     def resize(self, width: int, height: int) -> None:
         """Give the page this many CSS pixels, as the screen of a phone or of a desk has."""
@@ -73,7 +69,7 @@ class Browser:
 
     def devtools(self, command: str, **parameters: object) -> Any:
         """Run a command of Chromium's own protocol."""
-        return self.ask("POST", "goog/cdp/execute", cmd=command, params=parameters)
+        return self.driver.execute_cdp_cmd(command, parameters)
 
     def screenshot(self) -> bytes:
         """Return a PNG of the whole page."""
@@ -81,46 +77,22 @@ class Browser:
         return base64.b64decode(answer["data"])
 
 
-def request(method: str, url: str, body: object = None) -> Any:
-    """Ask the driver and return its value."""
-    data = None if body is None else json.dumps(body).encode()
-    asked = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": "application/json"})  # noqa: S310
-    try:
-        with urllib.request.urlopen(asked, timeout=SECONDS) as answer:  # noqa: S310 - our own driver
-            return json.loads(answer.read())["value"]
-    except urllib.error.HTTPError as error:
-        raise AssertionError(f"{method} {url}: {error.read().decode(errors='replace')[:500]}") from error
-
-
 @contextlib.contextmanager
 def browser(folder: Path, *, javascript: bool = True) -> Iterator[Browser]:
     """Give a browser with a profile of its own in ``folder``."""
-    if not find_program("chromedriver"):
-        raise BuildError("chromedriver is not installed", hint="apt-get install chromium chromium-driver")
-    log = folder / "chromedriver.log"
-    process = start(["chromedriver", "--port=0"], log=log)
+    chromium, program = find_program("chromium"), find_program("chromedriver")
+    if not (chromium and program):
+        raise BuildError("chromium or chromedriver is not installed", hint="apt-get install chromium chromium-driver")
+    options = ChromeOptions()
+    # Both are named: Selenium would look for them in the network otherwise.
+    options.binary_location = str(chromium)
+    for flag in (*FLAGS, f"--user-data-dir={folder / 'profile'}"):
+        options.add_argument(flag)
+    if not javascript:
+        options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
+    driver = Chrome(options=options, service=ChromeService(str(program)))
     try:
-        driver = f"http://127.0.0.1:{port_of(log)}"
-        options: dict[str, object] = {"args": [*FLAGS, f"--user-data-dir={folder / 'profile'}"]}
-        if not javascript:
-            options["prefs"] = {"profile.managed_default_content_settings.javascript": 2}
-        capabilities = {"alwaysMatch": {"goog:chromeOptions": options}}
-        session = request("POST", f"{driver}/session", {"capabilities": capabilities})["sessionId"]
-        try:
-            yield Browser(f"{driver}/session/{session}")
-        finally:
-            request("DELETE", f"{driver}/session/{session}")
+        driver.set_page_load_timeout(SECONDS)
+        yield Browser(driver)
     finally:
-        process.terminate()
-        process.wait(timeout=SECONDS)
-
-
-def port_of(log: Path) -> int:
-    """Return the port that the driver says it listens on."""
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        words = log.read_text(errors="replace").split()
-        if "successfully" in words and "port" in words:
-            return int(words[len(words) - 1 - words[::-1].index("port") + 1].rstrip("."))
-        time.sleep(0.05)
-    raise BuildError(f"chromedriver does not start\n{log.read_text(errors='replace')[-500:]}")
+        driver.quit()
