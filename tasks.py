@@ -75,7 +75,14 @@ ns = Collection(
     ),
     group("repo", commands.publish_repository, key=commands.make_repository_key),
     group("deploy", commands.deploy, remove=commands.deploy_remove),
-    group("image", commands_image.make_image, ami=commands_image.make_ami, diff=commands_image.compare_images),
+    group(
+        "image",
+        commands_image.make_image,
+        ami=commands_image.make_ami,
+        confext=commands_image.make_confext,
+        diff=commands_image.compare_images,
+        ignition=commands_image.make_ignition,
+    ),
     group("setup", None, fpm=commands.setup_fpm, system=commands.setup_system),
     group(
         "bench",

@@ -38,7 +38,7 @@ def build_cloud_init(*, settings: str = "") -> None:
 
 def _build(*targets: str, backend: str, settings: str) -> None:
     work = Workspace()
-    override = _settings_path(settings)
+    override = settings_path(settings)
     # `auto` depends on what is installed, so what it means today is part of the key.
     meaning = f"{backend} {find_fpm() if backend != 'nfpm' else ''}"
     key = memory.build_key(work, backend=meaning, targets=targets, settings=override)
@@ -52,7 +52,8 @@ def _build(*targets: str, backend: str, settings: str) -> None:
     build(work, backend=backend, targets=targets, settings=override, key=key)
 
 
-def _settings_path(settings: str) -> Path | None:
+def settings_path(settings: str) -> Path | None:
+    """Return the file that --settings names; None where it is not given."""
     if not settings:
         return None
     path, hint = Path(settings), "give a TOML file; packaging/settings.toml explains every key"
@@ -69,7 +70,7 @@ def render(*, settings: str = "") -> None:
 
     work = Workspace()
     with only_one(work):
-        plan = make_plan(work, _settings_path(settings))
+        plan = make_plan(work, settings_path(settings))
         answers = judge_tree(plan)
     for entry in plan.entries:
         say(f"{entry.mode:04o}  {'conffile' if entry.is_conffile else '':8}  /{entry.path}")
@@ -86,7 +87,7 @@ def verify(*, settings: str = "") -> None:
 
     work = Workspace()
     suites.prepare(work, ("verify",))
-    ask_all(work, settings=_settings_path(settings))
+    ask_all(work, settings=settings_path(settings))
 
 
 def lint() -> None:
@@ -232,7 +233,7 @@ def publish_repository(*, channel: str = "", key: str = "", settings: str = "", 
     """Add the packages of dist/ to the signed repository in dist/repository/."""
     from consul_docker_host.publishing import publish_dist
 
-    override = _settings_path(settings)
+    override = settings_path(settings)
     publish_dist(Workspace(), settings=override, channel=channel, key=key, with_consul=with_consul)
 
 

@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from consul_docker_host.commands import build_all
+from consul_docker_host.commands import build_all, settings_path
 from consul_docker_host.errors import BuildError
 from consul_docker_host.report import say
-from consul_docker_host.workspace import Workspace
+from consul_docker_host.workspace import Workspace, only_one, write_text
+
+if TYPE_CHECKING:
+    from consul_docker_host.plan import Plan
 
 
 def make_image(  # noqa: PLR0913 - one for each option
@@ -64,3 +68,36 @@ def make_ami(*, image: str = "", region: str = "", name: str = "", dry: bool = F
             say(line)
         return
     say(f"{ami.make_ami(wanted, region=region)}  {wanted.name}")
+
+
+def make_ignition(*, settings: str = "") -> None:
+    """Write Ignition's configuration of a host (Fedora CoreOS, Flatcar) into dist/ignition/."""
+    from consul_docker_host.image.ignition import ignition
+
+    work, plan = _planned(settings)
+    target = work.dist / "ignition" / f"{plan.name}.ign"
+    write_text(target, ignition(plan))
+    say(f"{target.relative_to(work.root)}: {target.stat().st_size / 1024:.1f} KiB")
+
+
+def make_confext(*, settings: str = "") -> None:
+    """Write the configuration as a confext for hosts whose /etc is read-only into dist/confext/."""
+    from consul_docker_host.build import fresh_folder
+    from consul_docker_host.image.ignition import write_confext
+
+    work, plan = _planned(settings)
+    with only_one(work), fresh_folder(work) as folder:
+        made = write_confext(plan, Path(folder))
+        target = work.dist / "confext" / made.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made.chmod(0o644)
+        made.replace(target)
+    say(f"{target.relative_to(work.root)}: {target.stat().st_size / 1024:.1f} KiB")
+
+
+def _planned(settings: str) -> tuple[Workspace, Plan]:
+    from consul_docker_host.build import make_plan
+
+    work = Workspace()
+    with only_one(work):
+        return work, make_plan(work, settings_path(settings))

@@ -37,7 +37,7 @@ LAYERS = (
     ("bench_repository",),
     ("image.request", "image.manifest"),
     ("image.root",),
-    ("image.ami", "image.disk", "image.proof"),
+    ("image.ami", "image.disk", "image.ignition", "image.proof"),
     ("image",),
     ("fleet.waves", "fleet.session"),
     ("fleet.lock", "fleet.rollout"),

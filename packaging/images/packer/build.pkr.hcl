@@ -1,0 +1,29 @@
+# One build for every cloud: `packer build -only='*.qemu.*' ...` takes one of them.
+build {
+  sources = [
+    "source.amazon-ebs.debian",
+    "source.azure-arm.debian",
+    "source.googlecompute.debian",
+    "source.qemu.debian",
+  ]
+
+  provisioner "shell" {
+    inline = ["mkdir -p /tmp/bake"]
+  }
+
+  provisioner "file" {
+    sources     = [var.package, var.consul]
+    destination = "/tmp/bake/"
+  }
+
+  provisioner "file" {
+    source      = "${path.root}/../seal.sh"
+    destination = "/tmp/seal.sh"
+  }
+
+  # The check runs in the build machine; an image that is not healthy there is not made.
+  provisioner "shell" {
+    execute_command = "chmod +x {{ .Path }}; sudo env {{ .Vars }} {{ .Path }}"
+    script          = "${path.root}/provision.sh"
+  }
+}

@@ -1,0 +1,22 @@
+#!/bin/sh
+# In the build machine: the package with Consul and Docker, the check, and away with what must be each machine's own.
+set -eu
+export DEBIAN_FRONTEND=noninteractive
+cloud-init status --wait >/dev/null || :
+apt-get update --quiet
+apt-get install --yes --no-install-recommends docker.io apparmor iptables /tmp/bake/*.deb
+# One machine is no cluster: it leads itself for as long as the check takes.
+cp /etc/default/consul-docker-host /tmp/settings
+printf 'ROLE=server\nBOOTSTRAP_EXPECT=1\n' >>/etc/default/consul-docker-host
+consul-docker-host apply
+end=$(($(date +%s) + 180))
+until consul-docker-host check || [ $? -lt 2 ]; do
+    [ "$(date +%s)" -lt "$end" ] || { echo 'the build machine is not healthy' >&2; exit 1; }
+    sleep 3
+done
+systemctl stop registrator.service consul.service docker.service docker.socket
+cat /tmp/settings >/etc/default/consul-docker-host
+rm -rf /tmp/bake /tmp/settings
+if id packer >/dev/null 2>&1; then passwd --delete --lock packer; fi
+cloud-init clean --logs
+sh /tmp/seal.sh

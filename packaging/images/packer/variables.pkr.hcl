@@ -1,0 +1,18 @@
+variable "package" {
+  type        = string
+  description = "dist/consul-docker-host_VERSION_all.deb, as ./inv build has made it"
+}
+
+variable "consul" {
+  type        = string
+  description = "Consul as a Debian package, from HashiCorp's repository or from dist/consul/ (./inv consul)"
+}
+
+variable "version" {
+  type        = string
+  description = "Names the image: digits, dots, letters and -"
+}
+
+locals {
+  name = "consul-docker-host-${replace(var.version, ".", "-")}"
+}
