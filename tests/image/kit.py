@@ -14,9 +14,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from consul_docker_host.image.manifest import Manifest, read_manifest
-from consul_docker_host.image.proof import EMULATORS, Machine, text_of, write_seed
+from consul_docker_host.image.proof import EMULATORS, Machine, cloud_config, text_of, write_seed
 from consul_docker_host.run import Result, run, start
 from consul_docker_host.workspace import Workspace
 from tests.support.consul import consul_package
@@ -74,7 +75,7 @@ class Made:
 
 def manifest_of(image: Path) -> Path:
     """Return the manifest's path beside an image."""
-    return image.with_suffix(".manifest.json")
+    return image.with_name(f"{image.name}.manifest.json")
 
 
 def inv_image(work: Workspace, *options: str) -> Result:
@@ -155,6 +156,7 @@ def new_machine(
     question: str = "",
     is_bios: bool = False,
     files: Mapping[str, str] | None = None,
+    user_data: Sequence[str | dict[str, Any]] = (),
 ) -> Booted:
     """Return a machine with a copy of the image and data for its first boot; it is not switched on."""
     folder.mkdir(parents=True)
@@ -163,23 +165,17 @@ def new_machine(
     run([*overlay, "6G"])
     (folder / "vars.fd").write_bytes(Path(EMULATORS["amd64"][3]).read_bytes())
     lines = "".join(f'{key}="{value}"\n' for key, value in settings.items())
-    write_seed(
-        folder / "seed.img",
-        name=name,
-        files={
-            "/root/reporter": REPORTER,
-            "/root/settings": lines,
-            "/etc/systemd/system/reporter.service": UNIT,
-            "/etc/systemd/system/reporter.timer": TIMER,
-            **({"/root/question": question} if question else {}),
-            **(files or {}),
-        },
-        commands=[
-            "cat /root/settings >>/etc/default/consul-docker-host",
-            "consul-docker-host apply",
-            "systemctl daemon-reload; systemctl --no-block enable --now reporter.timer",
-        ],
-    )
+    own = {
+        "/root/reporter": REPORTER,
+        "/root/settings": lines,
+        "/etc/systemd/system/reporter.service": UNIT,
+        "/etc/systemd/system/reporter.timer": TIMER,
+        **({"/root/question": question} if question else {}),
+        **(files or {}),
+    }
+    commands = [] if user_data else ["cat /root/settings >>/etc/default/consul-docker-host", "consul-docker-host apply"]
+    commands.append("systemctl daemon-reload; systemctl --no-block enable --now reporter.timer")
+    write_seed(folder / "seed.img", name=name, user_data=[*user_data, cloud_config(own, commands)])
     machine = Machine(architecture="amd64", is_bios=is_bios)
     return Booted(name=name, folder=folder, machine=machine, network=tuple(network))
 

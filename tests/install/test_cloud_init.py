@@ -6,17 +6,13 @@ The user data comes as NoCloud has it, from a folder of the image. Packages come
 from __future__ import annotations
 
 import contextlib
-import io
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import docker
 import pytest
 from docker.models.containers import Container
-from ruamel.yaml import YAML
 
-from consul_docker_host.cloudinit import APPEND
 from consul_docker_host.workspace import ROOT
 from tests.support.bed import Bed
 from tests.support.consul import consul_image
@@ -27,10 +23,10 @@ from tests.support.packages import ADDRESS, DIG, NAME, SERVER_SETTINGS, Installe
 from tests.support.upstream import ADDRESS as OUTSIDE_ADDRESS
 from tests.support.upstream import NAME as OUTSIDE
 from tests.support.upstream import Upstream
+from tests.support.user_data import SETTINGS, archive, settings
 
 FAMILY = Family.DEB
 SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
-SETTINGS = f"/etc/default/{NAME}"
 SEED = "/var/lib/cloud/seed/nocloud"
 FIRST_BOOT_SECONDS = 180
 # What lies in apt's cache becomes a repository that `apt-get update` reaches without a network.
@@ -50,25 +46,6 @@ ssh_genkeytypes: []
 locale: false
 END
 """
-
-
-def settings(text: str) -> dict[str, Any]:
-    """Return a user's own part: lines for the host's file, beside what a snippet writes there."""
-    return {"merge_how": APPEND, "write_files": [{"path": SETTINGS, "append": True, "content": text}]}
-
-
-def archive(*parts: str | dict[str, Any]) -> bytes:
-    """Return user data of some parts, each a cloud-config of its own."""
-    documents = [part if isinstance(part, str) else "#cloud-config\n" + dump(part) for part in parts]
-    entries = [{"type": "text/cloud-config", "content": text} for text in documents]
-    return f"#cloud-config-archive\n{dump(entries)}".encode()
-
-
-def dump(value: object) -> str:
-    yaml, lines = YAML(typ="safe"), io.StringIO()
-    yaml.default_flow_style = False
-    yaml.dump(value, lines)
-    return str(lines.getvalue())
 
 
 @pytest.fixture(scope="module")

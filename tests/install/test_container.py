@@ -11,23 +11,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support import upstream
+from tests.support.containers import CONTAINER
 from tests.support.host import Host
 from tests.support.packages import ADDRESS, DIG
 
-CONTAINER = f"""
-ip link add docker0 type bridge
-ip address add 172.17.0.1/16 dev docker0
-ip link set docker0 up
-ip netns add app
-ip link add veth-app type veth peer name eth0 netns app
-ip link set veth-app master docker0 up
-ip -n app link set lo up
-ip -n app address add 172.17.0.2/16 dev eth0
-ip -n app link set eth0 up
-ip -n app route add default via 172.17.0.1
-mkdir -p /etc/netns/app
-echo 'nameserver {ADDRESS}' > /etc/netns/app/resolv.conf
-"""
 # What any machine of the same network can do: it routes the address to the host.
 NEIGHBOUR = f"""
 ip netns add neighbour

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.install.test_container import CONTAINER
+from tests.support.containers import CONTAINER
 from tests.support.exposure import Limit, read_limits
 from tests.support.host import Host
 from tests.support.packages import ADDRESS, DIG, NAME, wait_for_consul

@@ -195,7 +195,8 @@ def test_every_pin_of_the_project_is_in_the_lock() -> None:
     groups = [project["project"]["dependencies"], *project["dependency-groups"].values()]
     pins = [pin.split("==") for group in groups for pin in group]
     assert all(len(pin) == 2 for pin in pins)
-    wanted = {f"{name.lower().replace('_', '-').replace('.', '-')}=={version}" for name, version in pins}
+    names = {re.sub(r"\[.*|$", "", name).lower().replace("_", "-").replace(".", "-"): version for name, version in pins}
+    wanted = {f"{name}=={version}" for name, version in names.items()}
     assert wanted - set(requirements()) == set()
 
 

@@ -36,7 +36,7 @@ def image(tmp_path: Path) -> Path:
     data[512:520] = b"EFI PART"
     path.write_bytes(data)
     inputs = {"architecture": "amd64", "suite": "bookworm", "boots": "UEFI"}
-    path.with_suffix(".manifest.json").write_text(json.dumps({"inputs": inputs, "digest": "d" * 64}))
+    path.with_name(path.name + ".manifest.json").write_text(json.dumps({"inputs": inputs, "digest": "d" * 64}))
     return path
 
 
@@ -124,7 +124,7 @@ def test_what_is_no_image_of_ours_is_named(image: Path, kind: str) -> None:
     elif kind == "missing":
         image.unlink()
     else:
-        image.with_suffix(".manifest.json").unlink()
+        image.with_name(image.name + ".manifest.json").unlink()
     with pytest.raises(BuildError, match=r"\.(raw|json): "):
         read_ami(image, "")
 

@@ -17,7 +17,7 @@ from consul_docker_host.image.disk import convert, place_boot_files, plan_layout
 from consul_docker_host.image.manifest import Manifest, read_tree, spdx
 from consul_docker_host.image.proof import check_emulator, prove
 from consul_docker_host.image.request import Format, Request, check_machine
-from consul_docker_host.image.root import bake, base_key, base_tar, clamp_times, unpack
+from consul_docker_host.image.root import WITH_US, bake, base_key, base_tar, clamp_times, unpack
 from consul_docker_host.report import say, stage, table
 from consul_docker_host.run import run
 from consul_docker_host.workspace import Workspace
@@ -49,7 +49,7 @@ def make_image(work: Workspace, request: Request, *, fresh: bool, has_proof: boo
         written = time.monotonic()
         if has_proof:
             prove(work, request, image, scratch=scratch, is_emulated=is_emulated)
-        targets = publish(folder, image, made, request.stem, epoch=epoch)
+        targets = publish(folder, image, made, epoch=epoch)
     for line in table(
         ("made", "size", ""), [(str(path.relative_to(work.root)), size_of(path), "") for path in targets]
     ):
@@ -67,7 +67,7 @@ def write_image(
         with stage("hashing every file"):
             made = read_tree(tree, inputs)
         with stage("writing tar"):
-            argv = ["tar", "--create", "--sort=name", "--xattrs", "--numeric-owner", "--file", str(image)]
+            argv = [*WITH_US, "tar", "--create", "--sort=name", "--xattrs", "--numeric-owner", "--file", str(image)]
             run([*argv, "--directory", str(tree), "."], timeout=TAR_SECONDS)
         return made
     # What names the disk's parts stands in the root, so it follows from what the root is made of.
@@ -98,15 +98,15 @@ def inputs_of(request: Request) -> dict[str, str]:
     }
 
 
-def publish(folder: Path, image: Path, made: Manifest, stem: str, *, epoch: int) -> tuple[Path, ...]:
+def publish(folder: Path, image: Path, made: Manifest, *, epoch: int) -> tuple[Path, ...]:
     """Put the image and what tells of it into dist/images/, the image last."""
     beside = image.parent
-    (beside / f"{stem}.manifest.json").write_text(made.text(), encoding="utf-8")
-    (beside / f"{stem}.spdx.json").write_text(spdx(made, stem, epoch=epoch), encoding="utf-8")
+    (beside / f"{image.name}.manifest.json").write_text(made.text(), encoding="utf-8")
+    (beside / f"{image.name}.spdx.json").write_text(spdx(made, image.name, epoch=epoch), encoding="utf-8")
     with image.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     (beside / f"{image.name}.sha256").write_text(f"{digest}  {image.name}\n", encoding="ascii")
-    names = (image.name, f"{image.name}.sha256", f"{stem}.manifest.json", f"{stem}.spdx.json")
+    names = (image.name, *(f"{image.name}.{what}" for what in ("sha256", "manifest.json", "spdx.json")))
     for name in reversed(names):
         (beside / name).chmod(0o644)
         (beside / name).replace(folder / name)

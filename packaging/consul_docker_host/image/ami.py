@@ -85,7 +85,7 @@ def read_ami(image: Path, name: str) -> Ami:
     with image.open("rb") as file:
         if file.read(1024)[512:520] != b"EFI PART":
             raise BuildError(f"--image {image}: is no raw disk with a GPT", hint="./inv image --format raw makes one")
-    beside = image.with_suffix(".manifest.json")
+    beside = image.with_name(f"{image.name}.manifest.json")
     try:
         manifest = json.loads(beside.read_text(encoding="utf-8"))
         inputs, digest = manifest["inputs"], str(manifest["digest"])

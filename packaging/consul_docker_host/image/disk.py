@@ -14,7 +14,7 @@ from pathlib import Path
 import jinja2
 
 from consul_docker_host.image.request import Format, Request
-from consul_docker_host.image.root import ENTER, ISOLATED
+from consul_docker_host.image.root import ENTER, ISOLATED, WITH_US
 from consul_docker_host.report import stage
 from consul_docker_host.run import run
 from consul_docker_host.workspace import Workspace
@@ -99,7 +99,7 @@ def write_disk(request: Request, tree: Path, layout: Layout, raw: Path, *, epoch
     if request.is_bios:
         write_bios(tree, layout, raw)
     place = f"offset={layout.root}"
-    argv = ["mkfs.ext4", "-q", "-F", "-U", layout.root_id, "-L", "root", "-d", str(tree), "-E"]
+    argv = [*WITH_US, "mkfs.ext4", "-q", "-F", "-U", layout.root_id, "-L", "root", "-d", str(tree), "-E"]
     extended = f"{place},hash_seed={layout.root_id},lazy_itable_init=1"
     environment = {"SOURCE_DATE_EPOCH": str(epoch), "E2FSPROGS_FAKE_TIME": str(epoch)}
     with stage("writing the root file system"):
@@ -196,4 +196,4 @@ def convert(raw: Path, target: Path, kind: Format) -> None:
         raw.replace(target)
         return
     with stage(f"writing {kind}"):
-        run(["qemu-img", "convert", "-O", kind.value, str(raw), str(target)], timeout=DISK_SECONDS)
+        run([*WITH_US, "qemu-img", "convert", "-O", kind.value, str(raw), str(target)], timeout=DISK_SECONDS)

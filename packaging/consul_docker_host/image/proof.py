@@ -15,7 +15,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from consul_docker_host.cloudinit import APPEND
 from consul_docker_host.errors import BuildError
 from consul_docker_host.image.request import Format, Request
 from consul_docker_host.report import say, stage
@@ -85,17 +87,24 @@ def check_emulator(architecture: str) -> None:
         raise BuildError(f"{program} or {code} is not there, and an image is done when it has booted", hint=hint)
 
 
-def write_seed(seed: Path, *, name: str, files: Mapping[str, str], commands: Sequence[str], users: str = "") -> None:
-    """Write the data of a first boot as NoCloud has it: a small disk named CIDATA."""
-    # JSON is YAML; contents go as base64, so that nothing in them needs quoting.
+def cloud_config(files: Mapping[str, str], commands: Sequence[str]) -> dict[str, Any]:
+    """Return a cloud-config that writes scripts and runs commands of a shell."""
+    # Contents go as base64, so that nothing in them needs quoting.
     written = [
         {"path": path, "content": base64.b64encode(text.encode()).decode(), "encoding": "b64", "permissions": "0755"}
         for path, text in files.items()
     ]
-    data = {"write_files": written, "runcmd": [["sh", "-c", command] for command in commands]}
+    return {"merge_how": APPEND, "write_files": written, "runcmd": [["sh", "-c", command] for command in commands]}
+
+
+def write_seed(seed: Path, *, name: str, user_data: Sequence[str | dict[str, Any]]) -> None:
+    """Write the data of a first boot as NoCloud has it, some cloud-configs: a small disk named CIDATA."""
+    # JSON is YAML.
+    texts = [part if isinstance(part, str) else f"#cloud-config\n{json.dumps(part)}" for part in user_data]
+    archive = [{"type": "text/cloud-config", "content": text} for text in texts]
     with tempfile.TemporaryDirectory(dir=seed.parent) as folder:
         user, meta = Path(folder, "user-data"), Path(folder, "meta-data")
-        user.write_text(f"#cloud-config\n{json.dumps(data)}\n{users}", encoding="utf-8")
+        user.write_text(f"#cloud-config-archive\n{json.dumps(archive)}\n", encoding="utf-8")
         meta.write_text(f"instance-id: {name}\nlocal-hostname: {name}\n", encoding="utf-8")
         run(["mkfs.vfat", "-C", "-n", "CIDATA", str(seed), "2048"])
         run(["mcopy", "-i", str(seed), str(user), str(meta), "::/"])
@@ -113,16 +122,16 @@ def prove(work: Workspace, request: Request, image: Path, *, scratch: Path, is_e
         shutil.copyfile(EMULATORS[request.architecture][3], folder / "vars.fd")
     script = (work.packaging / "images" / "proof.sh").read_text(encoding="utf-8")
     settings = f"/bin/sh -c \"printf 'ROLE=server\\nBOOTSTRAP_EXPECT=1\\n' >>/etc/default/{PROJECT}\""
+    commands = [
+        settings,
+        f"{PROJECT} apply",
+        # The script waits for cloud-init's end, so cloud-init must not wait for the script's.
+        f"systemd-run --no-block --unit=proof --setenv=GROWN_KIB={request.size // 1024} sh /run/proof.sh",
+    ]
     write_seed(
         folder / "seed.img",
         name="proof",
-        files={"/run/proof.sh": script},
-        commands=[
-            settings,
-            f"{PROJECT} apply",
-            # The script waits for cloud-init's end, so cloud-init must not wait for the script's.
-            f"systemd-run --no-block --unit=proof --setenv=GROWN_KIB={request.size // 1024} sh /run/proof.sh",
-        ],
+        user_data=[cloud_config({"/run/proof.sh": script}, commands)],
     )
     with stage(f"booting {image.name}"):
         boot_to_end(machine.argv(folder, disk, folder / "seed.img"), folder)

@@ -23,9 +23,13 @@ ANSWERS = (
     "grub-efi-@arch@ grub2/update_nvram boolean false",
     "grub-efi-@arch@ grub2/force_efi_extra_removable boolean true",
 )
+# Ends with this process, however that ends: nothing goes on writing into a folder that nobody works in.
+WITH_US = ("setpriv", "--pdeathsig", "KILL")
+AS_IT_WAS = ("--xattrs", "--xattrs-include=*", "--numeric-owner")
 # Private mounts and process numbers, no network; all of it ends with the process that asked for it.
 ISOLATED = (
-    *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--net", "--ipc", "--fork"),
+    *WITH_US,
+    *("unshare", "--mount", "--pid", "--net", "--ipc", "--fork"),
     *("--kill-child=KILL", "--propagation", "private", "--"),
 )
 ENTER = 'mount -t proc proc "$0/proc" && exec chroot "$0" /bin/sh "$@"'
@@ -68,19 +72,7 @@ def unpack(tar: Path, tree: Path) -> None:
     """Unpack a root."""
     tree.mkdir(mode=0o755)
     with stage("unpacking the base"):
-        run(
-            [
-                "tar",
-                "--extract",
-                "--xattrs",
-                "--xattrs-include=*",
-                "--numeric-owner",
-                "--file",
-                str(tar),
-                "-C",
-                str(tree),
-            ]
-        )
+        run([*WITH_US, "tar", "--extract", *AS_IT_WAS, "--file", str(tar), "-C", str(tree)])
 
 
 def step(tree: Path, script: Path, *arguments: str, epoch: int) -> None:
@@ -93,7 +85,7 @@ def step(tree: Path, script: Path, *arguments: str, epoch: int) -> None:
 def bake(work: Workspace, request: Request, tree: Path, *, epoch: int) -> None:
     """Put what an image has, our packages and the preloaded images into the root, and seal it."""
     scripts = work.packaging / "images"
-    run(["cp", "-a", "--no-preserve=ownership,timestamps", f"{scripts / 'tree'}/.", str(tree)])
+    run([*WITH_US, "cp", "-a", "--no-preserve=ownership,timestamps", f"{scripts / 'tree'}/.", str(tree)])
     step(tree, scripts / "base.sh", epoch=epoch)
     place = tree / BAKE
     place.mkdir(parents=True)
@@ -111,4 +103,4 @@ def bake(work: Workspace, request: Request, tree: Path, *, epoch: int) -> None:
 def clamp_times(tree: Path, epoch: int) -> None:
     """Give what is younger than the image's day that day: a copy made tomorrow is the same."""
     touch = f'xargs -0 --no-run-if-empty touch --no-dereference --date="@{epoch}"'
-    run(["sh", "-c", f'find . -xdev -newermt "@{epoch}" -print0 | {touch}'], cwd=tree, timeout=STEP_SECONDS)
+    run([*WITH_US, "sh", "-c", f'find . -xdev -newermt "@{epoch}" -print0 | {touch}'], cwd=tree, timeout=STEP_SECONDS)

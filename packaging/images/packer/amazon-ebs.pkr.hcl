@@ -4,14 +4,14 @@ variable "aws_region" {
 }
 
 source "amazon-ebs" "debian" {
-  region        = var.aws_region
-  instance_type = "t3.small"
-  ami_name      = local.name
+  region          = var.aws_region
+  instance_type   = "t3.small"
+  ami_name        = local.name
   ami_description = "Consul and Docker at 169.254.1.1"
-  ena_support   = true
-  imds_support  = "v2.0"
-  boot_mode     = "uefi-preferred"
-  ssh_username  = "admin"
+  ena_support     = true
+  imds_support    = "v2.0"
+  boot_mode       = "uefi-preferred"
+  ssh_username    = "admin"
 
   source_ami_filter {
     filters = {

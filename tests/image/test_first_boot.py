@@ -1,0 +1,118 @@
+"""Story: a stock image, with nothing of ours in it, becomes a host at its first boot by a snippet; times are told."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consul_docker_host.image import SCRATCH, write_image
+from consul_docker_host.image.request import Format, read_request
+from consul_docker_host.image.root import WITH_US, bake, base_tar, unpack
+from consul_docker_host.report import say
+from consul_docker_host.run import run
+from consul_docker_host.workspace import ROOT, Workspace
+from tests.image.kit import Booted, alone, new_machine
+from tests.repository.site import Site, make_keys, make_site
+from tests.support.consul import consul_package
+from tests.support.packages import NAME, SERVER_SETTINGS
+from tests.support.user_data import SETTINGS, archive, settings
+
+EPOCH = 1_700_000_000
+# Apt reaches what lies on the disk, and nothing else.
+OFFLINE = "rm -rf etc/apt/sources.list etc/apt/sources.list.d/*"
+SITE = """[Unit]
+Before=cloud-config.service cloud-final.service
+[Service]
+ExecStart=/usr/bin/python3 -m http.server 8080 --bind 127.0.0.1 --directory /srv/site
+[Install]
+WantedBy=multi-user.target
+"""
+WRONG = "cloud-init status --long >/run/status; consul-docker-host check >/run/said\n" + "".join(
+    f'echo "{name}: $({command})"\n'
+    for name, command in (
+        ("cloud", "grep -c 'status: error' /run/status"),
+        ("check", "grep -c 'ROLE.*sever' /run/said"),
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Give a signed repository, and the snippet that leads to it."""
+    return make_site(tmp_path_factory.mktemp("site"), make_keys())
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory: pytest.TempPathFactory, suite: str, site: Site) -> Iterator[Path]:
+    """Give a machine's image with Consul, Docker and cloud-init, and a repository of ours on its own loopback."""
+    work = Workspace(root=ROOT)
+    folder = tmp_path_factory.mktemp(SCRATCH.strip(".-"))
+    asked = {"suite": suite, "kind": "qcow2", "size": "", "given": f"consul={consul_package()}", "mirror": ""}
+    whole = read_request(work, **asked, preload=[], is_bios=False)
+    request = dataclasses.replace(whole, debs=whole.debs[:1], format=Format.QCOW2)
+    tree = folder / "root"
+    unpack(base_tar(request, epoch=EPOCH, fresh=False), tree)
+    bake(work, request, tree, epoch=EPOCH)
+    run([*WITH_US, "sh", "-c", OFFLINE], cwd=tree)
+    shutil.copytree(site.trees["new"], tree / "srv/site")
+    (tree / "etc/systemd/system/site.service").write_text(SITE)
+    wants = tree / "etc/systemd/system/multi-user.target.wants/site.service"
+    wants.symlink_to("/etc/systemd/system/site.service")
+    image = folder / "stock.qcow2"
+    write_image(work, request, tree, image, inputs={"what": "stock"}, epoch=EPOCH)
+    yield image
+    image.unlink()
+
+
+def snippet(site: Site, name: str) -> str:
+    """Return a snippet that `inv build` has made; the repository's is the site's own."""
+    folder = site.work.dist if name == "repository" else ROOT / "dist"
+    return (folder / "cloud-init" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def booted(stock: Path, folder: Path, text: str, lines: str, *, question: str = "") -> Booted:
+    """Return a machine whose user data is a snippet with a user's own lines; it was switched on a moment ago."""
+    machine = new_machine(
+        stock,
+        folder,
+        name=folder.name,
+        settings={},
+        network=alone(),
+        question=question,
+        user_data=(text, settings(lines)),
+    )
+    machine.switch_on()
+    return machine
+
+
+@pytest.mark.parametrize("name", ["inline", "repository"])
+def test_a_snippet_makes_a_healthy_host(stock: Path, site: Site, tmp_path: Path, name: str) -> None:
+    version = "dpkg-query -W -f '${Version}' consul-docker-host"
+    question = f'echo "cloud: $(cloud-init status)"; echo "package: $({version})"'
+    machine = booted(stock, tmp_path / name, snippet(site, name), SERVER_SETTINGS, question=question)
+    try:
+        told = machine.wait_for_boot(1)
+        assert told["state"] == "ok", machine.report()
+        assert told["cloud"] == "status: done", machine.report()
+        assert told["package"].startswith("0.1.0") is (name == "repository")
+        say(f"{name}: healthy {told['end']} s after power on, on an emulated processor")
+    finally:
+        machine.cut_power()
+
+
+def test_a_wrong_value_is_told_by_cloud_init_and_by_the_check(stock: Path, site: Site, tmp_path: Path) -> None:
+    machine = booted(stock, tmp_path / "wrong", snippet(site, "inline"), "ROLE=sever\n", question=WRONG)
+    try:
+        told = machine.wait_for_boot(1)
+        assert (told["cloud"], told["check"] != "0") == ("1", True), machine.report()
+    finally:
+        machine.cut_power()
+
+
+def test_the_user_data_is_what_a_cloud_takes(site: Site) -> None:
+    assert len(archive(snippet(site, "inline"), settings(SERVER_SETTINGS))) < 64 * 1024
+    assert SETTINGS.endswith(NAME)

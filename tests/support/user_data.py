@@ -1,0 +1,33 @@
+"""User data as a cloud hands it to cloud-init: a snippet of ours, and a user's own part beside it."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from consul_docker_host.cloudinit import APPEND
+from tests.support.packages import NAME
+
+SETTINGS = f"/etc/default/{NAME}"
+
+
+def settings(text: str) -> dict[str, Any]:
+    """Return a user's own part: lines for the host's file, beside what a snippet writes there."""
+    return {"merge_how": APPEND, "write_files": [{"path": SETTINGS, "append": True, "content": text}]}
+
+
+def archive(*parts: str | dict[str, Any]) -> bytes:
+    """Return user data of some parts, each a cloud-config of its own."""
+    documents = [part if isinstance(part, str) else "#cloud-config\n" + dump(part) for part in parts]
+    entries = [{"type": "text/cloud-config", "content": text} for text in documents]
+    return f"#cloud-config-archive\n{dump(entries)}".encode()
+
+
+def dump(value: object) -> str:
+    """Return a value as YAML."""
+    yaml, lines = YAML(typ="safe"), io.StringIO()
+    yaml.default_flow_style = False
+    yaml.dump(value, lines)
+    return str(lines.getvalue())
