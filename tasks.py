@@ -90,6 +90,7 @@ ns = Collection(
         build=commands.bench_build,
         deploy=commands.bench_deploy,
         host=commands.bench_host,
+        image=commands_image.bench_image,
         install=commands.bench_install,
         repo=commands.bench_repository,
     ),

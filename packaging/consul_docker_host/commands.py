@@ -194,14 +194,14 @@ def bench_build(*, rounds: str = "7") -> None:
     """Measure a build against bare fpm calls and bare Invoke, as ratios in one run."""
     from consul_docker_host import bench
 
-    bench.build(Workspace(), rounds=_rounds(rounds))
+    bench.build(Workspace(), rounds=rounds_of(rounds))
 
 
 def bench_repository(*, rounds: str = "7") -> None:
     """Measure how long one more package takes among 2,000, beside apt-ftparchive with its cache in one run."""
     from consul_docker_host.bench_repository import repository
 
-    repository(Workspace(), rounds=_rounds(rounds))
+    repository(Workspace(), rounds=rounds_of(rounds))
 
 
 def bench_host(*, rounds: str = "5") -> None:
@@ -222,7 +222,7 @@ def bench_deploy(*, rounds: str = "3") -> None:
 def _figures(suite: str, file: str, *, rounds: str) -> None:
     from consul_docker_host import suites
 
-    count = _rounds(rounds)
+    count = rounds_of(rounds)
     suites.prepare(Workspace(), (suite,))
     build_all()
     if not suites.run_figures(Workspace(), file, rounds=count):
@@ -251,7 +251,8 @@ def build_consul(*, version: str = "", archive: str = "", hashicorp_key: str = "
     build_packages(Workspace(), version=version, archive=archive, key=hashicorp_key, backend=backend)
 
 
-def _rounds(text: str) -> int:
+def rounds_of(text: str) -> int:
+    """Return how often something is timed."""
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 1000):
         raise BuildError(f"--rounds {text}: is not a number from 1 to 999")
     return int(text)

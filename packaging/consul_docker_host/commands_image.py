@@ -101,3 +101,12 @@ def _planned(settings: str) -> tuple[Workspace, Plan]:
     work = Workspace()
     with only_one(work):
         return work, make_plan(work, settings_path(settings))
+
+
+def bench_image(*, suite: str = "bookworm", with_: str = "", rounds: str = "3") -> None:
+    """Measure a bake, from nothing and from the cached base, against bare mmdebstrap in one run."""
+    from consul_docker_host import bench_image as benchmark
+    from consul_docker_host.commands import rounds_of
+
+    build_all()
+    benchmark.image(Workspace(), suite=suite, given=with_, rounds=rounds_of(rounds))

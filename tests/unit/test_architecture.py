@@ -38,7 +38,7 @@ LAYERS = (
     ("image.request", "image.manifest"),
     ("image.root",),
     ("image.ami", "image.disk", "image.ignition", "image.proof"),
-    ("image",),
+    ("image", "bench_image"),
     ("fleet.waves", "fleet.session"),
     ("fleet.lock", "fleet.rollout"),
     ("fleet.drive",),

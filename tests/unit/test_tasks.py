@@ -11,7 +11,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 
 import tasks
-from consul_docker_host import commands
+from consul_docker_host import commands, commands_image
 from consul_docker_host.errors import BuildError
 from consul_docker_host.workspace import Workspace
 from tests.unit.kit import copy_checkout, inv, snapshot
@@ -26,8 +26,10 @@ def test_every_command_is_a_task_with_one_line_of_help(work: Workspace) -> None:
     listed = inv(work, "--list")
     assert listed.returncode == 0
     assert (listed.stderr, "Traceback" in listed.stdout) == ("", False)
-    functions = [f for name, f in vars(commands).items() if inspect.isfunction(f) and f.__module__ == commands.__name__]
-    public = [function for function in functions if not function.__name__.startswith("_")]
+    found = [(module, one) for module in (commands, commands_image) for one in vars(module).values()]
+    functions = [one for module, one in found if inspect.isfunction(one) and one.__module__ == module.__name__]
+    helpers = {commands.settings_path, commands.rounds_of}
+    public = [function for function in functions if not function.__name__.startswith("_") and function not in helpers]
     assert len(public) > 10
     # The list is wrapped, also at hyphens.
     words = "".join(listed.stdout.split())
@@ -40,7 +42,8 @@ def test_every_command_is_a_task_with_one_line_of_help(work: Workspace) -> None:
     "task",
     [
         *("build", "build.deb", "build.rpm", "build.cloud-init", "render", "test.unit", "verify"),
-        *("repo", "repo.key", "consul", "bench.repo"),
+        *("repo", "repo.key", "consul", "bench.repo", "bench.deploy", "bench.image"),
+        *("image", "image.ami", "image.confext", "image.diff", "image.ignition"),
     ],
 )
 def test_every_option_explains_itself(work: Workspace, task: str) -> None:
