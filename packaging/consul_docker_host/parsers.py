@@ -24,7 +24,9 @@ from consul_docker_host.workspace import cache_folder, cache_path, content_key
 SYSTEM_UNITS = "usr/lib/systemd/system/"
 CONSUL_FOLDER = "etc/consul.d/"
 DNSMASQ_FOLDER = "etc/dnsmasq.d/"
-OWN_PROGRAM = re.compile(r"/usr/(lib/consul-docker-host/|bin/consul-docker-host\b)")
+OWN = r"/usr/(?:lib/consul-docker-host/|bin/consul-docker-host\b)"
+OWN_PROGRAM = re.compile(OWN)
+FOREIGN_PROGRAM = re.compile(rf"^(Exec\w+=[-@:+!|]*)(?!{OWN})/\S+", re.MULTILINE)
 UNIT_NAME = re.compile(r"\w\.(service|target|path|timer|socket|mount|slice|scope|device)\b")
 PARSER_TIMEOUT = 60.0
 # Units of other packages that ours speak of; the parser must find them to judge ours and our drop-ins.
@@ -114,8 +116,8 @@ def ask_systemd(plan: Plan, program: Path, scratch: Path) -> Iterator[Finding]:
         (units / name).write_text(text)
     for path in units.rglob("*"):
         if path.is_file():
-            # The programs of the package are not on this machine: they are looked for in the tree.
-            text = path.read_text(encoding="utf-8")
+            # What the units start is not on this machine: its own programs are looked for in the tree, others' nowhere.
+            text = FOREIGN_PROGRAM.sub(r"\1/bin/true", path.read_text(encoding="utf-8"))
             path.write_text(OWN_PROGRAM.sub(rf"{plan.tree}\g<0>", text), encoding="utf-8")
     names = sorted(path.name for path in units.iterdir() if path.is_file())
     argv = [str(program), "verify", "--man=no", "--recursive-errors=no", *(str(units / name) for name in names)]

@@ -183,6 +183,17 @@ def test_complaints_of_the_machine_s_own_units_are_not_ours(
     assert PROGRAMS["systemd-analyze"].judge(plan).verdict is Verdict.accepted
 
 
+def test_a_program_of_another_package_is_not_missed(work: Workspace) -> None:
+    """The building machine needs no dnsmasq; our own programs must be in the tree."""
+    drop_in = work.files / "usr/lib/systemd/system/dnsmasq.service.d/50-consul-docker-host.conf"
+    drop_in.write_text(drop_in.read_text().replace("=/usr/sbin/dnsmasq ", "=/usr/sbin/no-dnsmasq-here "))
+    assert PROGRAMS["systemd-analyze"].judge(plan_of(work)).verdict is Verdict.accepted
+    watch = work.files / WATCH
+    watch.write_text(watch.read_text().replace("/consul-docker-host/watch", "/consul-docker-host/no-watch-here"))
+    answer = PROGRAMS["systemd-analyze"].judge(plan_of(work))
+    assert "no-watch-here is not executable" in answer.findings[0].reason
+
+
 def test_consul_is_not_asked_for_the_building_machine_s_address(
     work: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
