@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from tests.support.host import Host
 from tests.support.packages import ADDRESS, NAME
 
@@ -20,3 +22,23 @@ def assert_nothing_runs(host: Host, *, programs: tuple[str, ...] = ()) -> None:
     assert host.run("ip link show dev dummy0", check=False).returncode != 0
     assert ADDRESS not in host.output("nft list ruleset")
     assert host.failed_units() == ""
+
+
+# What a start of Consul does that has our scripts in hand when they go: for a while it writes where the package writes.
+WRITER = f"""
+(
+    count=0
+    while [ -e /usr/lib/{NAME}/render ]; do sleep 0.01; done
+    while [ $count -lt 30000 ]; do
+        count=$((count + 1))
+        [ -d /run/{NAME}/consul.d ] || mkdir -p /run/{NAME}/consul.d
+        : >/run/{NAME}/consul.d/$count
+    done
+) >/dev/null 2>&1 &
+"""
+
+
+def assert_late_writers_leave_nothing(host: Host, remove: list[str]) -> None:
+    """Remove the package while something still writes below /run, and fail where that hinders it or stays."""
+    host.run(f"{WRITER} {shlex.join(remove)}; code=$?; wait; exit $code")
+    assert not host.file(f"/run/{NAME}").exists

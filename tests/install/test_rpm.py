@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.install.kit import ENVIRONMENT, STARTED, assert_nothing_runs
+from tests.install.kit import ENVIRONMENT, STARTED, assert_late_writers_leave_nothing, assert_nothing_runs
 from tests.install.rpm_kit import Rpm, is_settled
 from tests.support import tree, upstream
 from tests.support.bed import Bed
@@ -118,6 +118,11 @@ def test_each_backend_s_rpm_does_the_same(host: Host, before: tree.Tree, backend
     package.remove(host)
     assert tree.compare(before, host.tree()) == tree.Difference(left=(), changed=(), missing=())
     assert_nothing_runs(host, programs=STARTED)
+
+
+def test_a_start_that_is_under_way_leaves_nothing_after_an_erasure(host: Host, installer: Installer) -> None:
+    installer.install(host)
+    assert_late_writers_leave_nothing(host, ["rpm", "--erase", NAME])
 
 
 def test_an_install_after_an_erasure_works(host: Host, installer: Installer) -> None:
