@@ -15,7 +15,6 @@ from consul_docker_host import keyring
 from consul_docker_host.bench import Ratio, copy_project, measure
 from consul_docker_host.errors import BuildError
 from consul_docker_host.report import say, stage, table
-from consul_docker_host.repository.debs import MAGIC
 from consul_docker_host.repository.signing import GPG, end_agent, make_key
 from consul_docker_host.run import find_program, run
 from consul_docker_host.workspace import Workspace
@@ -117,7 +116,7 @@ def write_deb(folder: Path, version: str, name: str = "bench") -> Path:
     }
     path = folder / f"{name}_{version}_all.deb"
     with path.open("wb") as file:
-        file.write(MAGIC)
+        file.write(b"!<arch>\n")
         for member, content in members.items():
             file.write(f"{member:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode("ascii"))
             file.write(content + b"\n" * (len(content) % 2))

@@ -67,5 +67,7 @@ def test_a_damaged_deb_is_told_with_its_name(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[160] ^= 255
     path.write_bytes(data)
-    with pytest.raises(BuildError, match=r"bench_1\.0_all\.deb: control\.tar\.xz cannot be read\n  it is damaged"):
+    with pytest.raises(
+        BuildError, match=r"(?s)bench_1\.0_all\.deb: its control file cannot be read: .*\n  it is damaged"
+    ):
         read_deb(path, "a.deb")
