@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def make_image(  # noqa: PLR0913 - one for each option
     *,
-    suite: str = "bookworm",
+    suite: str = "",
+    base: str = "",
     format: str = "qcow2",  # noqa: A002 - the option's name
     with_: str = "",
     preload: str = "",
@@ -46,6 +47,7 @@ def make_image(  # noqa: PLR0913 - one for each option
         preload=[part for part in preload.split(",") if part],
         mirror=mirror,
         is_bios=bios,
+        base=base,
     )
     image.make_image(work, request, fresh=fresh, has_proof=proof, is_emulated=accel == "tcg")
 

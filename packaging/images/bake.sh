@@ -1,14 +1,27 @@
 #!/bin/sh
-# Runs in the root of an image: installs the packages in /var/tmp/bake, without a network and without starting anything.
+# Runs in the root of an image: installs the packages in /var/tmp/bake without starting anything.
+#   online      what they need, and Docker's engine where there is none, comes from the image's own archives
+# Otherwise there is no network, and all of it is there.
 set -eu
 cd /var/tmp/bake
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 chmod 0755 /usr/sbin/policy-rc.d
 trap 'rm -f /usr/sbin/policy-rc.d' EXIT
-# Their order is dpkg's business: what an earlier one lacks, a later one brings.
-dpkg --install ./*.deb
-if [ -d preload ]; then
+if [ "${1:-}" = online ]; then
+    apt-get --quiet=2 update
+    set -- apparmor iptables
+    if ! command -v dockerd >/dev/null; then
+        set -- "$@" docker.io
+        # The engine's own package has the command no longer since Debian 13.
+        [ -z "$(apt-cache search --names-only '^docker-cli$')" ] || set -- "$@" docker-cli
+    fi
+    apt-get --quiet=2 --yes --no-install-recommends -o Dpkg::Options::=--force-confold install ./*.deb "$@"
+else
+    # Their order is dpkg's business: what an earlier one lacks, a later one brings.
+    dpkg --install ./*.deb
+fi
+if [ -n "$(ls preload)" ]; then
     mkdir -p /var/lib/consul-docker-host/preload
     mv preload/* /var/lib/consul-docker-host/preload/
     systemctl --quiet enable consul-docker-host-preload.service

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -18,6 +19,7 @@ from typing import Any
 
 from consul_docker_host.image.manifest import Manifest, read_manifest
 from consul_docker_host.image.proof import EMULATORS, Machine, cloud_config, text_of, write_seed
+from consul_docker_host.image.request import own_architecture
 from consul_docker_host.run import Result, run, start
 from consul_docker_host.workspace import Workspace
 from tests.support.consul import consul_package
@@ -34,7 +36,12 @@ end=$(($(date +%s) + 300))
 until consul-docker-host check --json >/run/check.json || [ $? -lt 2 ] || [ "$(date +%s)" -ge "$end" ]; do sleep 2; done
 state=$(jq -r .state /run/check.json)
 failed=$(systemctl --failed --no-legend --plain | tr '\n' ' ')
-[ -z "$failed" ] || state="units failed: $failed"
+if [ -n "$failed" ]; then
+    state="units failed: $failed"
+    for unit in $failed; do
+        case $unit in *.service) journalctl --boot --no-pager --output=cat --unit "$unit" | tail -n 9 ;; esac
+    done
+fi
 broken='[.links[] | select(.state == "broken") | .name + ": " + .text]'
 [ "$state" != broken ] || state=$(jq -c "$broken" /run/check.json)
 echo "boot $boot state: $state"
@@ -95,9 +102,32 @@ def passed() -> list[str]:
     return [f"{name}={os.environ[name]}" for name in ("HOME", "XDG_CACHE_HOME") if name in os.environ]
 
 
+def leftovers(made: Made) -> list[str]:
+    """Return the mounts, loop devices and processes of a bake."""
+    place = str(made.work.dist)
+    told = [*Path("/proc/self/mounts").read_text().splitlines()]
+    told += run(["losetup", "--list", "--noheadings"]).stdout.splitlines()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            told += [str((process / "root").readlink()), (process / "cmdline").read_text().replace("\0", " ")]
+    return [line for line in told if place in line or "/mmdebstrap." in line]
+
+
+def assert_clean(image: Path, folder: Path) -> None:
+    """Fail where one of the image's two file systems is not as it should be."""
+    raw = folder / "disk.raw"
+    run(["qemu-img", "convert", "-O", "raw", str(image), str(raw)], timeout=300)
+    table = json.loads(run(["sfdisk", "--json", str(raw)]).stdout)["partitiontable"]["partitions"]
+    for part, check in zip(table, (["fsck.vfat", "-n"], ["e2fsck", "-f", "-n"]), strict=True):
+        file = folder / "part"
+        copy = ["dd", f"if={raw}", f"of={file}", "bs=1M", "conv=sparse", f"skip={part['start'] // 2048}"]
+        run([*copy, f"count={part['size'] // 2048}"], timeout=300)
+        run([*check, str(file)])
+
+
 def image_of(work: Workspace, kind: str = "qcow2") -> Path:
     """Return the one image of a kind that lies there."""
-    (found,) = (work.dist / "images").glob(f"*.{kind}")
+    (found,) = (work.dist / "images").glob(f"*-{own_architecture()}.{kind}")
     return found
 
 

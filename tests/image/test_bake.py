@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
@@ -14,7 +13,7 @@ import pytest
 
 from consul_docker_host.image.manifest import differences, read_manifest
 from consul_docker_host.run import run
-from tests.image.kit import Made, image_of, inv_image, manifest_of, start_image
+from tests.image.kit import Made, assert_clean, image_of, inv_image, leftovers, manifest_of, start_image
 from tests.unit.kit import inv
 
 # SHA-256 of nothing.
@@ -55,14 +54,7 @@ def test_what_is_preloaded_lies_there_until_the_first_boot(made: Made, preload: 
 
 
 def test_the_file_systems_are_clean(made: Made, tmp_path: Path) -> None:
-    raw = tmp_path / "disk.raw"
-    run(["qemu-img", "convert", "-O", "raw", str(made.image), str(raw)], timeout=300)
-    table = json.loads(run(["sfdisk", "--json", str(raw)]).stdout)["partitiontable"]["partitions"]
-    for part, check in zip(table, (["fsck.vfat", "-n"], ["e2fsck", "-f", "-n"]), strict=True):
-        file = tmp_path / "part"
-        copy = ["dd", f"if={raw}", f"of={file}", "bs=1M", "conv=sparse", f"skip={part['start'] // 2048}"]
-        run([*copy, f"count={part['size'] // 2048}"], timeout=300)
-        run([*check, str(file)])
+    assert_clean(made.image, tmp_path)
 
 
 def test_the_same_again_is_the_same_and_a_change_shows_as_a_difference(made: Made, suite: str) -> None:
@@ -74,21 +66,18 @@ def test_the_same_again_is_the_same_and_a_change_shows_as_a_difference(made: Mad
     again = inv_image(made.work, f"--suite={suite}", "--format=tar", "--no-proof")
     assert again.returncode == 0, again.output
     assert differences(once, read_manifest(manifest_of(tar))) == ()
+    assert "security" in sources_of(tar)
     said = inv(made.work, "image.diff", f"--old={manifest_of(made.image)}", f"--new={manifest_of(tar)}").stdout
     gone = [line for line in said.splitlines() if line.startswith("- file var/lib/consul-docker-host/preload/")]
     assert len(gone) == 2, said
     assert before.digest != once.digest
 
 
-def leftovers(made: Made) -> list[str]:
-    """Return the mounts, loop devices and processes of a bake."""
-    place = str(made.work.dist)
-    told = [*Path("/proc/self/mounts").read_text().splitlines()]
-    told += run(["losetup", "--list", "--noheadings"]).stdout.splitlines()
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            told += [str((process / "root").readlink()), (process / "cmdline").read_text().replace("\0", " ")]
-    return [line for line in told if place in line or "/mmdebstrap." in line]
+def sources_of(tar: Path) -> str:
+    """Return what tells apt in an image where packages come from."""
+    found = run(["tar", "--list", "--file", str(tar)], timeout=300).stdout.splitlines()
+    names = [name for name in found if name.startswith("./etc/apt/sources.list") and not name.endswith("/")]
+    return run(["tar", "--extract", "--to-stdout", "--file", str(tar), *names], timeout=300).stdout
 
 
 def wait_for_work(images: Path, before: set[Path], pattern: str = "") -> None:

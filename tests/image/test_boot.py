@@ -1,20 +1,16 @@
-"""Story: two machines boot one image: each becomes itself, both are the article's cluster, and power may fail."""
+"""Story: two machines boot one image: each becomes itself, and both are the article's cluster."""
 
 from __future__ import annotations
 
 import contextlib
-import random
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from tests.image.kit import Booted, Made, alone, new_machine
+from tests.image.kit import Booted, Made, new_machine
 from tests.support.vm.lan import Lan, address_of, mac_of, running_lan
 
-CUTS, CUTS_LONG = 1, 10
 ADDRESS = "169.254.1.1"
 RUN = "docker run --rm --volume /usr:/usr:ro $(consul-docker-host env --docker) tools:latest"
 # On the server: a container that publishes a port. On the client: a container that finds it by name.
@@ -99,27 +95,3 @@ def test_a_container_of_one_finds_a_container_of_the_other_by_name(pair: Pair) -
     assert "the page" in told["answer"]
     assert told["api"] == "client server"
     assert told["metadata"] == "0"
-
-
-def test_power_may_fail_at_any_moment_the_first_boot_included(
-    made: Made, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    cuts = CUTS_LONG if request.config.getoption("long") else CUTS
-    chance = random.Random(11)  # noqa: S311
-    machine = new_machine(
-        made.image,
-        tmp_path / "cut",
-        name="cut",
-        settings={"ROLE": "server", "BOOTSTRAP_EXPECT": "1"},
-        network=alone(),
-    )
-    try:
-        for _ in range(cuts):
-            machine.switch_on()
-            time.sleep(chance.uniform(15.0, 90.0))
-            machine.cut_power()
-        machine.switch_on()
-        boots = len(machine.told())
-        assert machine.wait_for_boot(boots + 1)["state"] == "ok", machine.report()
-    finally:
-        machine.cut_power()

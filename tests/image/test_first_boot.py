@@ -11,7 +11,7 @@ import pytest
 
 from consul_docker_host.image import SCRATCH, write_image
 from consul_docker_host.image.request import Format, read_request
-from consul_docker_host.image.root import WITH_US, bake, base_tar, unpack
+from consul_docker_host.image.root import WITH_US, Root, bake, base_tar, unpack
 from consul_docker_host.report import say
 from consul_docker_host.run import run
 from consul_docker_host.workspace import ROOT, Workspace
@@ -56,7 +56,7 @@ def stock(tmp_path_factory: pytest.TempPathFactory, suite: str, site: Site) -> I
     request = dataclasses.replace(whole, debs=whole.debs[:1], format=Format.QCOW2)
     tree = folder / "root"
     unpack(base_tar(request, epoch=EPOCH, fresh=False), tree)
-    bake(work, request, tree, epoch=EPOCH)
+    bake(work, request, Root(tree=tree, inside=tree), epoch=EPOCH)
     run([*WITH_US, "sh", "-c", OFFLINE], cwd=tree)
     shutil.copytree(site.trees["new"], tree / "srv/site")
     (tree / "etc/systemd/system/site.service").write_text(SITE)

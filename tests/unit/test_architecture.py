@@ -37,7 +37,7 @@ LAYERS = (
     ("bench_repository",),
     ("image.request", "image.manifest"),
     ("image.root",),
-    ("image.ami", "image.disk", "image.ignition", "image.proof"),
+    ("image.ami", "image.disk", "image.existing", "image.ignition", "image.proof"),
     ("image", "bench_image"),
     ("fleet.waves", "fleet.session"),
     ("fleet.lock", "fleet.rollout"),

@@ -23,7 +23,7 @@ REQUEST = Request(
     packages=(),
     debs=(),
     preload=(),
-    mirror="",
+    mirrors=(),
     is_bios=False,
 )
 

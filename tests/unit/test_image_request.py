@@ -64,12 +64,35 @@ def test_an_image_has_what_the_suite_needs_and_our_package_last(
         ({"given": "docker=x"}, "--with docker=x: is not consul=FILE"),
         ({"given": "consul=/nowhere.deb"}, "--with /nowhere.deb: no such file"),
         ({"preload": ["/nowhere.tar"]}, "--preload /nowhere.tar: no such file"),
+        ({"base": "/nowhere.raw", "suite": ""}, "--base /nowhere.raw: no such file"),
+        ({"base": "x.raw"}, "--suite: not with --base"),
+        ({"base": "x.raw", "mirror": "http://x", "is_bios": True}, "--suite, --mirror, --bios: not with --base"),
     ],
 )
 def test_each_mistake_is_named_with_what_would_do(work: Workspace, options: dict[str, Any], said: str) -> None:
     with pytest.raises(BuildError) as caught:
         asked(work, **options)
     assert str(caught.value).startswith(said)
+
+
+def test_archives_may_be_addresses_and_lines(work: Workspace) -> None:
+    assert asked(work).mirrors == ()
+    line = "deb http://mirror.example/debian-security bookworm-security main"
+    assert asked(work, mirror=f"http://mirror.example/debian, {line}").mirrors == ("http://mirror.example/debian", line)
+
+
+def test_an_existing_image_grows_to_what_is_asked_for_and_never_shrinks(work: Workspace) -> None:
+    base = work.root / "cloud.raw"
+    with base.open("wb") as file:
+        file.truncate(5 << 30)
+    one = asked(work, suite="", base=str(base))
+    assert (one.size, one.base, one.stem) == (5 << 30, base, "consul-docker-host-0.1.0-cloud")
+    assert asked(work, suite="", base=str(base), size="8G").size == 8 << 30
+    with pytest.raises(BuildError, match=r"--size 4G: cloud\.raw has 5\.0 GiB, and an image only grows"):
+        asked(work, suite="", base=str(base), size="4G")
+    base.write_bytes(b"")
+    with pytest.raises(BuildError, match=r"cloud\.raw: is no disk image: empty"):
+        asked(work, suite="", base=str(base))
 
 
 def test_a_file_that_is_no_package_and_two_of_one_name_are_refused(work: Workspace) -> None:

@@ -68,11 +68,13 @@ class Bed:
         memory: str = MEMORY,
         settings: Mapping[str, str] | None = None,
         more: Uplink | None = None,
+        devices: tuple[str, ...] = (),
     ) -> Guest:
         """Switch a guest on; it ends with the module that uses it.
 
         A baked one has Consul in it and, unless ``has_package`` is False, the package, with ``settings`` in the host's
-        own file before its first boot. ``more`` are files and links beside those of the uplink; ``memory`` is in MiB.
+        own file before its first boot. ``more`` are files and links beside those of the uplink; ``memory`` is in MiB,
+        ``devices`` are further arguments of QEMU.
         """
         chosen = select(distribution)[0]
         disk = baked_disk(chosen, self.package if has_package else None) if is_baked else guest_disk(chosen)
@@ -89,6 +91,7 @@ class Bed:
             files=files,
             links={**uplink.links, **extra.links},
             memory=memory,
+            devices=devices,
         )
         return self.stack.enter_context(made)
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from consul_docker_host.changelog import read_changelog, source_date_epoch
 from consul_docker_host.errors import BuildError
 from consul_docker_host.image.disk import convert, place_boot_files, plan_layout, write_disk
+from consul_docker_host.image.existing import Place, copy_disk, opened
 from consul_docker_host.image.manifest import Manifest, read_tree, spdx
 from consul_docker_host.image.proof import check_emulator, prove
 from consul_docker_host.image.request import Format, Request, check_machine
-from consul_docker_host.image.root import WITH_US, bake, base_key, base_tar, clamp_times, unpack
+from consul_docker_host.image.root import WITH_US, Root, bake, base_key, base_tar, clamp_times, unpack
 from consul_docker_host.report import say, stage, table
 from consul_docker_host.run import run
 from consul_docker_host.workspace import Workspace
@@ -39,13 +40,19 @@ def make_image(work: Workspace, request: Request, *, fresh: bool, has_proof: boo
             check_emulator(request.architecture)
         begin = time.monotonic()
         epoch = source_date_epoch(read_changelog(work.root / "CHANGELOG.md"))
-        base = base_tar(request, epoch=epoch, fresh=fresh)
-        from_base = time.monotonic()
-        tree = scratch / "root"
-        unpack(base, tree)
-        bake(work, request, tree, epoch=epoch)
         image = scratch / f"{request.stem}.{request.format}"
-        made = write_image(work, request, tree, image, inputs=inputs_of(request), epoch=epoch)
+        if request.base is None:
+            base = base_tar(request, epoch=epoch, fresh=fresh)
+            from_base = time.monotonic()
+            root = Root(tree=scratch / "root", inside=scratch / "root")
+            unpack(base, root.tree)
+            bake(work, request, root, epoch=epoch)
+            made = write_image(work, request, root.tree, image, inputs=inputs_of(request), epoch=epoch)
+        else:
+            raw = image.with_suffix(".disk")
+            place = copy_disk(request.base, raw, size=request.size)
+            from_base = time.monotonic()
+            made = fill_image(work, request, raw, place, image, epoch=epoch)
         written = time.monotonic()
         if has_proof:
             prove(work, request, image, scratch=scratch, is_emulated=is_emulated)
@@ -64,18 +71,14 @@ def write_image(
     """Write the root as the kind of file that was asked for and return its manifest."""
     if request.format is Format.TAR:
         clamp_times(tree, epoch)
-        with stage("hashing every file"):
-            made = read_tree(tree, inputs)
-        with stage("writing tar"):
-            argv = [*WITH_US, "tar", "--create", "--sort=name", "--xattrs", "--numeric-owner", "--file", str(image)]
-            run([*argv, "--directory", str(tree), "."], timeout=TAR_SECONDS)
+        made = hashed(tree, inputs)
+        write_tar(tree, image)
         return made
     # What names the disk's parts stands in the root, so it follows from what the root is made of.
     layout = plan_layout(request, hashlib.sha256(repr(sorted(inputs.items())).encode()).hexdigest())
     place_boot_files(work, tree, layout)
     clamp_times(tree, epoch)
-    with stage("hashing every file"):
-        made = read_tree(tree, inputs)
+    made = hashed(tree, inputs)
     raw = image.with_suffix(".disk")
     write_disk(request, tree, layout, raw, epoch=epoch)
     convert(raw, image, request.format)
@@ -84,15 +87,42 @@ def write_image(
     return made
 
 
+def fill_image(work: Workspace, request: Request, raw: Path, place: Place, image: Path, *, epoch: int) -> Manifest:
+    """Put the packages into a copy of an existing image's disk and return the manifest of its root."""
+    with opened(request, raw, place, image.parent) as root:
+        bake(work, request, root, epoch=epoch)
+        clamp_times(root.tree, epoch)
+        made = hashed(root.tree, inputs_of(request))
+        if request.format is Format.TAR:
+            write_tar(root.tree, image)
+    if request.format is not Format.TAR:
+        convert(raw, image, request.format)
+    raw.unlink(missing_ok=True)
+    return made
+
+
+def hashed(tree: Path, inputs: dict[str, str]) -> Manifest:
+    """Return the manifest of a root."""
+    with stage("hashing every file"):
+        return read_tree(tree, inputs)
+
+
+def write_tar(tree: Path, image: Path) -> None:
+    """Write a root as a tar."""
+    argv = [*WITH_US, "tar", "--create", "--sort=name", "--xattrs", "--numeric-owner", "--file", str(image)]
+    with stage("writing tar"):
+        run([*argv, "--directory", str(tree), "."], timeout=TAR_SECONDS)
+
+
 def inputs_of(request: Request) -> dict[str, str]:
     """Return what an image is made of, by name."""
     files = {path.name: path for path in (*request.debs, *request.preload)}
-    digests = {f"file {name}": hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    digests = {f"file {name}": digest_of(path) for name, path in files.items()}
     return {
         "suite": request.suite,
         "architecture": request.architecture,
-        "base": base_key(request),
-        "boots": "BIOS and UEFI" if request.is_bios else "UEFI",
+        "base": base_key(request) if request.base is None else digest_of(request.base),
+        "boots": "as its base" if request.base else "BIOS and UEFI" if request.is_bios else "UEFI",
         "size": str(request.size),
         **digests,
     }
@@ -103,14 +133,18 @@ def publish(folder: Path, image: Path, made: Manifest, *, epoch: int) -> tuple[P
     beside = image.parent
     (beside / f"{image.name}.manifest.json").write_text(made.text(), encoding="utf-8")
     (beside / f"{image.name}.spdx.json").write_text(spdx(made, image.name, epoch=epoch), encoding="utf-8")
-    with image.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    (beside / f"{image.name}.sha256").write_text(f"{digest}  {image.name}\n", encoding="ascii")
+    (beside / f"{image.name}.sha256").write_text(f"{digest_of(image)}  {image.name}\n", encoding="ascii")
     names = (image.name, *(f"{image.name}.{what}" for what in ("sha256", "manifest.json", "spdx.json")))
     for name in reversed(names):
         (beside / name).chmod(0o644)
         (beside / name).replace(folder / name)
     return tuple(folder / name for name in names)
+
+
+def digest_of(path: Path) -> str:
+    """Return a file's SHA-256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def size_of(path: Path) -> str:

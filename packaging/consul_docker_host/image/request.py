@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import platform
 import re
@@ -14,12 +15,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from consul_docker_host.errors import BuildError
-from consul_docker_host.run import find_program
+from consul_docker_host.run import find_program, run
 from consul_docker_host.workspace import Workspace
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 SIZE = re.compile(r"([1-9][0-9]{0,3})G")
-MIRROR = "http://deb.debian.org/debian"
+SUITE = "bookworm"
 # Program -> the Debian package that has it.
 TOOLS = {
     "mmdebstrap": "mmdebstrap",
@@ -29,6 +30,14 @@ TOOLS = {
     "sfdisk": "fdisk",
     "qemu-img": "qemu-utils",
     "unshare": "util-linux",
+}
+# With an existing image nothing is bootstrapped, and no file system is made.
+BASE_TOOLS = {
+    "qemu-img": "qemu-utils",
+    "sfdisk": "fdisk",
+    "e2fsck": "e2fsprogs",
+    "mcopy": "mtools",
+    "nsenter": "util-linux",
 }
 DISK_TOOLS = ("mkfs.ext4", "mkfs.vfat", "mcopy", "sfdisk", "qemu-img")
 # A root of Debian with a Docker engine, its disk, and what is written beside them.
@@ -48,7 +57,9 @@ class Request:
     """An image as it was asked for, believed.
 
     ``packages`` come from the archive, ``debs`` from this disk, ``preload`` are container images. ``size`` is the
-    disk's in bytes, ``esp`` that of the EFI system partition.
+    disk's in bytes, ``esp`` that of the EFI system partition; ``mirrors`` are addresses,
+    lines of sources.list, or such files. ``base`` is an existing image that the packages go into;
+    without one the system is made of ``packages``.
     """
 
     suite: str
@@ -59,16 +70,18 @@ class Request:
     packages: tuple[str, ...]
     debs: tuple[Path, ...]
     preload: tuple[Path, ...]
-    mirror: str
+    mirrors: tuple[str, ...]
     is_bios: bool
+    base: Path | None = None
 
     @property
     def stem(self) -> str:
         """The image's name without its kind."""
-        return f"{self.debs[-1].name.removesuffix('_all.deb').replace('_', '-')}-{self.suite}-{self.architecture}"
+        own = self.debs[-1].name.removesuffix("_all.deb").replace("_", "-")
+        return f"{own}-{self.base.stem}" if self.base else f"{own}-{self.suite}-{self.architecture}"
 
 
-def read_request(
+def read_request(  # noqa: PLR0913 - one for each option
     work: Workspace,
     *,
     suite: str,
@@ -78,9 +91,13 @@ def read_request(
     preload: Sequence[str],
     mirror: str,
     is_bios: bool,
+    base: str = "",
 ) -> Request:
     """Return what was asked for; BuildError names the option and what would do."""
     known = tomllib.loads((work.packaging / "images" / "image.toml").read_text(encoding="utf-8"))
+    if base:
+        refuse_with_base({"--suite": suite, "--mirror": mirror, "--bios": is_bios})
+    suite = suite or SUITE
     more = chosen_suite(known["suites"], suite)["more"]
     if kind not in list(Format):
         raise BuildError(f"--format {kind}: unknown", hint=f"known: {', '.join(Format)}")
@@ -94,14 +111,38 @@ def read_request(
         suite=suite,
         architecture=architecture,
         format=Format(kind),
-        size=disk_size(size or known["size"]),
+        size=grown_size(existing(base, "--base"), size, known["size"]) if base else disk_size(size or known["size"]),
         esp=int(known["esp_mib"]) << 20,
         packages=tuple(package.replace("@arch@", architecture) for package in packages),
         debs=(*given_debs(given), own_deb(work)),
         preload=files,
-        mirror=mirror or MIRROR,
+        mirrors=tuple(part.strip() for part in mirror.split(",") if part.strip()),
         is_bios=is_bios,
+        base=existing(base, "--base") if base else None,
     )
+
+
+def refuse_with_base(options: Mapping[str, object]) -> None:
+    """Refuse what is said of a system that is to be made, where one is there."""
+    said = [name for name, value in options.items() if value]
+    if said:
+        raise BuildError(f"{', '.join(said)}: not with --base, whose system is there already")
+
+
+def grown_size(base: Path, size: str, least: str) -> int:
+    """Return the size in bytes of a disk that an existing image grows to."""
+    if find_program("qemu-img") is None:
+        raise BuildError("not installed: qemu-utils", hint="apt-get install qemu-utils")
+    told = run(["qemu-img", "info", "--output=json", str(base)], check=False)
+    own = int(json.loads(told.stdout)["virtual-size"]) if told.returncode == 0 else 0
+    if not own:
+        raise BuildError(f"--base {base}: is no disk image: {told.stderr.strip() or 'empty'}", hint="raw or qcow2")
+    if not size:
+        return max(disk_size(least), -(-own >> 30) << 30)
+    if disk_size(size) < own:
+        reason = f"{base.name} has {own / 2**30:.1f} GiB"
+        raise BuildError(f"--size {size}: {reason}, and an image only grows", hint="a larger --size, or none")
+    return disk_size(size)
 
 
 def chosen_suite(suites: Mapping[str, Mapping[str, Sequence[str]]], suite: str) -> Mapping[str, Sequence[str]]:
@@ -174,8 +215,10 @@ def check_machine(request: Request, folder: Path) -> None:
     """Raise BuildError where this machine cannot make the image: rights, tools, room."""
     if os.geteuid() != 0:
         raise BuildError("an image's files belong to root, and this is not root", hint="sudo ./inv image ...")
-    wanted = [name for name in TOOLS if request.format is not Format.TAR or name not in DISK_TOOLS]
-    missing = sorted({TOOLS[name] for name in wanted if find_program(name) is None})
+    tools = {name: TOOLS[name] for name in TOOLS if request.format is not Format.TAR or name not in DISK_TOOLS}
+    if request.base is not None:
+        tools = BASE_TOOLS
+    missing = sorted({package for name, package in tools.items() if find_program(name) is None})
     if missing:
         raise BuildError(f"not installed: {', '.join(missing)}", hint=f"apt-get install {' '.join(missing)}")
     free = shutil.disk_usage(folder).free

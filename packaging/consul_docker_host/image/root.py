@@ -1,12 +1,14 @@
 """The root of an image: a plain system by mmdebstrap, kept in the user's cache, and our packages in a copy of it.
 
 No step touches this machine: commands run in namespaces of their own, and when this process ends in whatever way they
-end with it, and their mounts with them. Nothing is started, and after mmdebstrap nothing reaches the network.
+end with it, and their mounts with them. Nothing is started, and after mmdebstrap nothing reaches the network, unless an
+existing image lacks what our packages need.
 """
 
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from consul_docker_host.image.request import Request
@@ -35,15 +37,42 @@ ISOLATED = (
 ENTER = 'mount -t proc proc "$0/proc" && exec chroot "$0" /bin/sh "$@"'
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Root:
+    """The root of an image under construction.
+
+    ``tree`` is where this process finds it, ``inside`` where a program does that ``isolated`` has started; ``enter``
+    is the shell that goes there.
+    """
+
+    tree: Path
+    inside: Path
+    isolated: tuple[str, ...] = ISOLATED
+    enter: str = ENTER
+
+    def step(self, script: Path, *arguments: str, epoch: int, is_online: bool = False) -> None:
+        """Run a script of ours in the root; ``is_online``: with this machine's network, to fetch packages."""
+        isolated, environment = self.isolated, {"SOURCE_DATE_EPOCH": str(epoch)}
+        if is_online:
+            isolated = tuple(part for part in isolated if part != "--net")
+            environment |= network_environment()
+        text = script.read_text(encoding="utf-8")
+        argv = [*isolated, "sh", "-c", self.enter, str(self.inside), "-c", text, script.name, *arguments]
+        run(argv, timeout=STEP_SECONDS, env=environment)
+
+
 def mmdebstrap_command(request: Request, target: Path) -> list[str]:
-    """Return the argv that writes the plain system to a tar."""
+    """Return the argv that writes the plain system to a tar.
+
+    Without a mirror mmdebstrap takes Debian's own, the archives of security and updates among them.
+    """
     answers = "\\n".join(ANSWERS).replace("@arch@", request.architecture)
     return [
         *("setpriv", "--pdeathsig", "TERM", "mmdebstrap", "--variant=minbase", "--format=tar"),
         f"--include={','.join(request.packages)}",
         '--aptopt=APT::Install-Recommends "false"',
         f'--essential-hook=printf "{answers}\\n" | chroot "$1" debconf-set-selections',
-        *(request.suite, str(target), request.mirror),
+        *(request.suite, str(target), *request.mirrors),
     ]
 
 
@@ -61,7 +90,7 @@ def base_tar(request: Request, *, epoch: int, fresh: bool) -> Path:
         return target
     for old in sorted(folder.glob("*.tar"), key=lambda path: path.stat().st_mtime)[: -KEPT + 1]:
         old.unlink()
-    hint = "it needs the distribution's package archive: --mirror URL names another one"
+    hint = "it needs the distribution's package archive: --mirror names another one"
     environment = {**network_environment(), "SOURCE_DATE_EPOCH": str(epoch)}
     with stage(f"mmdebstrap {request.suite}"), replacing(target) as beside:
         run(mmdebstrap_command(request, beside), timeout=BOOTSTRAP_SECONDS, env=environment, hint=hint)
@@ -75,29 +104,28 @@ def unpack(tar: Path, tree: Path) -> None:
         run([*WITH_US, "tar", "--extract", *AS_IT_WAS, "--file", str(tar), "-C", str(tree)])
 
 
-def step(tree: Path, script: Path, *arguments: str, epoch: int) -> None:
-    """Run a script of ours in the root."""
-    text = script.read_text(encoding="utf-8")
-    argv = [*ISOLATED, "sh", "-c", ENTER, str(tree), "-c", text, script.name, *arguments]
-    run(argv, timeout=STEP_SECONDS, env={"SOURCE_DATE_EPOCH": str(epoch)})
-
-
-def bake(work: Workspace, request: Request, tree: Path, *, epoch: int) -> None:
+def bake(work: Workspace, request: Request, root: Root, *, epoch: int) -> None:
     """Put what an image has, our packages and the preloaded images into the root, and seal it."""
     scripts = work.packaging / "images"
-    run([*WITH_US, "cp", "-a", "--no-preserve=ownership,timestamps", f"{scripts / 'tree'}/.", str(tree)])
-    step(tree, scripts / "base.sh", epoch=epoch)
-    place = tree / BAKE
-    place.mkdir(parents=True)
-    for deb in request.debs:
-        shutil.copyfile(deb, place / deb.name)
-    if request.preload:
-        (place / "preload").mkdir()
-        for path in request.preload:
-            shutil.copyfile(path, place / "preload" / path.name)
+    copy_over(scripts / "preload", root.tree)
+    if request.base is None:
+        copy_over(scripts / "tree", root.tree)
+        root.step(scripts / "base.sh", epoch=epoch)
+    place = root.tree / BAKE
+    (place / "preload").mkdir(parents=True)
+    for path in request.debs:
+        shutil.copyfile(path, place / path.name)
+    for path in request.preload:
+        shutil.copyfile(path, place / "preload" / path.name)
+    is_online = request.base is not None
     with stage(f"installing {', '.join(deb.name for deb in request.debs)}"):
-        step(tree, scripts / "bake.sh", epoch=epoch)
-    step(tree, scripts / "seal.sh", epoch=epoch)
+        root.step(scripts / "bake.sh", *(["online"] if is_online else []), epoch=epoch, is_online=is_online)
+    root.step(scripts / "seal.sh", epoch=epoch)
+
+
+def copy_over(folder: Path, tree: Path) -> None:
+    """Put files into a root as they lie in a folder."""
+    run([*WITH_US, "cp", "-a", "--no-preserve=ownership,timestamps", f"{folder}/.", str(tree)])
 
 
 def clamp_times(tree: Path, epoch: int) -> None:

@@ -35,7 +35,7 @@ SYSTEM = (
 )
 DOCKER_COMMAND = {"trixie": ("docker-cli",)}  # a package of its own since Debian 13
 # Within reach of apt, not installed.
-VARIANTS = ("systemd-resolved", "network-manager", "resolvconf", "dhcpcd-base", "dnsperf", "ufw")
+VARIANTS = ("systemd-resolved", "network-manager", "resolvconf", "dhcpcd-base", "dnsperf", "ufw", "openssh-server")
 
 INITRAMFS_MODULES = ("virtio_pci", "virtio_blk", "ext4")
 UNPACK = r"""#!/bin/sh

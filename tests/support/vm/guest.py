@@ -72,6 +72,7 @@ class Guest:
     folder: Path
     agent: Agent
     memory: str = MEMORY
+    devices: tuple[str, ...] = ()
     power: Power | None = field(default=None, init=False)
 
     @property
@@ -106,6 +107,7 @@ class Guest:
             *("-drive", f"file={self.folder / 'disk.qcow2'},format=qcow2,if=virtio,cache=unsafe"),
             *("-drive", f"file={self.folder / 'identity.tar'},format=raw,if=virtio,readonly=on"),
             *("-netdev", self.lan.netdev(self.number), "-device", f"virtio-net-pci,netdev=lan,mac={mac},romfile="),
+            *self.devices,
             *("-device", "virtio-rng-pci"),
             *("-chardev", chardevs, "-device", "virtio-serial-pci"),
             *("-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"),
@@ -237,10 +239,12 @@ def running_guest(
     files: Mapping[str, str | bytes | Path],
     links: Mapping[str, str],
     memory: str = MEMORY,
+    devices: tuple[str, ...] = (),
 ) -> Iterator[Guest]:
     """Give a guest that was switched on a moment ago; at the end of the block nothing of it runs.
 
-    ``files`` and ``links`` (symlinks), by absolute path, are what makes it this guest.
+    ``files`` and ``links`` (symlinks), by absolute path, are what makes it this guest; ``devices`` are further
+    arguments of QEMU.
     """
     folder.mkdir(parents=True)
     overlay = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(disk.root), "-F", "raw", str(folder / "disk.qcow2")]
@@ -254,7 +258,16 @@ def running_guest(
     }
     (folder / "identity.tar").write_bytes(identity_tar({**identity, **files}, links))
     agent = Agent(path=folder / "agent")
-    guest = Guest(name=name, number=number, disk=disk, lan=lan, folder=folder, agent=agent, memory=memory)
+    guest = Guest(
+        name=name,
+        number=number,
+        disk=disk,
+        lan=lan,
+        folder=folder,
+        agent=agent,
+        memory=memory,
+        devices=devices,
+    )
     try:
         guest.switch_on()
         yield guest

@@ -1,0 +1,161 @@
+"""An existing cloud image as the root: opened without booting it, in a mount namespace of its own.
+
+The loop device and the mount live in that namespace and end with the process that holds it, and that ends with this
+one: whatever happens, nothing of them is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from consul_docker_host.errors import BuildError
+from consul_docker_host.image.request import ARCHITECTURES, Request
+from consul_docker_host.image.root import ISOLATED, WITH_US, Root
+from consul_docker_host.report import stage
+from consul_docker_host.run import run, start
+
+SECTOR = 512
+LINUX_TYPES = {
+    "0FC63DAF-8483-4772-8E79-3D69D8477DE4",  # Linux data
+    "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709",  # root, x86-64
+    "B921B045-1DF0-41C3-AF44-4C6F280D3FAE",  # root, arm64
+    "83",
+}
+MACHINES = {62: "amd64", 183: "arm64"}
+LOOP_CONTROL = Path("/dev/loop-control")
+OPEN_SECONDS = 120.0
+DISK_SECONDS = 900.0
+LOOP_HINT = "modprobe loop; a container needs the loop devices: --device /dev/loop-control and --device /dev/loop0 ..."
+# The mount, and the file system grown to its partition; it ends when `hold` goes, or with who asked for it.
+HOLDER = """
+set -e
+mount -o "loop,offset=$2" "$1" "$4/root"
+resize2fs "$(findmnt -no SOURCE "$4/root")" "${3}k"
+: >"$4/ready"
+while [ -e "$4/hold" ]; do sleep 0.1; done
+umount "$4/root"
+"""
+# What a system that does not run lacks: processes, devices, a name server. None of it is on its disk.
+ENTER = """
+cd "$0"
+mount -t proc proc proc
+for place in dev run tmp; do mount -t tmpfs -o mode=755 tmpfs $place; done
+chmod 1777 tmp
+for name in null zero full random urandom; do : >dev/$name; mount --bind /dev/$name dev/$name; done
+ln -s /proc/self/fd dev/fd
+case $(readlink etc/resolv.conf) in
+    '') [ ! -e etc/resolv.conf ] || mount --bind /etc/resolv.conf etc/resolv.conf ;;
+    *run/*) mkdir -p run/systemd/resolve run/resolvconf
+        for name in systemd/resolve/stub-resolv.conf systemd/resolve/resolv.conf resolvconf/resolv.conf; do
+            cp /etc/resolv.conf run/$name
+        done ;;
+esac
+exec chroot . /bin/sh "$@"
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The root's partition in a disk: its number in the table, start and size in bytes."""
+
+    number: int
+    start: int
+    size: int
+
+
+def copy_disk(base: Path, raw: Path, *, size: int) -> Place:
+    """Write the base as a raw disk of so many bytes and return where its root is."""
+    with stage(f"copying {base.name}"):
+        done = run(["qemu-img", "convert", "-O", "raw", str(base), str(raw)], timeout=DISK_SECONDS, check=False)
+    if done.returncode:
+        raise BuildError(f"--base {base}: cannot be read: {done.output.strip()}", hint="raw or qcow2")
+    place = find_root(base, raw)
+    if size > raw.stat().st_size:
+        with raw.open("ab") as file:
+            file.truncate(size)
+        grow = ["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "-N", str(place.number), str(raw)]
+        run(grow, stdin=", +\n")
+    place = find_root(base, raw)
+    check = run(["e2fsck", "-f", "-p", f"{raw}?offset={place.start}"], timeout=DISK_SECONDS, check=False)
+    if check.returncode > 1:
+        raise BuildError(f"--base {base}: its root is damaged: {check.output.strip()}", hint="a fresh download")
+    return place
+
+
+def find_root(base: Path, raw: Path) -> Place:
+    """Return the largest of the disk's Linux partitions, which must be an ext4."""
+    listed = run(["sfdisk", "--json", str(raw)], check=False)
+    if listed.returncode:
+        raise BuildError(f"--base {base}: has no partition table", hint="a disk image, as a cloud takes it")
+    parts: list[dict[str, Any]] = json.loads(listed.stdout)["partitiontable"].get("partitions", [])
+    found = [
+        Place(number=number_of(part["node"]), start=part["start"] * SECTOR, size=part["size"] * SECTOR)
+        for part in parts
+        if part["type"].upper() in LINUX_TYPES
+    ]
+    if not found:
+        raise BuildError(f"--base {base}: has no Linux partition", hint="a disk image, as a cloud takes it")
+    place = max(found, key=lambda one: one.size)
+    kind = run(["blkid", "-p", "-O", str(place.start), "-s", "TYPE", "-o", "value", str(raw)], check=False)
+    if kind.stdout.strip() != "ext4":
+        said = kind.stdout.strip() or "nothing that is known"
+        raise BuildError(f"--base {base}: its root (partition {place.number}) is {said}", hint="only ext4 is filled")
+    return place
+
+
+def number_of(node: str) -> int:
+    """Return a partition's number from sfdisk's name of it."""
+    return int(node[len(node.rstrip("0123456789")) :])
+
+
+@contextlib.contextmanager
+def opened(request: Request, raw: Path, place: Place, scratch: Path) -> Iterator[Root]:
+    """Give the disk's root, grown to its partition; it is closed, and clean, at the end."""
+    if not LOOP_CONTROL.exists():
+        raise BuildError(f"{LOOP_CONTROL} is not there: an existing image is opened by a loop device", hint=LOOP_HINT)
+    folder = scratch / "opened"
+    (folder / "root").mkdir(parents=True)
+    (folder / "hold").touch()
+    argv = [*WITH_US, "unshare", "--mount", "--propagation", "private", "--", "sh", "-c", HOLDER, "hold"]
+    log = folder / "log"
+    holder = start([*argv, str(raw), str(place.start), str(place.size // 1024), str(folder)], log=log)
+    try:
+        deadline = time.monotonic() + OPEN_SECONDS
+        while not (folder / "ready").exists():
+            if holder.poll() is not None or time.monotonic() > deadline:
+                raise BuildError(f"--base {request.base}: cannot be opened: {log.read_text().strip()}", hint=LOOP_HINT)
+            time.sleep(0.05)
+        inside = (*WITH_US, "nsenter", f"--mount=/proc/{holder.pid}/ns/mnt", "--", *ISOLATED[len(WITH_US) :])
+        tree = Path(f"/proc/{holder.pid}/root{folder / 'root'}")
+        check_system(request, tree)
+        yield Root(tree=tree, inside=folder / "root", isolated=inside, enter=ENTER)
+        (folder / "hold").unlink()
+        if holder.wait(timeout=OPEN_SECONDS):
+            raise BuildError(f"--base {request.base}: cannot be closed: {log.read_text().strip()}")
+    finally:
+        if holder.poll() is None:
+            holder.kill()
+        holder.wait(timeout=20)
+    run(["e2fsck", "-f", "-p", f"{raw}?offset={place.start}"], timeout=DISK_SECONDS)
+
+
+def check_system(request: Request, tree: Path) -> None:
+    """Raise BuildError unless the root is a system of dpkg's, with cloud-init, for this architecture."""
+    program = tree / "usr/bin/dpkg"
+    if not program.exists():
+        raise BuildError(f"--base {request.base}: has no dpkg", hint="Debian and its like; for others: packer/")
+    with program.open("rb") as file:
+        machine = MACHINES.get(struct.unpack_from("<H", file.read(20), 18)[0], "")
+    if machine != request.architecture:
+        known = ", ".join(ARCHITECTURES.values())
+        reason = f"is of {machine or 'another architecture'}, and this machine runs {request.architecture}"
+        raise BuildError(f"--base {request.base}: {reason}", hint=f"on a machine of its own; known: {known}")
+    if not (tree / "usr/bin/cloud-init").exists():
+        raise BuildError(f"--base {request.base}: has no cloud-init", hint="a cloud's image has it")
