@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -112,6 +114,26 @@ class Site:
         items = [read_rpm(file, f"packages/{file.name}") for file in files]
         with signer(self.keys.public("old"), "the tests' key", str(self.keys.archive)) as signing:
             yum.write_metadata(folder, items, signing)
+
+
+def copy_commands() -> tuple[str, str]:
+    """Return the README's two commands that copy a repository to where it is served."""
+    first, second = re.findall(r"`(rsync [^`]+)`", (ROOT / "README.md").read_text(encoding="utf-8"))
+    return first, second
+
+
+def copy_by(command: str, source: Path, target: Path) -> None:
+    """Copy a repository by a command of the README's."""
+    places = {"dist/repository/": f"{source}/", "HOST:DIR/": f"{target}/"}
+    run([places.get(word, word) for word in shlex.split(command)])
+
+
+def copied_halfway(site: Site, folder: Path) -> Path:
+    """Return what is served after the first of both commands: the old version was there, the new one comes."""
+    target = folder / "halfway"
+    for command, state in zip((*copy_commands(), copy_commands()[0]), ("old", "old", "new"), strict=True):
+        copy_by(command, site.trees[state], target)
+    return target
 
 
 def make_site(folder: Path, keys: Keys) -> Site:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.repository.client import Client, command_of
-from tests.repository.site import NEW_VERSION, OLD_VERSION, Site
+from tests.repository.site import NEW_VERSION, OLD_VERSION, Site, copied_halfway
 from tests.support.distributions import Family
 from tests.support.packages import NAME
 
@@ -132,15 +132,10 @@ def test_a_tampered_package_is_refused(client: Client, site: Site, changed: Chan
 
 
 def test_a_client_in_the_middle_of_an_update_still_gets_what_it_was_promised(
-    client: Client, site: Site, changed: Changed
+    client: Client, site: Site, tmp_path: Path
 ) -> None:
-    """The old signed file and the new tree: each index that it names is still there by its hash."""
-
-    def behind(tree: Path) -> None:
-        former = site.trees["old"] / "apt/dists/stable/InRelease"
-        (tree / "apt/dists/stable/InRelease").write_bytes(former.read_bytes())
-
-    client.serve(changed("new", behind))
+    """The old signed file beside the new indices: each that it names is still there by its hash."""
+    client.serve(copied_halfway(site, tmp_path))
     client.host.run("rm -rf /var/lib/apt/lists/*")
     said = client.apt("update", "-o", "APT::Update::Error-Mode=any")
     assert "127.0.0.1" in said.output

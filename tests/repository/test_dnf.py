@@ -11,7 +11,7 @@ import pytest
 from consul_docker_host.repository.signing import short_home
 from consul_docker_host.run import find_program, run
 from tests.repository.client import Client, command_of
-from tests.repository.site import NEW_VERSION, OLD_VERSION, Site
+from tests.repository.site import NEW_VERSION, OLD_VERSION, Site, copied_halfway
 from tests.support.distributions import Family
 from tests.support.packages import NAME
 
@@ -126,15 +126,10 @@ def test_an_unsigned_package_is_refused(client: Client, site: Site, changed: Cha
 
 
 def test_a_client_in_the_middle_of_an_update_still_gets_what_it_was_promised(
-    client: Client, site: Site, changed: Changed
+    client: Client, site: Site, tmp_path: Path
 ) -> None:
-    """The old signed file and the new tree: each list that it names is still there by its checksum."""
-
-    def behind(tree: Path) -> None:
-        for name in ("repomd.xml", "repomd.xml.asc"):
-            (repodata(tree) / name).write_bytes((repodata(site.trees["old"]) / name).read_bytes())
-
-    client.serve(changed("new", behind))
+    """The old signed file beside the new lists: each that it names is still there by its checksum."""
+    client.serve(copied_halfway(site, tmp_path))
     client.host.run("rm -rf /var/cache/dnf/consul-docker-host*")
     client.dnf("--refresh", "makecache", "--setopt=skip_if_unavailable=False")
     asked = ["dnf", "--quiet", "repoquery", "--queryformat", "%{version}", NAME]
