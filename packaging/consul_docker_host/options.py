@@ -22,7 +22,7 @@ HELP = {
     "waves": "how many clients at a time: numbers or shares, then all others",
     "dry": "change nothing, tell what would change",
     "json": "the report as JSON, and nothing else, on standard output",
-    "suite": "of Debian: bookworm, which it is where none is given, or trixie",
+    "suite": "of Debian: bookworm, which is the default, or trixie",
     "base": "an existing cloud image (raw or qcow2) that the packages go into, instead of a system of packages alone",
     "format": "qcow2, raw or tar",
     "with_": "consul=FILE: Consul as a Debian package; more of them with commas between",

@@ -73,7 +73,10 @@ def wait_for_line(host: Host, name: str, text: str) -> Line:
         found[:] = [line for line in check(host)[0] if line.name == name]
         return any(text in line.text for line in found)
 
-    host.wait_until(is_told, HEALED_SECONDS, what=f"{name}: {text}; last: {found}")
+    try:
+        host.wait_until(is_told, HEALED_SECONDS, what=f"{name}: {text}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}\nlast: {found}") from None
     return next(line for line in found if text in line.text)
 
 

@@ -111,8 +111,10 @@ def test_a_mistake_is_one_message_and_leaves_the_old_repository(
 
 
 def test_other_bytes_under_a_published_name_are_refused(site: Workspace, archive_key: Path) -> None:
-    with (site.dist / "bench_1.0_all.deb").open("ab") as file:
-        file.write(b"\n")
+    with (site.dist / "bench_1.0_all.deb").open("r+b") as file:
+        # The first member's time stamp: it is a deb still.
+        file.seek(24)
+        file.write(b"7")
     before = snapshot(site.dist)
     ended = inv(site, "repo", "--settings", "my.toml", "--key", str(archive_key))
     assert ended.returncode == 1

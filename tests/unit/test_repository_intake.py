@@ -75,8 +75,10 @@ def test_other_bytes_under_a_published_name_are_told_all_together(
 ) -> None:
     shutil.copy(keyring_rpms[1], dist)
     take(pool, dist, "testing")
-    with (dist / "bench_1.0_all.deb").open("ab") as file:
-        file.write(b"\n")
+    with (dist / "bench_1.0_all.deb").open("r+b") as file:
+        # The first member's time stamp: it is a deb still.
+        file.seek(24)
+        file.write(b"7")
     shutil.copy(keyring_rpms[2], dist / keyring_rpms[1].name)
     with pytest.raises(BuildError) as caught:
         take(pool, dist, "stable")
