@@ -45,7 +45,8 @@ fi
 broken='[.links[] | select(.state == "broken") | .name + ": " + .text]'
 [ "$state" != broken ] || state=$(jq -c "$broken" /run/check.json)
 echo "boot $boot state: $state"
-echo "boot $boot machine: $(cat /etc/machine-id) $(cat /opt/consul/node-id) $(cksum </etc/ssh/ssh_host_ed25519_key.pub | cut -d ' ' -f 1)"
+key=$(cksum </etc/ssh/ssh_host_ed25519_key.pub | cut -d ' ' -f 1)
+echo "boot $boot machine: $(cat /etc/machine-id) $(cat /opt/consul/node-id) $key"
 echo "boot $boot address: $(ip -4 -o addr show scope global | grep -v docker0 | awk '{ print $4; exit }')"
 echo "boot $boot resolver: $(grep -c ^nameserver /etc/resolv.conf)"
 [ ! -r /root/question ] || sh /root/question 2>&1 | sed "s/^/boot $boot /"
