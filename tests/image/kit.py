@@ -156,6 +156,12 @@ class Booted:
             self.handle.wait(timeout=20)
             self.handle = None
 
+    def wait_for_its_end(self, seconds: float = 120.0) -> None:
+        """Wait until it has switched itself off."""
+        if self.handle is not None:
+            self.handle.wait(timeout=seconds)
+            self.handle = None
+
     def told(self) -> list[dict[str, str]]:
         """Return what it said of each boot that came to its end, in order."""
         boots: dict[str, dict[str, str]] = {}
