@@ -9,7 +9,16 @@ import pytest
 
 from consul_docker_host.errors import BuildError
 from consul_docker_host.image import existing
-from consul_docker_host.image.existing import Place, check_system, copy_disk, find_root, number_of, opened
+from consul_docker_host.image.existing import (
+    Disk,
+    Place,
+    check_system,
+    copy_disk,
+    find_root,
+    number_of,
+    opened,
+    put_back,
+)
 from consul_docker_host.run import run
 from tests.unit.test_image_disk import REQUEST
 
@@ -58,14 +67,19 @@ def test_a_file_without_a_table_is_told(tmp_path: Path) -> None:
         find_root(BASE, file)
 
 
-def test_a_copy_grows_with_its_root_s_partition_and_the_base_does_not(tmp_path: Path) -> None:
-    base, copy = disk(tmp_path), tmp_path / "copy"
+def test_a_copy_grows_with_its_root_and_the_base_does_not(tmp_path: Path) -> None:
+    base, copy = disk(tmp_path), tmp_path / "a,copy"
     before = base.read_bytes()
-    place = copy_disk(base, copy, size=128 * MIB)
-    assert (place.start, place.number, copy.stat().st_size) == (8192 * 512, 2, 128 * MIB)
-    assert 120 * MIB < place.size < 124 * MIB
+    made = copy_disk(base, copy, size=128 * MIB)
+    assert (made.place.start, made.place.number, copy.stat().st_size) == (8192 * 512, 2, 128 * MIB)
+    assert 120 * MIB < made.place.size < 124 * MIB
+    assert 0 <= made.place.size - made.root.stat().st_size < 4096, "it fills its partition"
+    run(["debugfs", "-w", "-R", f"write {__file__} witness", str(made.root)])
+    put_back(made)
     assert base.read_bytes() == before
     run(["sfdisk", "--verify", str(copy)])
+    assert "witness" in run(["debugfs", "-R", "ls", f"{copy}?offset={made.place.start}"]).stdout
+    assert not made.root.exists()
 
 
 def test_a_damaged_root_is_told(tmp_path: Path) -> None:
@@ -102,6 +116,6 @@ def test_a_system_that_is_not_debian_s_or_of_another_machine_is_told(tmp_path: P
 
 def test_without_loop_devices_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(existing, "LOOP_CONTROL", tmp_path / "none")
-    place = Place(number=1, start=MIB, size=MIB)
-    with pytest.raises(BuildError, match="by a loop device\n  modprobe loop"), opened(REQUEST, BASE, place, tmp_path):
+    none = Disk(raw=BASE, root=BASE, place=Place(number=1, start=MIB, size=MIB))
+    with pytest.raises(BuildError, match="by a loop device\n  modprobe loop"), opened(REQUEST, none, tmp_path):
         pass

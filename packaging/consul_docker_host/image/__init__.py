@@ -14,7 +14,7 @@ from pathlib import Path
 from consul_docker_host.changelog import read_changelog, source_date_epoch
 from consul_docker_host.errors import BuildError
 from consul_docker_host.image.disk import convert, place_boot_files, plan_layout, write_disk
-from consul_docker_host.image.existing import Place, copy_disk, opened
+from consul_docker_host.image.existing import Disk, copy_disk, opened, put_back
 from consul_docker_host.image.manifest import Manifest, read_tree, spdx
 from consul_docker_host.image.proof import check_emulator, prove
 from consul_docker_host.image.request import Format, Request, check_machine
@@ -49,10 +49,9 @@ def make_image(work: Workspace, request: Request, *, fresh: bool, has_proof: boo
             bake(work, request, root, epoch=epoch)
             made = write_image(work, request, root.tree, image, inputs=inputs_of(request), epoch=epoch)
         else:
-            raw = image.with_suffix(".disk")
-            place = copy_disk(request.base, raw, size=request.size)
+            disk = copy_disk(request.base, image.with_suffix(".disk"), size=request.size)
             from_base = time.monotonic()
-            made = fill_image(work, request, raw, place, image, epoch=epoch)
+            made = fill_image(work, request, disk, image, epoch=epoch)
         written = time.monotonic()
         if has_proof:
             prove(work, request, image, scratch=scratch, is_emulated=is_emulated)
@@ -87,17 +86,19 @@ def write_image(
     return made
 
 
-def fill_image(work: Workspace, request: Request, raw: Path, place: Place, image: Path, *, epoch: int) -> Manifest:
+def fill_image(work: Workspace, request: Request, disk: Disk, image: Path, *, epoch: int) -> Manifest:
     """Put the packages into a copy of an existing image's disk and return the manifest of its root."""
-    with opened(request, raw, place, image.parent) as root:
+    with opened(request, disk, image.parent) as root:
         bake(work, request, root, epoch=epoch)
         clamp_times(root.tree, epoch)
         made = hashed(root.tree, inputs_of(request))
         if request.format is Format.TAR:
             write_tar(root.tree, image)
     if request.format is not Format.TAR:
-        convert(raw, image, request.format)
-    raw.unlink(missing_ok=True)
+        with stage("putting the root back"):
+            put_back(disk)
+        convert(disk.raw, image, request.format)
+    disk.raw.unlink(missing_ok=True)
     return made
 
 

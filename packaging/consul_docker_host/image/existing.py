@@ -33,14 +33,13 @@ LOOP_CONTROL = Path("/dev/loop-control")
 OPEN_SECONDS = 120.0
 DISK_SECONDS = 900.0
 LOOP_HINT = "modprobe loop; a container needs the loop devices: --device /dev/loop-control and --device /dev/loop0 ..."
-# The mount, and the file system grown to its partition; it ends when `hold` goes, or with who asked for it.
+# The mount; it ends when `hold` goes, or with who asked for it.
 HOLDER = """
 set -e
-mount -o "loop,offset=$2" "$1" "$4/root"
-resize2fs "$(findmnt -no SOURCE "$4/root")" "${3}k"
-: >"$4/ready"
-while [ -e "$4/hold" ]; do sleep 0.1; done
-umount "$4/root"
+mount -o loop "$1" "$2/root"
+: >"$2/ready"
+while [ -e "$2/hold" ]; do sleep 0.1; done
+umount "$2/root"
 """
 # What a system that does not run lacks: processes, devices, a name server. None of it is on its disk.
 ENTER = """
@@ -70,8 +69,17 @@ class Place:
     size: int
 
 
-def copy_disk(base: Path, raw: Path, *, size: int) -> Place:
-    """Write the base as a raw disk of so many bytes and return where its root is."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """A copy of the base as a raw disk, its root's place in it, and that root's file system as a file of its own."""
+
+    raw: Path
+    place: Place
+    root: Path
+
+
+def copy_disk(base: Path, raw: Path, *, size: int) -> Disk:
+    """Write the base as a raw disk of so many bytes, its root grown with it."""
     with stage(f"copying {base.name}"):
         done = run(["qemu-img", "convert", "-O", "raw", str(base), str(raw)], timeout=DISK_SECONDS, check=False)
     if done.returncode:
@@ -83,10 +91,37 @@ def copy_disk(base: Path, raw: Path, *, size: int) -> Place:
         grow = ["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "-N", str(place.number), str(raw)]
         run(grow, stdin=", +\n")
     place = find_root(base, raw)
-    check = run(["e2fsck", "-f", "-p", f"{raw}?offset={place.start}"], timeout=DISK_SECONDS, check=False)
-    if check.returncode > 1:
-        raise BuildError(f"--base {base}: its root is damaged: {check.output.strip()}", hint="a fresh download")
-    return place
+    return Disk(raw=raw, place=place, root=take_out(base, raw, place))
+
+
+def take_out(base: Path, raw: Path, place: Place) -> Path:
+    """Return the root's file system as a file of its own, sound and grown to its partition.
+
+    Growing a mounted one takes a right that containers lack (CAP_SYS_RESOURCE), and resize2fs cuts a whole disk short.
+    """
+    part = raw.with_suffix(".root")
+    with stage("growing the root"):
+        run(["qemu-img", "convert", "-O", "raw", "--image-opts", within(raw, place), str(part)], timeout=DISK_SECONDS)
+        check = run(["e2fsck", "-f", "-p", str(part)], timeout=DISK_SECONDS, check=False)
+        if check.returncode > 1:
+            raise BuildError(f"--base {base}: its root is damaged: {check.output.strip()}", hint="a fresh download")
+        run(["resize2fs", str(part)], timeout=DISK_SECONDS)
+    return part
+
+
+def put_back(disk: Disk) -> None:
+    """Write the root's file system into its place in the disk."""
+    run(["e2fsck", "-f", "-p", str(disk.root)], timeout=DISK_SECONDS)
+    argv = ["qemu-img", "convert", "-n", "-f", "raw", str(disk.root), "--target-image-opts"]
+    run([*argv, within(disk.raw, disk.place)], timeout=DISK_SECONDS)
+    disk.root.unlink()
+
+
+def within(raw: Path, place: Place) -> str:
+    """Return QEMU's name of a part of a disk."""
+    # A comma in a file's name is written twice.
+    name = str(raw).replace(",", ",,")
+    return f"driver=raw,offset={place.start},size={place.size},file.driver=file,file.filename={name}"
 
 
 def find_root(base: Path, raw: Path) -> Place:
@@ -116,8 +151,8 @@ def number_of(node: str) -> int:
 
 
 @contextlib.contextmanager
-def opened(request: Request, raw: Path, place: Place, scratch: Path) -> Iterator[Root]:
-    """Give the disk's root, grown to its partition; it is closed, and clean, at the end."""
+def opened(request: Request, disk: Disk, scratch: Path) -> Iterator[Root]:
+    """Give the disk's root; it is closed at the end."""
     if not LOOP_CONTROL.exists():
         raise BuildError(f"{LOOP_CONTROL} is not there: an existing image is opened by a loop device", hint=LOOP_HINT)
     folder = scratch / "opened"
@@ -125,7 +160,7 @@ def opened(request: Request, raw: Path, place: Place, scratch: Path) -> Iterator
     (folder / "hold").touch()
     argv = [*WITH_US, "unshare", "--mount", "--propagation", "private", "--", "sh", "-c", HOLDER, "hold"]
     log = folder / "log"
-    holder = start([*argv, str(raw), str(place.start), str(place.size // 1024), str(folder)], log=log)
+    holder = start([*argv, str(disk.root), str(folder)], log=log)
     try:
         deadline = time.monotonic() + OPEN_SECONDS
         while not (folder / "ready").exists():
@@ -143,7 +178,6 @@ def opened(request: Request, raw: Path, place: Place, scratch: Path) -> Iterator
         if holder.poll() is None:
             holder.kill()
         holder.wait(timeout=20)
-    run(["e2fsck", "-f", "-p", f"{raw}?offset={place.start}"], timeout=DISK_SECONDS)
 
 
 def check_system(request: Request, tree: Path) -> None:

@@ -35,7 +35,7 @@ TOOLS = {
 BASE_TOOLS = {
     "qemu-img": "qemu-utils",
     "sfdisk": "fdisk",
-    "e2fsck": "e2fsprogs",
+    "resize2fs": "e2fsprogs",
     "mcopy": "mtools",
     "nsenter": "util-linux",
 }
