@@ -21,7 +21,8 @@ from tests.support.golang import build_program
 from tests.support.locks import FileLock
 from tests.unit.kit import copy_checkout, inv
 
-SOURCE = ROOT / "tests" / "support" / "ignition-source"
+SUPPORT = ROOT / "tests" / "support"
+IGNITION, PACKER = SUPPORT / "ignition-source", SUPPORT / "packer-source"
 IMAGES = ROOT / "packaging" / "images"
 BUILDERS = ("amazon-ebs", "azure-arm", "googlecompute", "qemu")
 
@@ -32,16 +33,21 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     return make_plan(copy_checkout(tmp_path_factory.mktemp("plan") / "checkout"), None)
 
 
-@pytest.fixture(scope="module")
-def validator() -> Path:
-    """Give Ignition's own judge, built from its pinned source on the first call."""
-    key = content_key([(SOURCE / name).read_bytes() for name in ("go.mod", "go.sum", "main.go")])[:12]
-    program = cache_folder("ignition", key) / "ignition-validate"
+def program_of(source: Path, package: str) -> Path:
+    """Return a program built from its pinned source on the first call."""
+    key = content_key([path.read_bytes() for path in sorted(source.iterdir())])[:12]
+    program = cache_folder(source.name, key) / source.name.removesuffix("-source")
     with FileLock(program.parent / "lock"):
         if not program.exists():
             with replacing(program, mode=0o755) as beside:
-                build_program(SOURCE, ".", beside)
+                build_program(source, package, beside)
     return program
+
+
+@pytest.fixture(scope="module")
+def validator() -> Path:
+    """Give Ignition's own judge."""
+    return program_of(IGNITION, ".")
 
 
 def test_ignition_itself_accepts_the_configuration_and_refuses_a_broken_one(plan: Plan, validator: Path) -> None:
@@ -102,6 +108,18 @@ def test_packer_has_a_source_for_every_cloud_and_one_build_that_runs_the_check()
     assert (folder / ".." / "seal.sh").is_file()
     plugins = (folder / "plugins.pkr.hcl").read_text()
     assert all(name.partition("-")[0] in plugins for name in BUILDERS)
+
+
+@pytest.mark.long
+def test_packer_itself_reads_the_templates(tmp_path: Path) -> None:
+    """What the plugins would say of them is asked where they can be fetched, in the workflow."""
+    packer = program_of(PACKER, "github.com/hashicorp/packer")
+    quiet = {"CHECKPOINT_DISABLE": "1", "HOME": str(tmp_path)}
+    run([str(packer), "fmt", "-check", str(IMAGES / "packer")], env=quiet)
+    run([str(packer), "validate", "-syntax-only", str(IMAGES / "packer")], env=quiet)
+    (tmp_path / "broken.pkr.hcl").write_text((IMAGES / "packer" / "qemu.pkr.hcl").read_text().replace("}", "", 1))
+    broken = run([str(packer), "validate", "-syntax-only", str(tmp_path)], env=quiet, check=False)
+    assert broken.returncode == 1
 
 
 def test_no_template_names_a_secret() -> None:
