@@ -85,10 +85,11 @@ def test_an_install_killed_at_any_moment_is_healed(
     for number in range(moments):
         result = host.run(KILLED.format(package=installer.target, seconds=took * (number + 0.5) / moments), check=False)
         killed += result.returncode == 0
-        if number % 2 and deb.status():
+        deb.dpkg("--configure", "--pending", check=False)
+        # Of one that was half unpacked dpkg knows no conffiles yet, and wants it installed before it removes it.
+        if number % 2 and deb.status() and not deb.status().endswith("R"):
             # Given up instead of repeated: a purge leaves nothing either.
-            deb.dpkg("--configure", "--pending", check=False)
-            deb.dpkg("--purge", "--force-remove-reinstreq", NAME)
+            deb.dpkg("--purge", NAME)
         else:
             heal(host, installer.target)
             deb.dpkg("--purge", NAME)
