@@ -47,12 +47,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 @pytest.fixture(scope="module")
-def stock(tmp_path_factory: pytest.TempPathFactory, suite: str, site: Site) -> Iterator[Path]:
-    """Give a machine's image with Consul, Docker and cloud-init, and a repository of ours on its own loopback."""
+def stock(
+    tmp_path_factory: pytest.TempPathFactory, suite: str, site: Site, preload: tuple[Path, ...]
+) -> Iterator[Path]:
+    """Give a machine's image with Consul, Docker and cloud-init, and a repository of ours on its own loopback.
+
+    Registrator's image is in it: no registry gives it to these machines.
+    """
     work = Workspace(root=ROOT)
     folder = tmp_path_factory.mktemp(SCRATCH.strip(".-"))
     asked = {"suite": suite, "kind": "qcow2", "size": "", "given": f"consul={consul_package()}", "mirror": ""}
-    whole = read_request(work, **asked, preload=[], is_bios=False)
+    whole = read_request(work, **asked, preload=[str(path) for path in preload], is_bios=False)
     request = dataclasses.replace(whole, debs=whole.debs[:1], format=Format.QCOW2)
     tree = folder / "root"
     unpack(base_tar(request, epoch=EPOCH, fresh=False), tree)
