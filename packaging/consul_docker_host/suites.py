@@ -30,14 +30,13 @@ LINTED = ("packaging/consul_docker_host", "tasks.py", "tests", "pyinfra_deploy")
 class Suite:
     """A part of the tests: its folders below tests/, and how many of its tests run at a time.
 
-    One that ``takes_packages`` needs dist/ as built; one that is not ``in_all`` is asked for by its own name alone.
+    One that ``takes_packages`` needs dist/ as built.
     """
 
     name: str
     folders: tuple[str, ...]
     workers: int = 0
     takes_packages: bool = False
-    in_all: bool = True
 
 
 SUITES = {
@@ -52,10 +51,10 @@ SUITES = {
         Suite(name="deploy", folders=("deploy",), takes_packages=True),
         # One story at a time: its guests take both cores of a small machine, and all the time that the others share.
         Suite(name="vm", folders=("vm",), takes_packages=True),
-        Suite(name="image", folders=("image",), takes_packages=True, in_all=False),
+        Suite(name="image", folders=("image",), takes_packages=True),
     )
 }
-ALL = tuple(name for name, suite in SUITES.items() if suite.in_all)
+ALL = tuple(SUITES)
 
 
 def prepare(work: Workspace, needs: Collection[str]) -> None:

@@ -18,7 +18,7 @@ from tests.unit.kit import inv
 
 # SHA-256 of nothing.
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-KILLS, KILLS_LONG = 3, 10
+KILLS, KILLS_LONG = 1, 10
 
 
 def test_the_image_has_all_four_and_its_own_documents(made: Made, suite: str) -> None:

@@ -25,6 +25,8 @@ EPOCH = 1_700_000_000
 LATER = ("docker.io", "docker-cli", "apparmor", "iptables", "dnsmasq", "nftables", "jq", "curl")
 KILLS, KILLS_LONG = 2, 10
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory, suite: str) -> Iterator[Path]:

@@ -39,6 +39,8 @@ WRONG = "cloud-init status --long >/run/status; consul-docker-host check >/run/s
     )
 )
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
