@@ -43,6 +43,7 @@ umount "$2/root"
 """
 # What a system that does not run lacks: processes, devices, a name server. None of it is on its disk.
 ENTER = """
+set -e
 cd "$0"
 mount -t proc proc proc
 for place in dev run tmp; do mount -t tmpfs -o mode=755 tmpfs $place; done
@@ -53,7 +54,7 @@ case $(readlink etc/resolv.conf) in
     '') [ ! -e etc/resolv.conf ] || mount --bind /etc/resolv.conf etc/resolv.conf ;;
     *run/*) mkdir -p run/systemd/resolve run/resolvconf
         for name in systemd/resolve/stub-resolv.conf systemd/resolve/resolv.conf resolvconf/resolv.conf; do
-            cp /etc/resolv.conf run/$name
+            cp /etc/resolv.conf run/$name || :
         done ;;
 esac
 exec chroot . /bin/sh "$@"
