@@ -36,6 +36,9 @@ def make_image(  # noqa: PLR0913 - one for each option
 
     if accel not in ("tcg", "kvm"):
         raise BuildError(f"--accel {accel}: unknown", hint="tcg, which works everywhere, or kvm")
+    if proof and format != "tar" and not (with_ or base):
+        hint = "--with consul=FILE (./inv consul makes one); --no-proof for machines that get theirs later"
+        raise BuildError("no Consul would be in the image, and its proof is a cluster", hint=hint)
     build_all(settings=settings)
     work = Workspace()
     request = read_request(
