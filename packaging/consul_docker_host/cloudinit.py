@@ -111,7 +111,8 @@ def inline_snippet(plan: Plan, *, is_full: bool = False) -> str:
             "systemctl daemon-reload",
             "systemctl enable consul-docker-host.target",
             "systemctl --no-block start consul-docker-host.target",
-            "/usr/bin/consul-docker-host apply",
+            # The commands of all parts become one script, whose last one would hide that this one failed.
+            "/usr/bin/consul-docker-host apply || trap 'exit 1' EXIT",
         ],
     }
     which = "every file is" if is_full else "all that a host needs is"

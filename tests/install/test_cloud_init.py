@@ -13,6 +13,7 @@ import docker
 import pytest
 from docker.models.containers import Container
 
+from consul_docker_host.cloudinit import APPEND
 from consul_docker_host.workspace import ROOT
 from tests.support.bed import Bed
 from tests.support.consul import consul_image
@@ -108,7 +109,9 @@ def test_the_package_makes_the_host(bed: Bed, image: str, upstream: Upstream) ->
 
 def test_a_wrong_value_is_told_by_cloud_init_and_by_the_check(bed: Bed, image: str, upstream: Upstream) -> None:
     text = (ROOT / "dist" / "cloud-init" / "inline.yaml").read_text(encoding="utf-8")
-    with first_boot(bed, image, upstream, archive(text, settings("ROLE=sever\n")), "wrong") as host:
+    own = {"merge_how": APPEND, "runcmd": ["touch /run/own"]}
+    with first_boot(bed, image, upstream, archive(text, settings("ROLE=sever\n"), own), "wrong") as host:
+        assert host.file("/run/own").exists, "what the user asked for after ours is done all the same"
         assert "status: error" in host.run("cloud-init status --long", check=False).output
         said = host.run([NAME, "check"], check=False).output
         assert "ROLE" in said
