@@ -9,6 +9,12 @@ from tests.support.packages import ADDRESS, NAME
 
 # What an administrator may have in /etc/environment: quotes, comments, no newline at the end.
 ENVIRONMENT = b'# by hand\nFOO="bar baz"\n\nexport ODD=1\nLAST=without a newline'
+# Puts a folder's content onto a file system of its own, where all that is there fits and nothing more.
+FILL = """
+cp -a {folder} /var/tmp/full
+mount -t tmpfs -o size=$(du -sk {folder} | cut -f 1)k,nr_inodes=$(find {folder} | wc -l) none {folder}
+cp -a /var/tmp/full/. {folder}/
+"""
 # Where nobody enabled them, these end with our target.
 STARTED = ("/usr/sbin/dnsmasq", "/usr/bin/consul")
 

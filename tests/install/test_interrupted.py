@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.install.deb_kit import Deb
-from tests.install.kit import assert_late_writers_leave_nothing
+from tests.install.kit import FILL, assert_late_writers_leave_nothing
 from tests.support import tree
 from tests.support.bed import Bed
 from tests.support.distributions import Distribution, Family
@@ -32,11 +32,6 @@ TIMED = """
 begin=$(date +%s%N)
 dpkg --force-confold --install {package} >/dev/null 2>&1
 echo $((($(date +%s%N) - begin) / 1000000))
-"""
-FILL = """
-cp -a {folder} /var/tmp/full
-mount -t tmpfs -o size=$(du -sk {folder} | cut -f 1)k,nr_inodes=$(find {folder} | wc -l) none {folder}
-cp -a /var/tmp/full/. {folder}/
 """
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.install.kit import FILL
 from tests.install.rpm_kit import Rpm, is_settled
 from tests.support import tree
 from tests.support.bed import Bed
@@ -18,7 +19,7 @@ from tests.support.upstream import Upstream
 from tests.support.variants import build_variant
 
 FAMILY = Family.RPM
-MOMENTS, LONG_MOMENTS = 5, 25
+MOMENTS, LONG_MOMENTS = 10, 50
 EARLIER = "/var/tmp/earlier.rpm"
 TARGET = f"{NAME}.target"
 KILL = """
@@ -99,7 +100,7 @@ def assert_healed(host: Host, installer: Installer) -> None:
     assert host.output("find / -xdev -name '*;*' -path '*consul*'") == ""
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_killed_installation_heals(host: Host, before: tree.Tree, moments: list[float], installer: Installer) -> None:
     killed = 0
     for moment in moments:
@@ -124,7 +125,7 @@ def test_a_first_installation_cut_short_is_one_still(host: Host, clean: tree.Tre
     Rpm(host).run("--erase", NAME)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_killed_upgrade_heals(host: Host, clean: tree.Tree, moments: list[float], installer: Installer) -> None:
     killed = 0
     for moment in moments:
@@ -146,3 +147,32 @@ def test_disabled_stays_disabled_when_the_upgrade_was_killed(
     host.run(NEXT_SECOND)
     Rpm(host).run("--upgrade", "--replacepkgs", installer.target)
     assert not host.service(TARGET).is_enabled
+
+
+def test_a_read_only_etc_is_told_and_the_repetition_succeeds(
+    host: Host, before: tree.Tree, installer: Installer
+) -> None:
+    host.run(["rpm", "--force-debian", "--erase", NAME], check=False)
+    host.run("mount --bind /etc /etc && mount -o remount,bind,ro /etc")
+    failed = host.run(["rpm", "--force-debian", "--upgrade", installer.target], check=False)
+    host.run("umount /etc")
+    assert failed.returncode != 0
+    # rpm finds no room on what it may not write to, and says that before it begins.
+    assert "Read-only file system" in failed.output or "more space on the" in failed.output, failed.output
+    assert Rpm(host).versions() == []
+    assert_healed(host, installer)
+    Rpm(host).run("--erase", NAME)
+    assert tree.compare(before, host.tree()) == tree.Difference(left=(), changed=(), missing=())
+
+
+@pytest.mark.parametrize("folder", [f"/usr/lib/{NAME}", "/usr/lib/systemd/system"])
+def test_a_full_disk_leaves_the_old_version_whole(host: Host, installer: Installer, folder: str) -> None:
+    go_back(host)
+    host.run(FILL.format(folder=folder))
+    failed = host.run(["rpm", "--force-debian", "--upgrade", installer.target], check=False)
+    whole = host.run(f"diff -r /var/tmp/full {folder}", check=False).returncode
+    host.run(f"umount {folder}; rm -rf /var/tmp/full")
+    assert failed.returncode != 0
+    assert "needs" in failed.output or "No space left" in failed.output, failed.output
+    assert (Rpm(host).versions(), whole) == (["0.0.9"], 0), failed.output
+    assert_healed(host, installer)
