@@ -52,19 +52,8 @@ class Machine:
         if not self.is_emulated:
             accelerator = ("kvm", "host")
         # An empty network of its own: the guest has an address, a router and a name server as anywhere, and no way out.
-        argv = [
-            "setpriv",
-            "--pdeathsig",
-            "KILL",
-            "unshare",
-            "--net",
-            "--",
-            program,
-            "-machine",
-            kind,
-            "-accel",
-            accelerator[0],
-        ]
+        argv = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--"]
+        argv += [program, "-machine", kind, "-accel", accelerator[0]]
         argv += ["-cpu", accelerator[1], "-smp", "2", "-m", str(MEMORY_MIB), "-nodefaults", "-display", "none"]
         if not self.is_bios:
             argv += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}"]
