@@ -31,7 +31,7 @@ metadata() { case $(ip route get 169.254.169.254) in *dummy0*) return 1 ;; esac;
 outside_names() { [ -n "$(getent hosts localhost)" ] && [ -s /etc/resolv.conf ] && grep -q '^nameserver' /etc/resolv.conf; }
 # shellcheck disable=SC2046 # the options are words
 in_container() { docker run --rm --volume /usr:/usr:ro $(consul-docker-host env --docker) proof:latest sh -c "$1"; }
-registered() { in_container "curl -sf http://$ADDRESS:8500/v1/catalog/service/proof-80 | grep -q ServiceID"; }
+registered() { in_container "curl -sf http://$ADDRESS:8500/v1/catalog/service/proof | grep -q ServiceID"; }
 
 image=$(sed -n 's/^REGISTRATOR_IMAGE=//p' /usr/lib/consul-docker-host/defaults | tr -d "'\"")
 HAS_REGISTRATOR=no
@@ -51,7 +51,7 @@ tell 'Docker takes an image' sh -c "tar -C /run/proof -c . | docker import --cha
 tell 'a container asks the agent at the one address' in_container "curl -sf http://$ADDRESS:8500/v1/agent/self | grep -q NodeName"
 tell 'a container finds Consul by name' in_container 'getent hosts consul.service.consul'
 if [ $HAS_REGISTRATOR = yes ]; then
-    docker run --detach --name proof --publish 8081:80 --volume /usr:/usr:ro proof:latest sleep 300 >/dev/null
+    docker run --detach --name proof --env SERVICE_NAME=proof --publish 8081:80 --volume /usr:/usr:ro proof:latest sleep 300 >/dev/null
     tell 'Registrator publishes a container' until_ok 120 registered
     docker rm --force proof >/dev/null
 else
