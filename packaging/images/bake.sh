@@ -21,6 +21,7 @@ else
     # Their order is dpkg's business: what an earlier one lacks, a later one brings.
     dpkg --install ./*.deb
 fi
+systemctl --quiet enable image-first-boot.service image-first-boot-done.service
 if [ -n "$(ls preload)" ]; then
     mkdir -p /var/lib/consul-docker-host/preload
     mv preload/* /var/lib/consul-docker-host/preload/

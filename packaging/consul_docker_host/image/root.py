@@ -107,7 +107,7 @@ def unpack(tar: Path, tree: Path) -> None:
 def bake(work: Workspace, request: Request, root: Root, *, epoch: int) -> None:
     """Put what an image has, our packages and the preloaded images into the root, and seal it."""
     scripts = work.packaging / "images"
-    copy_over(scripts / "preload", root.tree)
+    copy_over(scripts / "every", root.tree)
     if request.base is None:
         copy_over(scripts / "tree", root.tree)
         root.step(scripts / "base.sh", epoch=epoch)
