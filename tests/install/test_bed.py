@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -30,3 +32,17 @@ def test_a_file_that_is_copied_in_does_not_bring_docker_s_own_with_it(host: Host
     seen = host.output("journalctl --sync; journalctl --no-pager --output=cat")
     assert "systemd" in seen
     assert not [mount for mount in MOUNTS if mount in seen]
+
+
+def test_nothing_that_a_short_program_says_is_lost_where_this_process_is_slow(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = http.client.HTTPResponse.begin
+
+    def late(answer: http.client.HTTPResponse) -> None:
+        time.sleep(0.3)
+        begin(answer)
+
+    monkeypatch.setattr(http.client.HTTPResponse, "begin", late)
+    result = host.run("echo said; echo complained >&2; exit 3", check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (3, "said\n", "complained\n")
