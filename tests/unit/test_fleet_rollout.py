@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,11 +10,44 @@ import pytest
 
 from consul_docker_host.fleet import rollout
 from consul_docker_host.fleet.outcome import Outcome, State
-from consul_docker_host.fleet.rollout import Rollout, View, quorum_of
+from consul_docker_host.fleet.rollout import Rollout, View, quorum_of, view_of
 
 
-def view(*, leader: str = "10.0.0.1:8300", peers: int = 3, healthy: bool | None = True, leads: bool = False) -> View:
-    return View(leader=leader, is_leader=leads, peers=peers, healthy=healthy)
+def view(
+    *,
+    leader: str = "10.0.0.1:8300",
+    peers: int = 3,
+    voters: int = 3,
+    healthy: bool | None = True,
+    leads: bool = False,
+) -> View:
+    return View(leader=leader, is_leader=leads, peers=peers, voters=min(peers, voters), healthy=healthy)
+
+
+class Asked:
+    """A session that answers for a server's agent."""
+
+    def __init__(self, answers: Mapping[str, object]) -> None:
+        self.answers = answers
+
+    def fact(self, _host: object, _kind: object, *, path: str) -> str:
+        """Return what the agent says of a path."""
+        return json.dumps(self.answers[path]) if path in self.answers else ""
+
+
+def test_a_peer_that_has_no_vote_yet_is_not_counted() -> None:
+    """Of three, one came back a moment ago: the loss of another would leave one vote of two."""
+    answers = {
+        "status/leader": "10.0.0.1:8300",
+        "status/peers": ["10.0.0.1:8300", "10.0.0.2:8300", "10.0.0.3:8300"],
+        "agent/self": {"Member": {"Addr": "10.0.0.1"}},
+        "operator/autopilot/health": {"Healthy": True, "Servers": [{"Voter": True}, {"Voter": True}, {"Voter": False}]},
+    }
+    seen = view_of(Asked(answers), None)  # type: ignore[arg-type]
+    assert (seen.peers, seen.voters, seen.healthy, seen.is_leader) == (3, 2, True, True)
+    assert quorum_of([seen] * 3, 3) == "only 2 of 3 servers vote"
+    del answers["operator/autopilot/health"]
+    assert view_of(Asked(answers), None).voters == 3  # type: ignore[arg-type]
 
 
 def test_three_that_agree_are_a_quorum_also_where_the_autopilot_may_not_be_asked() -> None:
@@ -28,6 +62,7 @@ def test_three_that_agree_are_a_quorum_also_where_the_autopilot_may_not_be_asked
         ([view(), view(leader=""), view()], "do not agree on a leader"),
         ([view(), view(healthy=False), view()], "autopilot"),
         ([view(peers=2)] * 3, "only 2 of 3 servers vote"),
+        ([view(), view(voters=2), view()], "only 2 of 3 servers vote"),
     ],
 )
 def test_what_is_no_quorum_is_named(views: list[View], why: str) -> None:

@@ -150,11 +150,16 @@ def bad_names(outcomes: Sequence[Outcome]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What one server sees of its cluster; ``healthy`` is None where its token may not ask the autopilot."""
+    """What one server sees of its cluster; ``healthy`` is None where its token may not ask the autopilot.
+
+    A server that has just come back is a peer at once and gets its vote when it has been well for a while (10 s): the
+    autopilot's list tells, and where that may not be asked all ``peers`` pass for ``voters``.
+    """
 
     leader: str
     is_leader: bool
     peers: int
+    voters: int
     healthy: bool | None
 
 
@@ -181,10 +186,12 @@ def view_of(opened: Session, host: Any) -> View:
         answer(path) for path in ("status/leader", "status/peers", "agent/self", "operator/autopilot/health")
     )
     address = str(((own or {}).get("Member") or {}).get("Addr", "?"))
+    listed = pilot.get("Servers") if isinstance(pilot, dict) else None
     return View(
         leader=leader or "",
         is_leader=bool(leader) and str(leader).rpartition(":")[0] == address,
         peers=len(peers or ()),
+        voters=len(peers or ()) if listed is None else sum(1 for one in listed if one.get("Voter")),
         healthy=bool(pilot.get("Healthy")) if isinstance(pilot, dict) else None,
     )
 
@@ -200,6 +207,6 @@ def quorum_of(views: Sequence[View], servers: int) -> str:
         return "the servers do not agree on a leader"
     if any(view.healthy is False for view in views):
         return "the autopilot calls the servers unhealthy"
-    if min(view.peers for view in views) < servers:
-        return f"only {min(view.peers for view in views)} of {servers} servers vote"
+    if (voters := min(view.voters for view in views)) < servers:
+        return f"only {voters} of {servers} servers vote"
     return ""
