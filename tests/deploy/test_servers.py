@@ -204,8 +204,13 @@ def test_another_gossip_key_reaches_every_member(fleet: Fleet, secrets: dict[str
     keep(fleet, "gossip.key", secrets["another gossip"])
     fleet.write({**closed(fleet), "cdh_acl": "allow"}, **own(fleet))
     result = fleet.inv("deploy")
-    assert result.returncode == 0, result.output
     assert_says_nothing(result, secrets)
+    if result.returncode:
+        # While the keys differ, the leadership may move to where the last server is not known any more: the deploy
+        # stops before that one, and its rerun begins with it.
+        assert "stopped before server" in result.stdout, result.output
+        result = fleet.inv("deploy")
+    assert result.returncode == 0, result.output
     for host in fleet.hosts:
         host.wait_until(f"[ $(consul members | grep -c ' alive ') = {len(fleet.hosts)} ]", 60, what="all are members")
     assert secrets["another gossip"] in fleet.server.output("consul keyring -list")
