@@ -69,6 +69,7 @@ def own(fleet: Fleet) -> dict[str, dict[str, str]]:
 
 def leader(fleet: Fleet) -> Host:
     """Return the server that leads."""
+    fleet.server.wait_until(f"curl -sf {API}/status/leader | grep -q :", 60, what="an election under way has ended")
     address = json.loads(fleet.server.output(f"curl -sf {API}/status/leader")).rpartition(":")[0]
     return next(host for host in fleet.servers if fleet.addresses[host.name] == address)
 
