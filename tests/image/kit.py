@@ -114,6 +114,18 @@ def leftovers(made: Made) -> list[str]:
     return [line for line in told if place in line or "/mmdebstrap." in line]
 
 
+def kill_image(made: Made, log: Path, wait: float, *options: str) -> None:
+    """Start `inv image`, kill it after so many seconds, and fail where something of it is left at work."""
+    bake = start_image(made.work, log, *options)
+    time.sleep(wait)
+    os.kill(bake.pid, signal.SIGKILL)
+    bake.wait(timeout=20)
+    deadline = time.monotonic() + 10
+    while leftovers(made) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert leftovers(made) == [], f"killed after {wait:.1f} s"
+
+
 def assert_clean(image: Path, folder: Path) -> None:
     """Fail where one of the image's two file systems is not as it should be."""
     raw = folder / "disk.raw"

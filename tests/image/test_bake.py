@@ -13,7 +13,7 @@ import pytest
 
 from consul_docker_host.image.manifest import differences, read_manifest
 from consul_docker_host.run import run
-from tests.image.kit import Made, assert_clean, image_of, inv_image, leftovers, manifest_of, start_image
+from tests.image.kit import Made, assert_clean, image_of, inv_image, kill_image, leftovers, manifest_of, start_image
 from tests.unit.kit import inv
 
 # SHA-256 of nothing.
@@ -98,14 +98,7 @@ def test_a_bake_that_is_killed_at_any_moment_leaves_no_mount_no_process_and_no_i
     stamp = made.image.stat().st_mtime_ns
     for number in range(kills):
         wait = chance.uniform(2.0, 12.0)
-        bake = start_image(made.work, tmp_path / f"log-{number}", f"--suite={suite}")
-        time.sleep(wait)
-        os.kill(bake.pid, signal.SIGKILL)
-        bake.wait(timeout=20)
-        deadline = time.monotonic() + 10
-        while leftovers(made) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert leftovers(made) == [], f"killed after {wait:.1f} s"
+        kill_image(made, tmp_path / f"log-{number}", wait, f"--suite={suite}")
         assert made.image.stat().st_mtime_ns == stamp, f"killed after {wait:.1f} s"
     # What lies in a folder that nobody works in any more goes with the next one.
     done = inv_image(made.work, f"--suite={suite}", "--format=tar", "--no-proof")

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 import random
-import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,13 +14,13 @@ from consul_docker_host.image import write_image
 from consul_docker_host.image.request import read_request
 from consul_docker_host.image.root import Root, base_tar, copy_over, unpack
 from consul_docker_host.workspace import ROOT, Workspace
-from tests.image.kit import Made, alone, assert_clean, image_of, inv_image, leftovers, new_machine, start_image
+from tests.image.kit import Made, alone, assert_clean, image_of, inv_image, kill_image, leftovers, new_machine
 from tests.support.packages import SERVER_SETTINGS
 
 EPOCH = 1_700_000_000
 # What no cloud's image has.
 LATER = ("docker.io", "docker-cli", "apparmor", "iptables", "dnsmasq", "nftables", "jq", "curl")
-KILLS, KILLS_LONG = 2, 10
+KILLS = 10
 
 pytestmark = pytest.mark.long
 
@@ -88,20 +85,13 @@ def test_it_boots_as_a_healthy_host(filled: Path, tmp_path: Path) -> None:
 
 
 def test_one_that_is_killed_at_any_moment_leaves_no_mount_no_loop_device_and_no_image(
-    made: Made, cloud: Path, request: pytest.FixtureRequest, tmp_path: Path
+    made: Made, cloud: Path, tmp_path: Path
 ) -> None:
     chance = random.Random(3)  # noqa: S311
     before = sorted(path.name for path in (made.work.dist / "images").glob("[!.]*"))
-    for number in range(KILLS_LONG if request.config.getoption("long") else KILLS):
+    for number in range(KILLS):
         wait = chance.uniform(3.0, 25.0)
-        bake = start_image(made.work, tmp_path / f"log-{number}", f"--base={cloud}", "--format=raw")
-        time.sleep(wait)
-        os.kill(bake.pid, signal.SIGKILL)
-        bake.wait(timeout=20)
-        deadline = time.monotonic() + 10
-        while leftovers(made) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert leftovers(made) == [], f"killed after {wait:.1f} s"
+        kill_image(made, tmp_path / f"log-{number}", wait, f"--base={cloud}", "--format=raw")
         assert sorted(path.name for path in (made.work.dist / "images").glob("[!.]*")) == before
 
 

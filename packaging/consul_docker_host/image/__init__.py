@@ -15,7 +15,7 @@ from consul_docker_host.changelog import read_changelog, source_date_epoch
 from consul_docker_host.errors import BuildError
 from consul_docker_host.image.disk import convert, place_boot_files, plan_layout, write_disk
 from consul_docker_host.image.existing import Disk, copy_disk, opened, put_back
-from consul_docker_host.image.manifest import Manifest, read_tree, spdx
+from consul_docker_host.image.manifest import Manifest, digest_of, read_tree, spdx
 from consul_docker_host.image.proof import check_emulator, prove
 from consul_docker_host.image.request import Format, Request, check_machine
 from consul_docker_host.image.root import WITH_US, Root, bake, base_key, base_tar, clamp_times, unpack
@@ -140,12 +140,6 @@ def publish(folder: Path, image: Path, made: Manifest, *, epoch: int) -> tuple[P
         (beside / name).chmod(0o644)
         (beside / name).replace(folder / name)
     return tuple(folder / name for name in names)
-
-
-def digest_of(path: Path) -> str:
-    """Return a file's SHA-256."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def size_of(path: Path) -> str:

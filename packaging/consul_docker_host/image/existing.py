@@ -16,22 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from consul_docker_host.errors import BuildError
+from consul_docker_host.image.disk import DISK_SECONDS, ROOT_TYPES, SECTOR
 from consul_docker_host.image.request import ARCHITECTURES, Request
 from consul_docker_host.image.root import ISOLATED, WITH_US, Root
 from consul_docker_host.report import stage
 from consul_docker_host.run import run, start
 
-SECTOR = 512
-LINUX_TYPES = {
-    "0FC63DAF-8483-4772-8E79-3D69D8477DE4",  # Linux data
-    "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709",  # root, x86-64
-    "B921B045-1DF0-41C3-AF44-4C6F280D3FAE",  # root, arm64
-    "83",
-}
+# Where it does not say that it is a root, a partition is one of Linux's by its GPT's word or its MBR's.
+LINUX_TYPES = {*ROOT_TYPES.values(), "0FC63DAF-8483-4772-8E79-3D69D8477DE4", "83"}
 MACHINES = {62: "amd64", 183: "arm64"}
 LOOP_CONTROL = Path("/dev/loop-control")
 OPEN_SECONDS = 120.0
-DISK_SECONDS = 900.0
 LOOP_HINT = "modprobe loop; a container needs the loop devices: --device /dev/loop-control and --device /dev/loop0 ..."
 # The mount; it ends when `hold` goes, or with who asked for it.
 HOLDER = """
@@ -91,7 +86,7 @@ def copy_disk(base: Path, raw: Path, *, size: int) -> Disk:
             file.truncate(size)
         grow = ["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "-N", str(place.number), str(raw)]
         run(grow, stdin=", +\n")
-    place = find_root(base, raw)
+        place = find_root(base, raw)
     return Disk(raw=raw, place=place, root=take_out(base, raw, place))
 
 

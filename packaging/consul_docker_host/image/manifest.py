@@ -66,10 +66,15 @@ def lines_of(tree: Path) -> Iterator[tuple[str, str]]:
             if kind == "l":
                 what = str(path.readlink())
             elif kind == "f":
-                with path.open("rb") as file:
-                    what = hashlib.file_digest(file, "sha256").hexdigest()
+                what = digest_of(path)
             mode = f"{stat.S_IMODE(found.st_mode):04o}"
             yield str(path.relative_to(tree)), f"{kind} {mode} {found.st_uid}:{found.st_gid} {what}".rstrip()
+
+
+def digest_of(path: Path) -> str:
+    """Return a file's SHA-256, of whatever size it is."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_manifest(path: Path) -> Manifest:

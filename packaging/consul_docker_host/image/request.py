@@ -105,20 +105,21 @@ def read_request(  # noqa: PLR0913 - one for each option
     if is_bios and architecture != "amd64":
         raise BuildError("--bios: this architecture boots by UEFI alone")
     packages = [*known["packages"], *more, *(["grub-pc-bin"] if is_bios else [])]
+    found = existing(base, "--base") if base else None
     files = tuple(existing(path, "--preload") for path in preload)
     check_names(files)
     return Request(
         suite=suite,
         architecture=architecture,
         format=Format(kind),
-        size=grown_size(existing(base, "--base"), size, known["size"]) if base else disk_size(size or known["size"]),
+        size=grown_size(found, size, known["size"]) if found else disk_size(size or known["size"]),
         esp=int(known["esp_mib"]) << 20,
         packages=tuple(package.replace("@arch@", architecture) for package in packages),
         debs=(*given_debs(given), own_deb(work)),
         preload=files,
         mirrors=tuple(part.strip() for part in mirror.split(",") if part.strip()),
         is_bios=is_bios,
-        base=existing(base, "--base") if base else None,
+        base=found,
     )
 
 
