@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,6 +25,8 @@ SECRETS = {
     "cdh_services_token": "SERVICES_TOKEN_FILE",
     "cdh_registrator_token": "REGISTRATOR_TOKEN_FILE",
 }
+# Base64 of 16, 24 or 32 bytes.
+GOSSIP_KEY = re.compile(rb"\s*([A-Za-z0-9+/]{22}==|[A-Za-z0-9+/]{32}|[A-Za-z0-9+/]{43}=)\s*")
 PUBLIC = ("cdh_ca", "cdh_cert")
 SETTINGS = {
     "cdh_host_ip": "HOST_IP",
@@ -140,15 +143,19 @@ def unknown(name: str) -> str:
 
 def file_mistakes(name: str, value: object, *, public: bool) -> list[tuple[str, str]]:
     """Return what is wrong with a local file that a key names, and nothing of what it holds."""
-    if not value:
-        return []
     path = Path(str(value))
-    if not path.is_file():
-        return [(name, f"{path}: no such file")]
-    if not os.access(path, os.R_OK):
-        return [(name, f"{path}: cannot be read")]
-    if not path.stat().st_size:
-        return [(name, f"{path}: is empty")]
-    if not public and path.stat().st_mode & (stat.S_IRWXO | stat.S_IWGRP):
-        return [(name, f"{path}: others may read it; chmod 0600 {path}")]
-    return []
+    if not value:
+        why = ""
+    elif not path.is_file():
+        why = "no such file"
+    elif not os.access(path, os.R_OK):
+        why = "cannot be read"
+    elif not path.stat().st_size:
+        why = "is empty"
+    elif not public and path.stat().st_mode & (stat.S_IRWXO | stat.S_IWGRP):
+        why = f"others may read it; chmod 0600 {path}"
+    elif name == "cdh_gossip_key" and not GOSSIP_KEY.fullmatch(path.read_bytes()):
+        why = "holds no key as `consul keygen` makes it"
+    else:
+        why = ""
+    return [(name, f"{path}: {why}")] if why else []

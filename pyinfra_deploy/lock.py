@@ -12,24 +12,12 @@ from dataclasses import dataclass
 
 from pyinfra.api.facts import FactBase
 
+from pyinfra_deploy.agent import ASK
 from pyinfra_deploy.repository import NAME
 
 KEY = f"{NAME}/deploy"
 # As long as one host may take at most: between two renewals stands one wave.
 SECONDS = 1800
-# The token comes by standard input, so no list of processes has it; without one the agent's own is used.
-PUT = rf"""
-[ -r /usr/lib/{NAME}/lib.sh ] || exit 0
-. /usr/lib/{NAME}/lib.sh
-QUIET=1
-load_config
-read -r token || :
-[ -n "$token" ] || [ ! -f "$AGENT_TOKEN_FILE" ] || token=$(word "$AGENT_TOKEN_FILE" 2>/dev/null) || :
-ask() {{ # METHOD PATH [BODY]: the answer, then its code
-    printf 'X-Consul-Token: %s\n' "$token" | curl --noproxy '*' -s --max-time 10 ${{token:+-H @-}} -X "$1" \
-        -d "${{3:-}}" -w '\n%{{http_code}}\n' "http://$ADDRESS:$HTTP_PORT/v1/$2"
-}}
-"""
 TAKE = r"""
 leader=$(api status/leader | jq -r .) || exit 0
 [ -n "$leader" ] || exit 0
@@ -73,7 +61,7 @@ class TakenLock(FactBase[Answer | None]):
         script = TAKE
         for word, text in words.items():
             script = script.replace(word, text)
-        return PUT + script
+        return ASK + script
 
     def process(self, output: list[str]) -> Answer:
         """Return what came of it."""
@@ -85,7 +73,7 @@ class RenewedLock(FactBase[bool]):
 
     def command(self, session: str) -> str:
         """Renew it."""
-        return f"{PUT}ask PUT session/renew/{session} | tail -n 1"
+        return f"{ASK}ask PUT session/renew/{session} | tail -n 1"
 
     def process(self, output: list[str]) -> bool:
         """Tell whether the cluster still had it; one that does not answer just now is no loss of the lock."""
@@ -102,7 +90,7 @@ class ReturnedLock(FactBase[bool | None]):
 
     def command(self, session: str) -> str:
         """End the session: the key goes with it."""
-        return f"{PUT}ask PUT session/destroy/{session} | tail -n 1"
+        return f"{ASK}ask PUT session/destroy/{session} | tail -n 1"
 
     def process(self, output: list[str]) -> bool | None:
         """Tell whether it is done."""

@@ -17,6 +17,7 @@ from tests.support.consul import consul_image
 from tests.support.distributions import Family, read_distributions
 from tests.support.host import Host
 from tests.support.images import base_image, system_recipe
+from tests.support.inventory import new_key, write_inventory
 from tests.support.rpm_system import rpm_image
 
 SSHD = ("openssh-server", "sudo")
@@ -57,32 +58,21 @@ class Fleet:
 
     def write(self, shared: Mapping[str, Any] | None = None, **own: Mapping[str, Any]) -> Path:
         """Write the inventory: ``shared`` data for all, and further data by host's name (- is _)."""
-        base = {
-            "ssh_user": "root",
-            "ssh_key": str(self.folder / "key"),
-            "ssh_known_hosts_file": str(self.folder / "known_hosts"),
-            "cdh_join": [self.addresses[host.name] for host in self.servers],
-            "cdh_packages": str(ROOT / "dist"),
-            "cdh_patience": 60,
-            **(shared or {}),
-        }
 
-        def line(host: Host) -> tuple[str, dict[str, Any]]:
-            data: dict[str, Any] = {"ssh_hostname": self.addresses[host.name]}
-            return host.name, {**data, **own.get(host.name.replace("-", "_"), {})}
+        def data(hosts: tuple[Host, ...]) -> dict[str, dict[str, Any]]:
+            return {
+                host.name: {"ssh_hostname": self.addresses[host.name], **own.get(host.name.replace("-", "_"), {})}
+                for host in hosts
+            }
 
-        role = {"cdh_role": "server", "cdh_bootstrap_expect": len(self.servers)}
-        text = (
-            f"servers = ({[line(host) for host in self.servers]!r}, {role!r})\n"
-            f"clients = {[line(host) for host in self.clients]!r}\n"
+        join = {"cdh_join": [self.addresses[host.name] for host in self.servers], "cdh_patience": 60}
+        return write_inventory(
+            self.folder,
+            servers=data(self.servers),
+            clients=data(self.clients),
+            shared={**join, **(shared or {})},
+            packages=ROOT / "dist",
         )
-        (self.folder / "group_data").mkdir(exist_ok=True)
-        (self.folder / "group_data" / "all.py").write_text(
-            "".join(f"{key} = {value!r}\n" for key, value in base.items())
-        )
-        inventory = self.folder / "fleet.py"
-        inventory.write_text(text)
-        return inventory
 
     def inv(self, *words: str, check: bool = False, environment: Mapping[str, str] | None = None) -> Result:
         """Run a task on the inventory and return what it printed."""
@@ -120,12 +110,12 @@ def pids(host: Host) -> dict[str, str]:
 @contextlib.contextmanager
 def fleet_of(bed: Bed, folder: Path, *images: tuple[str, str]) -> Iterator[Fleet]:
     """Give a fleet of booted hosts by name and image; one key opens all of them."""
-    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key")])
+    key = new_key(folder)
     with contextlib.ExitStack() as stack:
         hosts = [stack.enter_context(bed.host(image, name=name)) for name, image in images]
         for host in hosts:
             host.run(f"mkdir -p -m 0700 /root/.ssh && useradd --create-home --shell /bin/sh {USER}")
-            host.put("/root/.ssh/authorized_keys", (folder / "key.pub").read_text(), mode=0o600)
+            host.put("/root/.ssh/authorized_keys", key, mode=0o600)
             host.run(f"cp -r /root/.ssh /home/{USER}/ && chown -R {USER}: /home/{USER}/.ssh")
             host.put(f"/etc/sudoers.d/{USER}", f"{USER} ALL=(ALL) NOPASSWD: ALL\n", mode=0o440)
             host.wait_until("systemctl is-active ssh", 20)

@@ -154,6 +154,18 @@ def test_what_is_wrong_with_the_inventory_is_told_at_once_and_nothing_is_touched
         assert line in result.output
 
 
+def test_a_gossip_key_does_not_divide_a_cluster_that_has_none(fleet: Fleet) -> None:
+    path = fleet.folder / "gossip.key"
+    path.write_text(fleet.server.output("consul keygen"))
+    path.chmod(0o600)
+    before = [pids(host) for host in fleet.hosts]
+    fleet.write({"cdh_gossip_key": str(path)})
+    report = fleet.report("deploy")
+    assert report["stopped"].startswith("stopped before the first host: gossip is not encrypted there"), trouble(report)
+    assert "encrypt_verify_incoming = false" in report["stopped"]
+    assert [pids(host) for host in fleet.hosts] == before
+
+
 def test_a_removal_leaves_consul_and_nothing_of_ours(fleet: Fleet) -> None:
     fleet.write({"cdh_purge": True})
     report = fleet.report("deploy.remove")

@@ -127,7 +127,7 @@ def make_secrets(fleet: Fleet, secrets: dict[str, str]) -> None:
     """Make a gossip key and a certificate for each host, with Consul's own program."""
     consul, pki = str(consul_binary()), fleet.folder / "pki"
     pki.mkdir()
-    for name in ("gossip", "another gossip"):
+    for name in ("gossip", "another gossip", "a third gossip"):
         secrets[name] = run([consul, "keygen"]).stdout.strip()
     keep(fleet, "gossip.key", secrets["gossip"])
     run([consul, "tls", "ca", "create"], cwd=pki)
@@ -204,17 +204,27 @@ def test_a_server_that_a_deploy_left_outside_comes_first_at_the_rerun(fleet: Fle
 def test_another_gossip_key_reaches_every_member(fleet: Fleet, secrets: dict[str, str]) -> None:
     keep(fleet, "gossip.key", secrets["another gossip"])
     fleet.write({**closed(fleet), "cdh_acl": "allow"}, **own(fleet))
+    planned = fleet.inv("deploy", "--dry", check=True)
+    assert "the cluster's gossip key would be changed first" in planned.stdout
+    assert secrets["another gossip"] not in fleet.server.output("consul keyring -list")
     result = fleet.inv("deploy")
     assert_says_nothing(result, secrets)
-    if result.returncode:
-        # While the keys differ, the leadership may move to where the last server is not known any more: the deploy
-        # stops before that one, and its rerun begins with it.
-        assert "stopped before server" in result.stdout, result.output
-        result = fleet.inv("deploy")
     assert result.returncode == 0, result.output
+    assert "the cluster has the new gossip key, on all members\n" in result.stdout
+    assert len(waves(result)) == len(fleet.hosts)
     for host in fleet.hosts:
-        host.wait_until(f"[ $(consul members | grep -c ' alive ') = {len(fleet.hosts)} ]", 60, what="all are members")
-    assert secrets["another gossip"] in fleet.server.output("consul keyring -list")
+        assert host.output("consul members | grep -c ' alive '") == str(len(fleet.hosts))
+    listed = fleet.server.output("consul keyring -list")
+    assert (secrets["another gossip"] in listed, secrets["gossip"] in listed) == (True, False)
+
+
+def test_a_key_that_is_taken_from_the_inventory_divides_no_cluster(fleet: Fleet) -> None:
+    before = [pids(host) for host in fleet.hosts]
+    fleet.write({**closed(fleet), "cdh_acl": "allow", "cdh_gossip_key": ""}, **own(fleet))
+    result = fleet.inv("deploy")
+    assert result.returncode != 0
+    assert "stopped before the first host: gossip is encrypted there" in result.stdout, result.output
+    assert [pids(host) for host in fleet.hosts] == before
 
 
 def test_tokens_close_a_cluster_that_denies_by_default(fleet: Fleet, secrets: dict[str, str]) -> None:
@@ -245,8 +255,14 @@ def test_without_the_right_to_lock_it_is_told_and_an_operators_token_gives_it(
     without = fleet.inv("deploy", check=True)
     assert "not guarded against a second deploy: " in without.stdout
     assert "Permission denied" in without.stdout
+    keep(fleet, "gossip.key", secrets["a third gossip"])
+    refused = fleet.inv("deploy")
+    assert refused.returncode != 0
+    said = "stopped before the first host: the cluster did not take the new gossip key: Permission denied"
+    assert said in refused.stdout, refused.output
     with_token = fleet.inv("deploy", check=True, environment={"CONSUL_HTTP_TOKEN": secrets["bootstrap"]})
     assert "not guarded" not in with_token.stdout
+    assert "the cluster has the new gossip key, on all members\n" in with_token.stdout
     assert_says_nothing(with_token, secrets)
     for host in fleet.hosts:
         host.put("/root/patterns", "\n".join(secrets.values()) + "\n", mode=0o600)

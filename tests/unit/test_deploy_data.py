@@ -52,3 +52,20 @@ def test_a_secret_that_others_may_read_is_refused_and_a_certificate_is_not(tmp_p
     found = mistakes("a", dict.fromkeys(names, str(path)))
     assert found == [f"a: cdh_key: {path}: others may read it; chmod 0600 {path}"]
     assert "word-of-passage" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_key"),
+    [
+        (b"pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s=\n", True),
+        (b"Jm1hbmRhdG9yeSBrZXk/Pw==", True),
+        (b"open sesame", False),
+        (b"\xff\xfe", False),
+    ],
+)
+def test_a_gossip_key_is_one_as_consul_makes_it(tmp_path: Path, text: bytes, *, is_key: bool) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(text)
+    path.chmod(0o600)
+    found = mistakes("a", {"cdh_gossip_key": str(path)})
+    assert found == ([] if is_key else [f"a: cdh_gossip_key: {path}: holds no key as `consul keygen` makes it"])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from consul_docker_host.errors import BuildError
-from consul_docker_host.fleet import lock
+from consul_docker_host.fleet import session
 from consul_docker_host.fleet.lock import locked
 from pyinfra_deploy.lock import Answer, RenewedLock, ReturnedLock, TakenLock, answer_of, holder_of, holder_text
 
@@ -34,7 +34,7 @@ class Cluster:
         def ask(hosts: Mapping[str, Any], question: Callable[[Any, Any], Any], _: object) -> tuple[dict[str, Any], Any]:
             return {name: question(Opened(), name) for name in hosts}, ()
 
-        monkeypatch.setattr(lock, "ask", ask)
+        monkeypatch.setattr(session, "ask", ask)
 
     def held(self, action: str = "deploy") -> Any:
         """Take the lock for the block."""

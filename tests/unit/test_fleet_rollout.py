@@ -76,6 +76,7 @@ def rolled(
     views: Mapping[str, View],
     *,
     fault: Callable[[], str] = str,
+    prepare: Callable[[], str] = str,
     first: Mapping[str, View] | None = None,
     patience: float = 0.0,
 ) -> tuple[Rollout, list[list[str]]]:
@@ -99,7 +100,16 @@ def rolled(
     monkeypatch.setattr(rollout, "ask", ask)
     monkeypatch.setattr(rollout, "QUORUM_SECONDS", patience)
     silent: Callable[..., None] = lambda *_: None  # noqa: E731
-    one = Rollout(hosts=hosts, steps=silent, sizes=("1", "10%"), dry=False, tell=silent, say=silent, fault=fault)
+    one = Rollout(
+        hosts=hosts,
+        steps=silent,
+        sizes=("1", "10%"),
+        dry=False,
+        tell=silent,
+        say=silent,
+        prepare=prepare,
+        fault=fault,
+    )
     one.run()
     return one, waves
 
@@ -113,6 +123,11 @@ def test_servers_go_one_by_one_with_the_leader_last_then_clients_in_waves(monkey
     _, waves = rolled(monkeypatch, SERVERS | CLIENTS, {}, LIVING)
     assert waves[:3] == [["s2"], ["s3"], ["s1"]]
     assert [len(wave) for wave in waves[3:]] == [1, 2, 17]
+
+
+def test_a_deploy_that_may_not_begin_touches_no_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, waves = rolled(monkeypatch, SERVERS | CLIENTS, {}, LIVING, prepare=lambda: "the cluster said no")
+    assert (waves, one.stopped) == ([], "stopped before the first host: the cluster said no; 23 hosts were not tried")
 
 
 def test_servers_without_a_cluster_form_it_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from consul_docker_host.run import run
 from consul_docker_host.workspace import ROOT
+from tests.support.inventory import new_key, write_inventory
 from tests.support.packages import ADDRESS
 from tests.support.vm.guest import Guest
 from tests.support.vm.hosts import (
@@ -87,28 +88,20 @@ def prepare(guest: Guest) -> None:
 @pytest.fixture(scope="module")
 def fleet(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     folder = tmp_path_factory.mktemp("ops")
-    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key")])
-    key = (folder / "key.pub").read_text()
+    key = new_key(folder)
     wanted = (("server", 2, "debian-12", ifupdown(2)), ("one", 3, "debian-13", networkd(3)))
-    guests, lines = [], {}
+    guests, hosts = [], {}
     for name, number, distribution, uplink in (*wanted, ("two", 4, "debian-12", ifupdown(4))):
         port, devices = way_in(number)
         more = with_ops(uplink, key)
         guests.append(bed.guest(name, number, distribution=distribution, uplink=uplink, more=more, devices=devices))
-        lines[name] = (name, {"ssh_hostname": "127.0.0.1", "ssh_port": port})
-    shared = {
-        "ssh_user": "root",
-        "ssh_key": str(folder / "key"),
-        "ssh_known_hosts_file": str(folder / "known_hosts"),
-        "cdh_join": [guests[0].address],
-        "cdh_packages": str(bed.package.parent),
-        "cdh_patience": 180,
-    }
-    (folder / "group_data").mkdir()
-    (folder / "group_data" / "all.py").write_text("".join(f"{name} = {value!r}\n" for name, value in shared.items()))
-    role = {"cdh_role": "server", "cdh_bootstrap_expect": 1}
-    (folder / "fleet.py").write_text(
-        f"servers = ([{lines['server']!r}], {role!r})\nclients = [{lines['one']!r}, {lines['two']!r}]\n"
+        hosts[name] = {"ssh_hostname": "127.0.0.1", "ssh_port": port}
+    write_inventory(
+        folder,
+        servers={"server": hosts.pop("server")},
+        clients=hosts,
+        shared={"cdh_join": [guests[0].address], "cdh_patience": 180},
+        packages=bed.package.parent,
     )
     with ThreadPoolExecutor(max_workers=len(guests)) as pool:
         list(pool.map(prepare, guests))

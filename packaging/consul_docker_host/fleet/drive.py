@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from rich.live import Live
 from rich.table import Table
 
 from consul_docker_host.errors import BuildError
+from consul_docker_host.fleet.gossip import change_keys, key_mistakes
 from consul_docker_host.fleet.lock import locked
 from consul_docker_host.fleet.outcome import as_json, summary
 from consul_docker_host.fleet.rollout import Rollout
@@ -46,7 +48,7 @@ class Asked:
 
 def drive(asked: Asked) -> int:
     """Run what was asked and return the exit code: 0 where every host is as the inventory wants it."""
-    hosts = read_hosts(Path(asked.inventory), asked.limit)
+    hosts, is_deploy = read_hosts(Path(asked.inventory), asked.limit), asked.action == "deploy"
     complain(hosts, asked)
     with shown(list(hosts), quiet=asked.json) as (tell, note), guarded(hosts, asked, note) as fault:
         rollout = Rollout(
@@ -57,6 +59,7 @@ def drive(asked: Asked) -> int:
             tell=tell,
             say=note,
             is_removal=asked.action == "remove",
+            prepare=partial(change_keys, hosts, dry=asked.dry, tell=tell, say=note) if is_deploy else str,
             fault=fault,
         )
         rollout.run()
@@ -108,6 +111,7 @@ def complain(hosts: Mapping[str, Mapping[str, Any]], asked: Asked) -> None:
         folder = Path(str(data.get("cdh_packages", DEFAULTS["cdh_packages"])))
         if not data.get("cdh_repository_url") and not any(list(folder.glob(pattern)) for pattern in PACKAGES):
             found.append(f"{name}: cdh_packages: {folder} holds no package; ./inv build makes them")
+    found += key_mistakes(hosts) if asked.action == "deploy" else []
     if found:
         count = "1 mistake" if len(found) == 1 else f"{len(found)} mistakes"
         lines = "\n".join(f"{asked.inventory}: {line}" for line in found)

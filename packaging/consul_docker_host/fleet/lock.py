@@ -5,20 +5,19 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from consul_docker_host.errors import BuildError
-from consul_docker_host.fleet.session import Session, Tell, ask, names_of
+from consul_docker_host.fleet.session import Tell, first_answer
+from consul_docker_host.fleet.waves import by_datacenter
 from pyinfra_deploy.lock import KEY, Answer, RenewedLock, ReturnedLock, TakenLock, holder_of, holder_text
 
 # The operator's own token, where the agents' may not write the key; Consul's own programs read the same name.
 TOKEN = "CONSUL_HTTP_TOKEN"  # noqa: S105 - the name of a variable
-# Of hosts that do not answer, as many are tried before the deploy goes on without.
-TRIES = 3
 Hosts = Mapping[str, Mapping[str, Any]]
 
 
@@ -31,29 +30,16 @@ class Lock:
     say: Callable[[str], None]
     held: dict[str, str] = field(default_factory=dict)
 
-    def candidates(self, datacenter: str) -> list[str]:
-        """Return the datacenter's hosts, servers first."""
-        ours = {name: data for name, data in self.hosts.items() if datacenter_of(data) == datacenter}
-        return [*names_of(ours, "server"), *names_of(ours, "client")][:TRIES]
-
     def question(self, datacenter: str, fact: type[Any], **arguments: str) -> Any:
-        """Return what the first host that can be asked says; None where there is none."""
+        """Return what the datacenter's first host that can be asked says; None where there is none."""
         token = os.environ.get(TOKEN, "") + "\n"
-
-        def asked(opened: Session, host: Any) -> Any:
-            return opened.fact(host, fact, _stdin=token, **arguments)
-
-        for name in self.candidates(datacenter):
-            answers, _ = ask({name: self.hosts[name]}, asked, self.tell)
-            if answers.get(name) is not None:
-                return answers[name]
-        return None
+        return first_answer(by_datacenter(self.hosts)[datacenter], fact, self.tell, stdin=token, **arguments)
 
     def take(self, action: str) -> None:
         """Take every datacenter's lock, or raise BuildError with its holder and give back what was taken."""
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         who = holder_text(f"{getpass.getuser()}@{socket.gethostname()}", now, action)
-        for datacenter in datacenters(self.hosts):
+        for datacenter in by_datacenter(self.hosts):
             answer: Answer | None = self.question(datacenter, TakenLock, who=who)
             where = f"{datacenter}: " if datacenter else ""
             if answer is None:
@@ -82,16 +68,6 @@ class Lock:
             if not self.question(datacenter, ReturnedLock, session=session):
                 self.say(f"the lock could not be given back; on a server: consul kv delete {KEY}")
         self.held.clear()
-
-
-def datacenter_of(data: Mapping[str, Any]) -> str:
-    """Return the datacenter that a host's data names; empty: the package's default."""
-    return str(data.get("cdh_datacenter", ""))
-
-
-def datacenters(hosts: Hosts) -> Sequence[str]:
-    """Return each datacenter once, in the inventory's order."""
-    return list(dict.fromkeys(datacenter_of(data) for data in hosts.values()))
 
 
 @contextmanager

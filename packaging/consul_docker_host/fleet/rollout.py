@@ -35,6 +35,7 @@ class Rollout:
     tell: Tell
     say: Callable[[str], None]
     is_removal: bool = False
+    prepare: Callable[[], str] = str  # done before the first wave: why there may be none, empty when there may
     fault: Callable[[], str] = str  # asked before each wave: why none may begin any more, empty when it may
     done: dict[str, Outcome] = field(default_factory=dict)
     stopped: str = ""
@@ -45,6 +46,9 @@ class Rollout:
 
     def run(self) -> None:
         """Take the whole fleet."""
+        if why := self.prepare():
+            self.stop(f"stopped before the first host: {why}")
+            return
         try:
             self.roll()
         except HaltError as why:

@@ -36,6 +36,8 @@ SILENT_SECONDS = 20
 HOST_SECONDS = 1800.0
 PARALLEL = 50
 TAIL = 6
+# Of hosts that do not answer, as many are tried before what one of them would do is given up.
+TRIES = 3
 Tell = Callable[[str, str], None]  # host, step
 
 for _name in ("pyinfra", "paramiko"):
@@ -241,6 +243,21 @@ def ask(
 
         opened.each(note, step="ask")
         return answers, tuple(opened.faults.values())
+
+
+def first_answer(
+    hosts: Mapping[str, Mapping[str, Any]], fact: type[Any], tell: Tell, *, stdin: str, **arguments: str
+) -> Any:
+    """Return what the first host that can be asked says, servers first; None where there is none."""
+
+    def asked(opened: Session, host: Host) -> Any:
+        return opened.fact(host, fact, _stdin=stdin, **arguments)
+
+    for name in [*names_of(hosts, "server"), *names_of(hosts, "client")][:TRIES]:
+        answers, _ = ask({name: hosts[name]}, asked, tell)
+        if answers.get(name) is not None:
+            return answers[name]
+    return None
 
 
 def names_of(hosts: Mapping[str, Mapping[str, Any]], role: str) -> Sequence[str]:

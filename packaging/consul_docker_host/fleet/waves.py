@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from consul_docker_host.errors import BuildError
 from consul_docker_host.fleet.outcome import Outcome, State
@@ -49,3 +50,16 @@ def has_shown(wave: Sequence[Outcome]) -> bool:
 def servers_in_order(names: Sequence[str], leader: str) -> tuple[str, ...]:
     """Return the servers with the leader last, so that the cluster elects once."""
     return (*(name for name in names if name != leader), *(name for name in names if name == leader))
+
+
+def datacenter_of(data: Mapping[str, Any]) -> str:
+    """Return the datacenter that a host's data names; empty: the package's default."""
+    return str(data.get("cdh_datacenter", ""))
+
+
+def by_datacenter(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Mapping[str, Any]]]:
+    """Return the hosts of each datacenter, both in the inventory's order."""
+    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for name, data in hosts.items():
+        found.setdefault(datacenter_of(data), {})[name] = data
+    return found

@@ -1,0 +1,70 @@
+"""Brings a new gossip key into a living cluster before the first host gets it, and refuses what would divide one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from consul_docker_host.fleet.lock import TOKEN
+from consul_docker_host.fleet.session import Tell, first_answer
+from consul_docker_host.fleet.waves import by_datacenter
+from pyinfra_deploy.data import secret_text
+from pyinfra_deploy.gossip import ChangedGossipKey, GossipKey
+
+Hosts = Mapping[str, Mapping[str, Any]]
+# Of a cluster that is to encrypt from now on, or no longer: Consul's own way has a time in which both are heard.
+BOTH_HEARD = (
+    "set encrypt_verify_incoming = false and encrypt_verify_outgoing = false in a file of /etc/consul.d on every host, "
+    "restart Consul there one by one, deploy, and take the file back in the same way"
+)
+DIVIDING = {
+    "open": "gossip is not encrypted there, and hosts with cdh_gossip_key would not hear those without",
+    "closed": "gossip is encrypted there, and hosts without cdh_gossip_key would not hear those with",
+}
+
+
+def key_of(hosts: Hosts) -> str:
+    """Return the key of one cluster's hosts; empty where they have none."""
+    path = next((str(data["cdh_gossip_key"]) for data in hosts.values() if data.get("cdh_gossip_key")), "")
+    return secret_text(Path(path)).strip() if path else ""
+
+
+def key_mistakes(hosts: Hosts) -> list[str]:
+    """Return a line for each cluster whose hosts are to have different keys; nothing of what they are."""
+    found = []
+    for ours in by_datacenter(hosts).values():
+        keys: dict[bytes, str] = {}
+        for name, data in ours.items():
+            path = Path(str(data.get("cdh_gossip_key") or ""))
+            if path.is_file() and os.access(path, os.R_OK):
+                keys.setdefault(path.read_bytes().strip(), name)
+        if len(keys) > 1:
+            names = " and ".join(list(keys.values())[:2])
+            found.append(f"{names}: cdh_gossip_key: their keys differ, and hosts of one datacenter share theirs")
+    return found
+
+
+def change_keys(hosts: Hosts, *, dry: bool, tell: Tell, say: Callable[[str], None]) -> str:
+    """Change the key of each cluster that runs on another; return why no host may be touched, empty when they may."""
+    for datacenter, ours in by_datacenter(hosts).items():
+        where = f"{datacenter}: " if datacenter else ""
+        stdin = f"{os.environ.get(TOKEN, '')}\n{key_of(ours)}\n"
+        state = first_answer(ours, GossipKey, tell, stdin=stdin)
+        if state in DIVIDING:
+            return f"{where}{DIVIDING[state]}: {BOTH_HEARD}"
+        if state != "other":
+            continue
+        if dry:
+            say(f"{where}the cluster's gossip key would be changed first, on all members at once")
+            continue
+        refused = first_answer(ours, ChangedGossipKey, tell, stdin=stdin)
+        if refused != "":
+            said = refused or "no host could be asked"
+            return (
+                f"{where}the cluster did not take the new gossip key: {said}: "
+                f'{TOKEN} in the environment may name a token with keyring = "write"'
+            )
+        say(f"{where}the cluster has the new gossip key, on all members")
+    return ""
