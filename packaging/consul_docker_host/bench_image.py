@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from consul_docker_host.bench import Ratio, copy_project, measure
+from consul_docker_host.image.base import BOOTSTRAP_SECONDS, mmdebstrap_command
 from consul_docker_host.image.request import check_machine, read_request
-from consul_docker_host.image.root import BOOTSTRAP_SECONDS, mmdebstrap_command
 from consul_docker_host.report import say, stage, table
 from consul_docker_host.run import network_environment, run
 from consul_docker_host.workspace import Workspace
@@ -27,13 +27,13 @@ def image(work: Workspace, *, suite: str, given: str, rounds: int) -> None:
     request = read_request(work, **options, preload=[], is_bios=False)
     check_machine(request, work.dist)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=work.dist) as name:
-        copy, target = Path(name, "copy"), Path(name, "bare.tar")
+        copy, target = Path(name, "copy"), Path(name, "bare")
         copy_project(work.root, copy)
         (copy / "dist").mkdir()
         shutil.copy(request.debs[-1], copy / "dist")
         wanted = [f"--suite={suite}", "--format=raw", "--no-proof", f"--with={given}"]
         jobs: dict[str, Callable[[], float]] = {
-            "bare mmdebstrap of the same packages": lambda: bare(mmdebstrap_command(request, target)),
+            "bare mmdebstrap of the same packages": lambda: bare(mmdebstrap_command(request, target), target),
             "inv image --fresh": lambda: baked(copy, [*wanted, "--fresh"]),
             "inv image, base from the cache": lambda: baked(copy, wanted),
         }
@@ -49,8 +49,9 @@ def image(work: Workspace, *, suite: str, given: str, rounds: int) -> None:
         say(line)
 
 
-def bare(command: Sequence[str]) -> float:
+def bare(command: Sequence[str], target: Path) -> float:
     """Run mmdebstrap alone and return its seconds."""
+    shutil.rmtree(target, ignore_errors=True)
     begin = time.perf_counter()
     run(command, timeout=BOOTSTRAP_SECONDS, env=network_environment())
     return time.perf_counter() - begin

@@ -47,8 +47,8 @@ SUITES = {
         Suite(name="install", folders=("install",), workers=2, takes_packages=True),
         # It publishes and serves by itself; what it installs is what was built.
         Suite(name="repository", folders=("repository",), workers=2, takes_packages=True),
-        # One cluster of three, deployed by one story after the other.
-        Suite(name="deploy", folders=("deploy",), takes_packages=True),
+        # A fleet's stories follow one another; two fleets, mostly waiting for theirs, go side by side.
+        Suite(name="deploy", folders=("deploy",), workers=2, takes_packages=True),
         # One story at a time: its guests take both cores of a small machine, and all the time that the others share.
         Suite(name="vm", folders=("vm",), takes_packages=True),
         Suite(name="image", folders=("image",), takes_packages=True),

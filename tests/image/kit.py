@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import random
 import re
 import signal
 import sys
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from consul_docker_host.image.base import CACHE
 from consul_docker_host.image.manifest import Manifest, read_manifest
 from consul_docker_host.image.proof import EMULATORS, Machine, cloud_config, text_of, write_seed
 from consul_docker_host.image.request import own_architecture
@@ -27,13 +29,14 @@ from tests.support.engine import Handle
 
 IMAGE_SECONDS = 1500.0
 TOLD = re.compile(r"boot ([0-9a-f-]+) (\w+): (.*)")
-# Runs at every boot of a machine and says through its own port how the host is, then what it was asked.
+# Runs at every boot of a machine and says through its own port how the host is, then what it was asked. It waits for
+# the best answer: a client that is up before its server is not joined yet, and says so with a warning.
 REPORTER = r"""#!/bin/sh
 exec >/dev/virtio-ports/proof 2>&1
 boot=$(cat /proc/sys/kernel/random/boot_id)
 timeout 400 cloud-init status --wait >/dev/null
-end=$(($(date +%s) + 300))
-until consul-docker-host check --json >/run/check.json || [ $? -lt 2 ] || [ "$(date +%s)" -ge "$end" ]; do sleep 2; done
+end=$(($(date +%s) + PATIENCE))
+until consul-docker-host check --json >/run/check.json || [ "$(date +%s)" -ge "$end" ]; do sleep 2; done
 state=$(jq -r .state /run/check.json)
 failed=$(systemctl --failed --no-legend --plain | tr '\n' ' ')
 if [ -n "$failed" ]; then
@@ -42,8 +45,8 @@ if [ -n "$failed" ]; then
         case $unit in *.service) journalctl --boot --no-pager --output=cat --unit "$unit" | tail -n 9 ;; esac
     done
 fi
-broken='[.links[] | select(.state == "broken") | .name + ": " + .text]'
-[ "$state" != broken ] || state=$(jq -c "$broken" /run/check.json)
+amiss='.state + ": " + ([.links[] | select(.state | test("warn|broken")) | .name + ": " + .text] | join("; "))'
+case $state in warn | broken) state=$(jq -r "$amiss" /run/check.json) ;; esac
 echo "boot $boot state: $state"
 key=$(cksum </etc/ssh/ssh_host_ed25519_key.pub | cut -d ' ' -f 1)
 echo "boot $boot machine: $(cat /etc/machine-id) $(cat /opt/consul/node-id) $key"
@@ -86,9 +89,11 @@ def manifest_of(image: Path) -> Path:
     return image.with_name(f"{image.name}.manifest.json")
 
 
-def inv_image(work: Workspace, *options: str) -> Result:
-    """Run `inv image` in a checkout as a user does."""
+def inv_image(work: Workspace, *options: str, before: str = "") -> Result:
+    """Run `inv image` in a checkout as a user does; ``before``: the shell that runs it, in mounts of its own."""
     argv = [sys.executable, "-m", "invoke", "image", f"--with=consul={consul_package()}", *options]
+    if before:
+        argv = ["unshare", "--mount", "--propagation", "private", "--", "sh", "-c", before, "before", *argv]
     return run(argv, cwd=work.root, timeout=IMAGE_SECONDS, check=False)
 
 
@@ -111,7 +116,18 @@ def leftovers(made: Made) -> list[str]:
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             told += [str((process / "root").readlink()), (process / "cmdline").read_text().replace("\0", " ")]
-    return [line for line in told if place in line or "/mmdebstrap." in line]
+    return [line for line in told if place in line or f"/{CACHE}/" in line]
+
+
+def moments(made: Made, *options: str, number: int) -> list[float]:
+    """Return so many moments (s) within the time that a bake takes on this machine just now; one is made to know it."""
+    begin = time.monotonic()
+    done = inv_image(made.work, "--no-proof", *options)
+    assert done.returncode == 0, done.output
+    # A bake alone is as fast as one gets: what is slower is killed earlier in its course, never after its end.
+    whole = 0.9 * (time.monotonic() - begin)
+    chance = random.Random(7)  # noqa: S311
+    return [chance.uniform(0.1 * whole, whole) for _ in range(number)]
 
 
 def kill_image(made: Made, log: Path, wait: float, *options: str) -> None:
@@ -206,8 +222,12 @@ def new_machine(
     is_bios: bool = False,
     files: Mapping[str, str] | None = None,
     user_data: Sequence[str | dict[str, Any]] = (),
+    patience: int = 300,
 ) -> Booted:
-    """Return a machine with a copy of the image and data for its first boot; it is not switched on."""
+    """Return a machine with a copy of the image and data for its first boot; it is not switched on.
+
+    It tells its state when its check is content, at the latest after ``patience`` seconds.
+    """
     folder.mkdir(parents=True)
     kind = image.suffix.removeprefix(".")
     overlay = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(image), "-F", kind, str(folder / "disk.qcow2")]
@@ -215,7 +235,7 @@ def new_machine(
     (folder / "vars.fd").write_bytes(Path(EMULATORS["amd64"][3]).read_bytes())
     lines = "".join(f'{key}="{value}"\n' for key, value in settings.items())
     own = {
-        "/root/reporter": REPORTER,
+        "/root/reporter": REPORTER.replace("PATIENCE", str(patience)),
         "/root/settings": lines,
         "/etc/systemd/system/reporter.service": UNIT,
         "/etc/systemd/system/reporter.timer": TIMER,

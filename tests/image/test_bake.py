@@ -4,21 +4,43 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import time
 from pathlib import Path
 
 import pytest
 
+from consul_docker_host.image.base import CACHE
 from consul_docker_host.image.manifest import differences, read_manifest
 from consul_docker_host.run import run
-from tests.image.kit import Made, assert_clean, image_of, inv_image, kill_image, leftovers, manifest_of, start_image
+from consul_docker_host.workspace import cache_folder
+from tests.image.kit import (
+    Made,
+    assert_clean,
+    image_of,
+    inv_image,
+    kill_image,
+    leftovers,
+    manifest_of,
+    moments,
+    start_image,
+)
 from tests.unit.kit import inv
 
 # SHA-256 of nothing.
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 KILLS, KILLS_LONG = 1, 10
+# Puts a layer over dist/images in a mount namespace of its own, and moves what was made there down to where it belongs.
+LAYERED = """
+set -e
+mkdir -p dist/layer
+mount -t tmpfs tmpfs dist/layer
+mkdir dist/layer/upper dist/layer/work
+mount -t overlay overlay -o lowerdir=dist/images,upperdir=dist/layer/upper,workdir=dist/layer/work dist/images
+"$@"
+umount dist/images
+cp -a dist/layer/upper/. dist/images/
+"""
 
 
 def test_the_image_has_all_four_and_its_own_documents(made: Made, suite: str) -> None:
@@ -63,8 +85,10 @@ def test_the_same_again_is_the_same_and_a_change_shows_as_a_difference(made: Mad
     assert done.returncode == 0, done.output
     tar = image_of(made.work, "tar")
     once = read_manifest(manifest_of(tar))
-    again = inv_image(made.work, f"--suite={suite}", "--format=tar", "--no-proof")
+    # What lies in a layer itself, as a container's file system does, takes no other one over the base.
+    again = inv_image(made.work, f"--suite={suite}", "--format=tar", "--no-proof", before=LAYERED)
     assert again.returncode == 0, again.output
+    assert ("the base is copied" in done.output, "the base is copied" in again.output) == (False, True)
     assert differences(once, read_manifest(manifest_of(tar))) == ()
     assert "security" in sources_of(tar)
     said = inv(made.work, "image.diff", f"--old={manifest_of(made.image)}", f"--new={manifest_of(tar)}").stdout
@@ -92,12 +116,11 @@ def test_a_bake_that_is_killed_at_any_moment_leaves_no_mount_no_process_and_no_i
     made: Made, suite: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     kills = KILLS_LONG if request.config.getoption("long") else KILLS
-    chance = random.Random(7)  # noqa: S311
     images = made.work.dist / "images"
+    waits = moments(made, f"--suite={suite}", number=kills)
     before = [path.name for path in images.iterdir()]
     stamp = made.image.stat().st_mtime_ns
-    for number in range(kills):
-        wait = chance.uniform(2.0, 12.0)
+    for number, wait in enumerate(waits):
         kill_image(made, tmp_path / f"log-{number}", wait, f"--suite={suite}")
         assert made.image.stat().st_mtime_ns == stamp, f"killed after {wait:.1f} s"
     # What lies in a folder that nobody works in any more goes with the next one.
@@ -107,13 +130,27 @@ def test_a_bake_that_is_killed_at_any_moment_leaves_no_mount_no_process_and_no_i
     assert [name for name in before if not (images / name).exists()] == []
 
 
+@pytest.mark.long
+def test_a_base_that_is_killed_in_its_making_leaves_the_one_before_it(made: Made, suite: str, tmp_path: Path) -> None:
+    for number, wait in enumerate((10.0, 25.0)):
+        kill_image(made, tmp_path / f"log-{number}", wait, f"--suite={suite}", "--fresh")
+    begin = time.monotonic()
+    done = inv_image(made.work, f"--suite={suite}", "--format=tar", "--no-proof")
+    assert done.returncode == 0, done.output
+    assert "mmdebstrap" not in done.output, f"made again, in {time.monotonic() - begin:.0f} s"
+    assert list(cache_folder(CACHE).glob(".*.new")) != [], "it was killed too late"
+    again = inv_image(made.work, f"--suite={suite}", "--format=tar", "--no-proof", "--fresh")
+    assert again.returncode == 0, again.output
+    assert list(cache_folder(CACHE).glob(".*")) == []
+
+
 def test_a_bake_that_is_interrupted_clears_up_at_once(made: Made, suite: str, tmp_path: Path) -> None:
     images = made.work.dist / "images"
     before = sorted(path.name for path in images.iterdir())
     log = tmp_path / "log"
-    stale = set(images.glob(".making-*/root/usr"))
+    stale = set(images.glob(".making-*/opened/ready"))
     bake = start_image(made.work, log, f"--suite={suite}")
-    wait_for_work(images, stale, "/root/usr")
+    wait_for_work(images, stale, "/opened/ready")
     os.kill(bake.pid, signal.SIGTERM)
     assert bake.wait(timeout=60) != 0
     assert "stopped: what was not finished is not in dist/" in log.read_text()

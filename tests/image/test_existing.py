@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from consul_docker_host.image import write_image
+from consul_docker_host.image.base import base_of, laid_over
 from consul_docker_host.image.request import read_request
-from consul_docker_host.image.root import Root, base_tar, copy_over, unpack
+from consul_docker_host.image.root import copy_over
 from consul_docker_host.workspace import ROOT, Workspace
-from tests.image.kit import Made, alone, assert_clean, image_of, inv_image, kill_image, leftovers, new_machine
+from tests.image.kit import Made, alone, assert_clean, image_of, inv_image, kill_image, leftovers, moments, new_machine
 from tests.support.packages import SERVER_SETTINGS
 
 EPOCH = 1_700_000_000
@@ -34,15 +34,13 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, suite: str) -> Iterator[Path
     packages = tuple(name for name in whole.packages if name not in LATER)
     request = dataclasses.replace(whole, packages=packages)
     folder = tmp_path_factory.mktemp("cloud")
-    tree = folder / "root"
-    unpack(base_tar(request, epoch=EPOCH, fresh=False), tree)
     scripts = work.packaging / "images"
-    copy_over(scripts / "tree", tree)
-    root = Root(tree=tree, inside=tree)
-    for script in ("base.sh", "seal.sh"):
-        root.step(scripts / script, epoch=EPOCH)
     image = folder / "cloud.qcow2"
-    write_image(work, request, tree, image, inputs={"what": "cloud"}, epoch=EPOCH)
+    with base_of(request, epoch=EPOCH, fresh=False) as base, laid_over(base, folder / "opened") as root:
+        copy_over(scripts / "tree", root.tree)
+        for script in ("base.sh", "seal.sh"):
+            root.step(scripts / script, epoch=EPOCH)
+        write_image(work, request, root, image, inputs={"what": "cloud"}, epoch=EPOCH)
     yield image
     image.unlink()
 
@@ -87,11 +85,11 @@ def test_it_boots_as_a_healthy_host(filled: Path, tmp_path: Path) -> None:
 def test_one_that_is_killed_at_any_moment_leaves_no_mount_no_loop_device_and_no_image(
     made: Made, cloud: Path, tmp_path: Path
 ) -> None:
-    chance = random.Random(3)  # noqa: S311
+    options = (f"--base={cloud}", "--format=raw")
+    waits = moments(made, *options, number=KILLS)
     before = sorted(path.name for path in (made.work.dist / "images").glob("[!.]*"))
-    for number in range(KILLS):
-        wait = chance.uniform(3.0, 25.0)
-        kill_image(made, tmp_path / f"log-{number}", wait, f"--base={cloud}", "--format=raw")
+    for number, wait in enumerate(waits):
+        kill_image(made, tmp_path / f"log-{number}", wait, *options)
         assert sorted(path.name for path in (made.work.dist / "images").glob("[!.]*")) == before
 
 

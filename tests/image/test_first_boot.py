@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from consul_docker_host.image import SCRATCH, write_image
+from consul_docker_host.image.base import base_of, laid_over
 from consul_docker_host.image.request import Format, read_request
-from consul_docker_host.image.root import WITH_US, Root, bake, base_tar, unpack
+from consul_docker_host.image.root import WITH_US, bake
 from consul_docker_host.report import say
 from consul_docker_host.run import run
 from consul_docker_host.workspace import ROOT, Workspace
@@ -61,16 +62,15 @@ def stock(
     asked = {"suite": suite, "kind": "qcow2", "size": "", "given": f"consul={consul_package()}", "mirror": ""}
     whole = read_request(work, **asked, preload=[str(path) for path in preload], is_bios=False)
     request = dataclasses.replace(whole, debs=whole.debs[:1], format=Format.QCOW2)
-    tree = folder / "root"
-    unpack(base_tar(request, epoch=EPOCH, fresh=False), tree)
-    bake(work, request, Root(tree=tree, inside=tree), epoch=EPOCH)
-    run([*WITH_US, "sh", "-c", OFFLINE], cwd=tree)
-    shutil.copytree(site.trees["new"], tree / "srv/site")
-    (tree / "etc/systemd/system/site.service").write_text(SITE)
-    wants = tree / "etc/systemd/system/multi-user.target.wants/site.service"
-    wants.symlink_to("/etc/systemd/system/site.service")
     image = folder / "stock.qcow2"
-    write_image(work, request, tree, image, inputs={"what": "stock"}, epoch=EPOCH)
+    with base_of(request, epoch=EPOCH, fresh=False) as base, laid_over(base, folder / "opened") as root:
+        bake(work, request, root, epoch=EPOCH)
+        run([*WITH_US, "sh", "-c", OFFLINE], cwd=root.tree)
+        shutil.copytree(site.trees["new"], root.tree / "srv/site")
+        (root.tree / "etc/systemd/system/site.service").write_text(SITE)
+        wants = root.tree / "etc/systemd/system/multi-user.target.wants/site.service"
+        wants.symlink_to("/etc/systemd/system/site.service")
+        write_image(work, request, root, image, inputs={"what": "stock"}, epoch=EPOCH)
     yield image
     image.unlink()
 
@@ -81,7 +81,7 @@ def snippet(site: Site, name: str) -> str:
     return (folder / "cloud-init" / f"{name}.yaml").read_text(encoding="utf-8")
 
 
-def booted(stock: Path, folder: Path, text: str, lines: str, *, question: str = "") -> Booted:
+def booted(stock: Path, folder: Path, text: str, lines: str, *, question: str = "", patience: int = 300) -> Booted:
     """Return a machine whose user data is a snippet with a user's own lines; it was switched on a moment ago."""
     machine = new_machine(
         stock,
@@ -91,6 +91,7 @@ def booted(stock: Path, folder: Path, text: str, lines: str, *, question: str = 
         network=alone(),
         question=question,
         user_data=(text, settings(lines)),
+        patience=patience,
     )
     machine.switch_on()
     return machine
@@ -112,7 +113,7 @@ def test_a_snippet_makes_a_healthy_host(stock: Path, site: Site, tmp_path: Path,
 
 
 def test_a_wrong_value_is_told_by_cloud_init_and_by_the_check(stock: Path, site: Site, tmp_path: Path) -> None:
-    machine = booted(stock, tmp_path / "wrong", snippet(site, "inline"), "ROLE=sever\n", question=WRONG)
+    machine = booted(stock, tmp_path / "wrong", snippet(site, "inline"), "ROLE=sever\n", question=WRONG, patience=20)
     try:
         told = machine.wait_for_boot(1)
         assert (told["cloud"], told["check"] != "0") == ("1", True), machine.report()

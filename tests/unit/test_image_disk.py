@@ -10,6 +10,7 @@ import pytest
 
 from consul_docker_host.image.disk import ALIGNED, SECTOR, Layout, place_boot_files, plan_layout, write_disk
 from consul_docker_host.image.request import Format, Request
+from consul_docker_host.image.root import Root
 from consul_docker_host.run import run
 from consul_docker_host.workspace import ROOT, Workspace
 
@@ -60,7 +61,7 @@ def made(folder: Path, name: str) -> tuple[Path, Layout]:
     layout = plan_layout(REQUEST, "a")
     place_boot_files(Workspace(root=ROOT), tree, layout)
     raw = folder / f"{name}.raw"
-    write_disk(REQUEST, tree, layout, raw, epoch=EPOCH)
+    write_disk(REQUEST, Root(tree=tree, inside=tree), layout, raw, epoch=EPOCH)
     return raw, layout
 
 

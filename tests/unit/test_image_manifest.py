@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from consul_docker_host.errors import BuildError
-from consul_docker_host.image.manifest import Manifest, differences, lines_of, read_manifest, spdx
+from consul_docker_host.image.manifest import Manifest, differences, digest_of, lines_of, read_manifest, spdx
 
 ONE = Manifest(
     inputs={"suite": "bookworm"},
@@ -34,6 +35,29 @@ def test_every_kind_of_file_has_its_line(tmp_path: Path) -> None:
     assert lines["folder/file"].startswith(f"f 4755 {owner} 982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a")
     assert lines["link"].endswith(" folder/file")
     assert lines["pipe"] == f"p 0600 {owner}"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (),
+        ("data",),
+        ("hole",),
+        ("hole", "data"),
+        ("data", "hole", "data", "hole"),
+    ],
+    ids=",".join,
+)
+def test_a_digest_is_that_of_all_bytes_also_of_those_in_holes(tmp_path: Path, parts: tuple[str, ...]) -> None:
+    path = tmp_path / "disk"
+    with path.open("wb") as file:
+        for part in parts:
+            if part == "hole":
+                file.truncate(file.tell() + (3 << 20) + 5)
+                file.seek(0, os.SEEK_END)
+            else:
+                file.write(os.urandom((1 << 20) + 4096 + 7))
+    assert digest_of(path) == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_what_came_went_and_changed_is_told_and_names_another_content() -> None:

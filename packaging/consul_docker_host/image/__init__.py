@@ -13,12 +13,13 @@ from pathlib import Path
 
 from consul_docker_host.changelog import read_changelog, source_date_epoch
 from consul_docker_host.errors import BuildError
+from consul_docker_host.image.base import base_key, base_of, laid_over
 from consul_docker_host.image.disk import convert, place_boot_files, plan_layout, write_disk
 from consul_docker_host.image.existing import Disk, copy_disk, opened, put_back
 from consul_docker_host.image.manifest import Manifest, digest_of, read_tree, spdx
 from consul_docker_host.image.proof import check_emulator, prove
 from consul_docker_host.image.request import Format, Request, check_machine
-from consul_docker_host.image.root import WITH_US, Root, bake, base_key, base_tar, clamp_times, unpack
+from consul_docker_host.image.root import WITH_US, Root, bake, clamp_times
 from consul_docker_host.report import say, stage, table
 from consul_docker_host.run import run
 from consul_docker_host.workspace import Workspace
@@ -42,12 +43,10 @@ def make_image(work: Workspace, request: Request, *, fresh: bool, has_proof: boo
         epoch = source_date_epoch(read_changelog(work.root / "CHANGELOG.md"))
         image = scratch / f"{request.stem}.{request.format}"
         if request.base is None:
-            base = base_tar(request, epoch=epoch, fresh=fresh)
-            from_base = time.monotonic()
-            root = Root(tree=scratch / "root", inside=scratch / "root")
-            unpack(base, root.tree)
-            bake(work, request, root, epoch=epoch)
-            made = write_image(work, request, root.tree, image, inputs=inputs_of(request), epoch=epoch)
+            with base_of(request, epoch=epoch, fresh=fresh) as base, laid_over(base, scratch / "opened") as root:
+                from_base = time.monotonic()
+                bake(work, request, root, epoch=epoch)
+                made = write_image(work, request, root, image, inputs=inputs_of(request), epoch=epoch)
         else:
             disk = copy_disk(request.base, image.with_suffix(".disk"), size=request.size)
             from_base = time.monotonic()
@@ -65,24 +64,23 @@ def make_image(work: Workspace, request: Request, *, fresh: bool, has_proof: boo
 
 
 def write_image(
-    work: Workspace, request: Request, tree: Path, image: Path, *, inputs: dict[str, str], epoch: int
+    work: Workspace, request: Request, root: Root, image: Path, *, inputs: dict[str, str], epoch: int
 ) -> Manifest:
     """Write the root as the kind of file that was asked for and return its manifest."""
     if request.format is Format.TAR:
-        clamp_times(tree, epoch)
-        made = hashed(tree, inputs)
-        write_tar(tree, image)
+        clamp_times(root.tree, epoch)
+        made = hashed(root.tree, inputs)
+        write_tar(root.tree, image)
         return made
     # What names the disk's parts stands in the root, so it follows from what the root is made of.
     layout = plan_layout(request, hashlib.sha256(repr(sorted(inputs.items())).encode()).hexdigest())
-    place_boot_files(work, tree, layout)
-    clamp_times(tree, epoch)
-    made = hashed(tree, inputs)
+    place_boot_files(work, root.tree, layout)
+    clamp_times(root.tree, epoch)
+    made = hashed(root.tree, inputs)
     raw = image.with_suffix(".disk")
-    write_disk(request, tree, layout, raw, epoch=epoch)
+    write_disk(request, root, layout, raw, epoch=epoch)
     convert(raw, image, request.format)
     raw.unlink(missing_ok=True)
-    shutil.rmtree(tree)
     return made
 
 

@@ -1,4 +1,4 @@
-"""A disk from a root: GPT, an EFI system partition, the root file system; no loop device and no mount is needed.
+"""A disk from a root: GPT, an EFI system partition, the root file system; it takes no loop device and no mount.
 
 Each file system is made in a file of its own kind at its place: mkfs.ext4 fills the root from the tree, mtools fills
 the EFI system partition. Numbers that name them follow from the content, so the same root has the same ones.
@@ -14,7 +14,7 @@ from pathlib import Path
 import jinja2
 
 from consul_docker_host.image.request import Format, Request
-from consul_docker_host.image.root import ENTER, ISOLATED, WITH_US
+from consul_docker_host.image.root import WITH_US, Root
 from consul_docker_host.report import stage
 from consul_docker_host.run import run
 from consul_docker_host.workspace import Workspace
@@ -90,16 +90,16 @@ def place_boot_files(work: Workspace, tree: Path, layout: Layout) -> None:
     (tree / "boot/efi").mkdir(mode=0o700, exist_ok=True)
 
 
-def write_disk(request: Request, tree: Path, layout: Layout, raw: Path, *, epoch: int) -> None:
+def write_disk(request: Request, root: Root, layout: Layout, raw: Path, *, epoch: int) -> None:
     """Make the raw disk of the root."""
     with raw.open("wb") as file:
         file.truncate(layout.size)
     write_table(request, layout, raw)
-    write_esp(request, tree, layout, raw, epoch=epoch)
+    write_esp(request, root.tree, layout, raw, epoch=epoch)
     if request.is_bios:
-        write_bios(tree, layout, raw)
+        write_bios(root, layout, raw)
     place = f"offset={layout.root}"
-    argv = [*WITH_US, "mkfs.ext4", "-q", "-F", "-U", layout.root_id, "-L", "root", "-d", str(tree), "-E"]
+    argv = [*WITH_US, "mkfs.ext4", "-q", "-F", "-U", layout.root_id, "-L", "root", "-d", str(root.tree), "-E"]
     extended = f"{place},hash_seed={layout.root_id},lazy_itable_init=1"
     environment = {"SOURCE_DATE_EPOCH": str(epoch), "E2FSPROGS_FAKE_TIME": str(epoch)}
     with stage("writing the root file system"):
@@ -158,12 +158,13 @@ def copy_in(source: Path, raw: Path, offset: int) -> None:
             offset += len(chunk)
 
 
-def write_bios(tree: Path, layout: Layout, raw: Path) -> None:
+def write_bios(root: Root, layout: Layout, raw: Path) -> None:
     """Put GRUB where a BIOS looks: its first sector in the disk's, the rest in a partition of its own.
 
     grub-install would ask for a block device; what it writes are two numbers, as GRUB's boot.S and diskboot.S have
     them.
     """
+    tree = root.tree
     lead = tree / "var/tmp/lead.cfg"
     core = tree / "var/tmp/core.img"
     lead.write_text(
@@ -171,7 +172,7 @@ def write_bios(tree: Path, layout: Layout, raw: Path) -> None:
     )
     line = f"grub-mkimage -O i386-pc -p /boot/grub -c /var/tmp/lead.cfg -o /var/tmp/core.img {BIOS_MODULES}"
     try:
-        run([*ISOLATED, "sh", "-c", ENTER, str(tree), "-c", line], timeout=DISK_SECONDS)
+        run([*root.isolated, "sh", "-c", root.enter, str(root.inside), "-c", line], timeout=DISK_SECONDS)
         image = bytearray(core.read_bytes())
         boot = bytearray((tree / "usr/lib/grub/i386-pc/boot.img").read_bytes())
     finally:

@@ -1,15 +1,10 @@
-"""An existing cloud image as the root: opened without booting it, in a mount namespace of its own.
-
-The loop device and the mount live in that namespace and end with the process that holds it, and that ends with this
-one: whatever happens, nothing of them is left.
-"""
+"""An existing cloud image as the root: opened without booting it, by a loop device in a mount namespace of its own."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import struct
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,25 +12,17 @@ from typing import Any
 
 from consul_docker_host.errors import BuildError
 from consul_docker_host.image.disk import DISK_SECONDS, ROOT_TYPES, SECTOR
+from consul_docker_host.image.hold import held
 from consul_docker_host.image.request import ARCHITECTURES, Request
-from consul_docker_host.image.root import ISOLATED, WITH_US, Root
+from consul_docker_host.image.root import Root
 from consul_docker_host.report import stage
-from consul_docker_host.run import run, start
+from consul_docker_host.run import run
 
 # Where it does not say that it is a root, a partition is one of Linux's by its GPT's word or its MBR's.
 LINUX_TYPES = {*ROOT_TYPES.values(), "0FC63DAF-8483-4772-8E79-3D69D8477DE4", "83"}
 MACHINES = {62: "amd64", 183: "arm64"}
 LOOP_CONTROL = Path("/dev/loop-control")
-OPEN_SECONDS = 120.0
 LOOP_HINT = "modprobe loop; a container needs the loop devices: --device /dev/loop-control and --device /dev/loop0 ..."
-# The mount; it ends when `hold` goes, or with who asked for it.
-HOLDER = """
-set -e
-mount -o loop "$1" "$2/root"
-: >"$2/ready"
-while [ -e "$2/hold" ]; do sleep 0.1; done
-umount "$2/root"
-"""
 # What a system that does not run lacks: processes, devices, a name server. None of it is on its disk.
 ENTER = """
 set -e
@@ -151,29 +138,14 @@ def opened(request: Request, disk: Disk, scratch: Path) -> Iterator[Root]:
     """Give the disk's root; it is closed at the end."""
     if not LOOP_CONTROL.exists():
         raise BuildError(f"{LOOP_CONTROL} is not there: an existing image is opened by a loop device", hint=LOOP_HINT)
-    folder = scratch / "opened"
-    (folder / "root").mkdir(parents=True)
-    (folder / "hold").touch()
-    argv = [*WITH_US, "unshare", "--mount", "--propagation", "private", "--", "sh", "-c", HOLDER, "hold"]
-    log = folder / "log"
-    holder = start([*argv, str(disk.root), str(folder)], log=log)
-    try:
-        deadline = time.monotonic() + OPEN_SECONDS
-        while not (folder / "ready").exists():
-            if holder.poll() is not None or time.monotonic() > deadline:
-                raise BuildError(f"--base {request.base}: cannot be opened: {log.read_text().strip()}", hint=LOOP_HINT)
-            time.sleep(0.05)
-        inside = (*WITH_US, "nsenter", f"--mount=/proc/{holder.pid}/ns/mnt", "--", *ISOLATED[len(WITH_US) :])
-        tree = Path(f"/proc/{holder.pid}/root{folder / 'root'}")
-        check_system(request, tree)
-        yield Root(tree=tree, inside=folder / "root", isolated=inside, enter=ENTER)
-        (folder / "hold").unlink()
-        if holder.wait(timeout=OPEN_SECONDS):
-            raise BuildError(f"--base {request.base}: cannot be closed: {log.read_text().strip()}")
-    finally:
-        if holder.poll() is None:
-            holder.kill()
-        holder.wait(timeout=20)
+
+    def refused(why: str) -> BuildError:
+        return BuildError(f"--base {request.base}: {why}", hint=LOOP_HINT)
+
+    mount = 'mount -o loop "$1" root'
+    with held(mount, str(disk.root), folder=scratch / "opened", refused=refused, enter=ENTER) as root:
+        check_system(request, root.tree)
+        yield root
 
 
 def check_system(request: Request, tree: Path) -> None:

@@ -5,6 +5,7 @@ Two manifests that differ say by what two images do. The digest of one names its
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ from consul_docker_host.run import run
 from consul_docker_host.workspace import content_key
 
 VERSION = 1
+ZEROS = memoryview(bytes(1 << 20))
 KINDS = {stat.S_IFDIR: "d", stat.S_IFLNK: "l", stat.S_IFCHR: "c", stat.S_IFBLK: "b", stat.S_IFIFO: "p"}
 
 
@@ -72,9 +74,34 @@ def lines_of(tree: Path) -> Iterator[tuple[str, str]]:
 
 
 def digest_of(path: Path) -> str:
-    """Return a file's SHA-256, of whatever size it is."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Return a file's SHA-256, of whatever size it is.
+
+    The holes of a disk are most of it, and reading them takes longer than all else: they are known to be zeros.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        place, end = 0, os.fstat(file.fileno()).st_size
+        while place < end:
+            data = sought(file.fileno(), place, os.SEEK_DATA, end)
+            for begin in range(place, data, len(ZEROS)):
+                digest.update(ZEROS[: data - begin])
+            place = sought(file.fileno(), data, os.SEEK_HOLE, end)
+            file.seek(data)
+            left = place - data
+            while left and (chunk := file.read(min(len(ZEROS), left))):
+                digest.update(chunk)
+                left -= len(chunk)
+    return digest.hexdigest()
+
+
+def sought(handle: int, place: int, what: int, end: int) -> int:
+    """Return where the next data or hole of a file begins; its end where there is none."""
+    try:
+        return min(os.lseek(handle, place, what), end)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return end
 
 
 def read_manifest(path: Path) -> Manifest:

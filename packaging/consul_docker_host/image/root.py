@@ -1,8 +1,8 @@
-"""The root of an image: a plain system by mmdebstrap, kept in the user's cache, and our packages in a copy of it.
+"""The root of an image, and how our packages come into it.
 
 No step touches this machine: commands run in namespaces of their own, and when this process ends in whatever way they
-end with it, and their mounts with them. Nothing is started, and after mmdebstrap nothing reaches the network, unless an
-existing image lacks what our packages need.
+end with it, and their mounts with them. Nothing is started, and nothing reaches the network, unless an existing image
+lacks what our packages need.
 """
 
 from __future__ import annotations
@@ -14,20 +14,12 @@ from pathlib import Path
 from consul_docker_host.image.request import Request
 from consul_docker_host.report import stage
 from consul_docker_host.run import network_environment, run
-from consul_docker_host.workspace import Workspace, cache_folder, content_key, replacing
+from consul_docker_host.workspace import Workspace
 
-BOOTSTRAP_SECONDS = 1800.0
 STEP_SECONDS = 600.0
-KEPT = 4
 BAKE = "var/tmp/bake"
-# The boot loader is put in place by the image's maker: its package must neither look for a disk nor for firmware.
-ANSWERS = (
-    "grub-efi-@arch@ grub2/update_nvram boolean false",
-    "grub-efi-@arch@ grub2/force_efi_extra_removable boolean true",
-)
 # Ends with this process, however that ends: nothing goes on writing into a folder that nobody works in.
 WITH_US = ("setpriv", "--pdeathsig", "KILL")
-AS_IT_WAS = ("--xattrs", "--xattrs-include=*", "--numeric-owner")
 # Private mounts and process numbers, no network; all of it ends with the process that asked for it.
 ISOLATED = (
     *WITH_US,
@@ -59,49 +51,6 @@ class Root:
         text = script.read_text(encoding="utf-8")
         argv = [*isolated, "sh", "-c", self.enter, str(self.inside), "-c", text, script.name, *arguments]
         run(argv, timeout=STEP_SECONDS, env=environment)
-
-
-def mmdebstrap_command(request: Request, target: Path) -> list[str]:
-    """Return the argv that writes the plain system to a tar.
-
-    Without a mirror mmdebstrap takes Debian's own, the archives of security and updates among them.
-    """
-    answers = "\\n".join(ANSWERS).replace("@arch@", request.architecture)
-    return [
-        *("setpriv", "--pdeathsig", "TERM", "mmdebstrap", "--variant=minbase", "--format=tar"),
-        f"--include={','.join(request.packages)}",
-        '--aptopt=APT::Install-Recommends "false"',
-        f'--essential-hook=printf "{answers}\\n" | chroot "$1" debconf-set-selections',
-        *(request.suite, str(target), *request.mirrors),
-    ]
-
-
-def base_key(request: Request) -> str:
-    """Return what the plain system depends on, as one word."""
-    return content_key(mmdebstrap_command(request, Path("target")))[:16]
-
-
-def base_tar(request: Request, *, epoch: int, fresh: bool) -> Path:
-    """Return the plain system as a tar, from the cache unless it is asked for ``fresh``."""
-    folder = cache_folder("images-baked")
-    target = folder / f"{request.suite}-{base_key(request)}-{epoch}.tar"
-    if target.exists() and not fresh:
-        target.touch()
-        return target
-    for old in sorted(folder.glob("*.tar"), key=lambda path: path.stat().st_mtime)[: -KEPT + 1]:
-        old.unlink()
-    hint = "it needs the distribution's package archive: --mirror names another one"
-    environment = {**network_environment(), "SOURCE_DATE_EPOCH": str(epoch)}
-    with stage(f"mmdebstrap {request.suite}"), replacing(target) as beside:
-        run(mmdebstrap_command(request, beside), timeout=BOOTSTRAP_SECONDS, env=environment, hint=hint)
-    return target
-
-
-def unpack(tar: Path, tree: Path) -> None:
-    """Unpack a root."""
-    tree.mkdir(mode=0o755)
-    with stage("unpacking the base"):
-        run([*WITH_US, "tar", "--extract", *AS_IT_WAS, "--file", str(tar), "-C", str(tree)])
 
 
 def bake(work: Workspace, request: Request, root: Root, *, epoch: int) -> None:
