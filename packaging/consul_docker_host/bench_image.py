@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from consul_docker_host.bench import Ratio, copy_project, measure
 from consul_docker_host.image.base import BOOTSTRAP_SECONDS, mmdebstrap_command
@@ -23,7 +24,7 @@ GOAL_SECONDS = 20.0
 
 def image(work: Workspace, *, suite: str, given: str, rounds: int) -> None:
     """Time the three ``rounds`` times in turn, without the proof, and print the medians with their goals."""
-    options = {"suite": suite, "kind": "raw", "size": "", "given": given, "mirror": ""}
+    options: dict[str, Any] = {"suite": suite, "kind": "raw", "size": "", "given": given, "mirror": ""}
     request = read_request(work, **options, preload=[], is_bios=False)
     check_machine(request, work.dist)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=work.dist) as name:

@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415 - heavy modules are imported where they are needed
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from consul_docker_host.workspace import Workspace, only_one, write_text
 
 if TYPE_CHECKING:
     from consul_docker_host.plan import Plan
+
+NO_CONSUL = "--with consul=FILE (./inv consul makes one); --no-proof for machines that get theirs later"
 
 
 def make_image(  # noqa: PLR0913 - one for each option
@@ -32,27 +35,29 @@ def make_image(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Make a disk image with the package, Docker, dnsmasq and Consul in dist/images/, and boot it."""
     from consul_docker_host import image
+    from consul_docker_host.consul import package_of
     from consul_docker_host.image.request import read_request
 
     if accel not in ("tcg", "kvm"):
         raise BuildError(f"--accel {accel}: unknown", hint="tcg, which works everywhere, or kvm")
     if proof and format != "tar" and not (with_ or base):
-        hint = "--with consul=FILE (./inv consul makes one); --no-proof for machines that get theirs later"
-        raise BuildError("no Consul would be in the image, and its proof is a cluster", hint=hint)
+        raise BuildError("no Consul would be in the image, and its proof is a cluster", hint=NO_CONSUL)
     build_all(settings=settings)
-    work = Workspace()
-    request = read_request(
-        work,
-        suite=suite,
-        kind=format,
-        size=size,
-        given=with_,
-        preload=[part for part in preload.split(",") if part],
-        mirror=mirror,
-        is_bios=bios,
-        base=base,
-    )
-    image.make_image(work, request, fresh=fresh, has_proof=proof, is_emulated=accel == "tcg")
+    work, files = Workspace(), [part for part in preload.split(",") if part]
+    with tempfile.TemporaryDirectory(prefix="consul-") as folder:
+        request = read_request(
+            work,
+            suite=suite,
+            kind=format,
+            size=size,
+            given=with_,
+            preload=files,
+            mirror=mirror,
+            is_bios=bios,
+            base=base,
+            pack=lambda program: package_of(work, program, Path(folder)),
+        )
+        image.make_image(work, request, fresh=fresh, has_proof=proof, is_emulated=accel == "tcg")
 
 
 def compare_images(*, old: str = "", new: str = "") -> None:

@@ -21,16 +21,19 @@ from pathlib import Path
 from consul_docker_host import formats
 from consul_docker_host.backends import choose_backend
 from consul_docker_host.build import fresh_folder, make_consul_plan
-from consul_docker_host.changelog import Release
+from consul_docker_host.changelog import Release, read_changelog
 from consul_docker_host.errors import BuildError
+from consul_docker_host.machines import architecture_of, own_architecture
 from consul_docker_host.payload import FORMATS
 from consul_docker_host.report import say, stage, table
 from consul_docker_host.repository.signing import verify
+from consul_docker_host.run import run
 from consul_docker_host.workspace import Workspace, only_one
 
 RELEASES = "https://releases.hashicorp.com/consul"
 VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 ARCHIVE = re.compile(r"consul_(?P<version>[^_]+)_linux_(?P<architecture>amd64|arm64)\.zip")
+PROGRAM = re.compile(r"Consul v(?P<version>[0-9][0-9A-Za-z.+-]*)")
 LICENCE = "LICENSE.txt"
 KEY_HINT = "HashiCorp's public key, from https://www.hashicorp.com/trust/security or a machine that has it, as a file"
 CONNECT_SECONDS, DOWNLOAD_SECONDS = 20.0, 900.0
@@ -77,6 +80,33 @@ def build_packages(work: Workspace, *, version: str, archive: str, key: str, bac
     for line in table(("made", "size", "by"), rows):
         say(line)
     say("for your own network alone: Consul's licence (BUSL) does not let them be published; ./inv repo --with-consul")
+
+
+def package_of(work: Workspace, program: Path, folder: Path) -> Path:
+    """Make a Debian package of a program that the user has, and return its path in ``folder``.
+
+    Whoever gives the program vouches for it. Its day is that of our own version: the same one gives the same package.
+    """
+    architecture = architecture_of(program)
+    if architecture != own_architecture():
+        raise BuildError(
+            f"{program}: is of {architecture or 'another architecture'}", hint="this machine's own is needed"
+        )
+    said = run([str(program.absolute()), "version"], check=False)
+    match = PROGRAM.match(said.stdout)
+    if said.returncode or not match:
+        reason = f"does not say which Consul it is: {said.output.strip()[:200] or 'nothing'}"
+        raise BuildError(f"{program}: {reason}", hint="`consul version` begins with: Consul v1.22.7")
+    version = match["version"].replace("-", "~")
+    day = read_changelog(work.root / "CHANGELOG.md")[0].day
+    release = Release(version=version, day=day, notes=(f"Consul {version}, a program given to an image.",))
+    choice = choose_backend("auto")
+    with only_one(work), stage(f"packing {program.name} {version}"):
+        plan = make_consul_plan(work, program.read_bytes(), b"", release, architecture=architecture)
+        own = replace(plan, version=f"{version}-1")
+        path = folder / formats.artefact_name(own, "deb")
+        choice.backend.build(own, "deb", path)
+    return path
 
 
 def believed_archive(where: str, version: str, key: Path, folder: Path) -> Archive:

@@ -25,7 +25,7 @@ HELP = {
     "suite": "of Debian: bookworm, which is the default, or trixie",
     "base": "an existing cloud image (raw or qcow2) that the packages go into, instead of a system of packages alone",
     "format": "qcow2, raw or tar",
-    "with_": "consul=FILE: Consul as a Debian package; more of them with commas between",
+    "with_": "consul=FILE: Consul as a Debian package or as a program; more of them with commas between",
     "preload": "container images as `docker save` writes them, loaded at the first boot; with commas between",
     "size": "of the disk, such as 4G; its root grows to the real disk at the first boot",
     "mirror": "archives instead of Debian's: addresses, lines of sources.list or such files, with commas between",

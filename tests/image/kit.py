@@ -10,6 +10,7 @@ import os
 import random
 import re
 import signal
+import subprocess
 import sys
 import tarfile
 import time
@@ -21,7 +22,7 @@ from typing import Any
 from consul_docker_host.image.base import CACHE
 from consul_docker_host.image.manifest import Manifest, read_manifest
 from consul_docker_host.image.proof import EMULATORS, Machine, cloud_config, text_of, write_seed
-from consul_docker_host.image.request import own_architecture
+from consul_docker_host.machines import own_architecture
 from consul_docker_host.run import Result, run, start
 from consul_docker_host.workspace import Workspace
 from tests.support.consul import consul_package
@@ -89,9 +90,12 @@ def manifest_of(image: Path) -> Path:
     return image.with_name(f"{image.name}.manifest.json")
 
 
-def inv_image(work: Workspace, *options: str, before: str = "") -> Result:
-    """Run `inv image` in a checkout as a user does; ``before``: the shell that runs it, in mounts of its own."""
-    argv = [sys.executable, "-m", "invoke", "image", f"--with=consul={consul_package()}", *options]
+def inv_image(work: Workspace, *options: str, before: str = "", consul: Path | None = None) -> Result:
+    """Run `inv image` in a checkout as a user does; ``before``: the shell that runs it, in mounts of its own.
+
+    ``consul`` is the program's own file; without it the package is given.
+    """
+    argv = [sys.executable, "-m", "invoke", "image", f"--with=consul={consul or consul_package()}", *options]
     if before:
         argv = ["unshare", "--mount", "--propagation", "private", "--", "sh", "-c", before, "before", *argv]
     return run(argv, cwd=work.root, timeout=IMAGE_SECONDS, check=False)
@@ -131,15 +135,27 @@ def moments(made: Made, *options: str, number: int) -> list[float]:
 
 
 def kill_image(made: Made, log: Path, wait: float, *options: str) -> None:
-    """Start `inv image`, kill it after so many seconds, and fail where something of it is left at work."""
-    bake = start_image(made.work, log, *options)
-    time.sleep(wait)
+    """Kill a bake after so many seconds; fail where it left something at work, or changed what lies in dist/images/."""
+    while True:
+        before = images_of(made)
+        bake = start_image(made.work, log, *options)
+        try:
+            bake.wait(timeout=wait)
+        except subprocess.TimeoutExpired:
+            break
+        wait /= 2  # what slowed down the one that was timed has ended
     os.kill(bake.pid, signal.SIGKILL)
     bake.wait(timeout=20)
     deadline = time.monotonic() + 10
     while leftovers(made) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert leftovers(made) == [], f"killed after {wait:.1f} s"
+    assert images_of(made) == before, f"killed after {wait:.1f} s"
+
+
+def images_of(made: Made) -> dict[str, int]:
+    """Return what a user sees in dist/images/, with the time of each."""
+    return {path.name: path.stat().st_mtime_ns for path in (made.work.dist / "images").glob("[!.]*")}
 
 
 def assert_clean(image: Path, folder: Path) -> None:

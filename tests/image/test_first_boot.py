@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,13 @@ def stock(
     """
     work = Workspace(root=ROOT)
     folder = tmp_path_factory.mktemp(SCRATCH.strip(".-"))
-    asked = {"suite": suite, "kind": "qcow2", "size": "", "given": f"consul={consul_package()}", "mirror": ""}
+    asked: dict[str, Any] = {
+        "suite": suite,
+        "kind": "qcow2",
+        "size": "",
+        "given": f"consul={consul_package()}",
+        "mirror": "",
+    }
     whole = read_request(work, **asked, preload=[str(path) for path in preload], is_bios=False)
     request = dataclasses.replace(whole, debs=whole.debs[:1], format=Format.QCOW2)
     image = folder / "stock.qcow2"

@@ -19,7 +19,7 @@ PREFIX = "consul_docker_host"
 # Earlier lines know nothing of later ones; modules of one line know nothing of each other.
 LAYERS = (
     ("errors", "options", "report"),
-    ("run", "workspace", "validation"),
+    ("run", "workspace", "validation", "machines"),
     ("model", "toolbox", "changelog"),
     ("settings", "payload", "memory", "provision"),
     ("plan", "templates", "maintscripts"),

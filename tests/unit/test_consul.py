@@ -197,3 +197,25 @@ def test_a_mistake_is_one_message_with_its_remedy(work: Workspace, options: tupl
     assert ended.returncode == 1
     assert ended.stderr.startswith(told), ended.output
     assert len(ended.stderr.splitlines()) == 2
+
+
+def machine_code(number: int) -> bytes:
+    return b"\x7fELF" + bytes(14) + number.to_bytes(2, "little")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (machine_code(8), "is of another architecture\n  this machine's own is needed"),
+        (b"\x7fELF", "is of another architecture\n"),
+        (Path("/bin/true").read_bytes(), "does not say which Consul it is: nothing\n  `consul version` begins with"),
+    ],
+    ids=["of MIPS", "cut short", "another program"],
+)
+def test_a_program_that_is_no_consul_of_this_machine_s_is_refused(tmp_path: Path, content: bytes, told: str) -> None:
+    program = tmp_path / "consul"
+    program.write_bytes(content)
+    program.chmod(0o755)
+    with pytest.raises(BuildError) as caught:
+        consul.package_of(Workspace(root=tmp_path), program, tmp_path)
+    assert str(caught.value).startswith(f"{program}: {told}")

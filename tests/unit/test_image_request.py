@@ -106,6 +106,21 @@ def test_a_file_that_is_no_package_and_two_of_one_name_are_refused(work: Workspa
         asked(work, preload=[str(work.root / "registrator.tar"), str(other / "registrator.tar")])
 
 
+def test_a_program_is_packed_and_a_package_is_taken_as_it_is(work: Workspace) -> None:
+    program, deb = work.root / "consul", work.root / "consul.deb"
+    program.write_bytes(b"\x7fELF rest")
+    deb.write_bytes(b"!<arch>\nrest")
+    packed: list[Path] = []
+
+    def pack(path: Path) -> Path:
+        packed.append(path)
+        return deb
+
+    assert asked(work, given=f"consul={program}", pack=pack).debs[0] == deb
+    assert asked(work, given=f"consul={deb}", pack=pack).debs[0] == deb
+    assert packed == [program]
+
+
 def test_without_the_package_it_is_told_how_to_make_it(work: Workspace) -> None:
     (work.dist / "consul-docker-host_0.1.0_all.deb").unlink()
     with pytest.raises(BuildError, match=r"inv build"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,14 @@ from typing import Any
 from consul_docker_host.errors import BuildError
 from consul_docker_host.image.disk import DISK_SECONDS, ROOT_TYPES, SECTOR
 from consul_docker_host.image.hold import held
-from consul_docker_host.image.request import ARCHITECTURES, Request
+from consul_docker_host.image.request import Request
 from consul_docker_host.image.root import Root
+from consul_docker_host.machines import ARCHITECTURES, architecture_of
 from consul_docker_host.report import stage
 from consul_docker_host.run import run
 
 # Where it does not say that it is a root, a partition is one of Linux's by its GPT's word or its MBR's.
 LINUX_TYPES = {*ROOT_TYPES.values(), "0FC63DAF-8483-4772-8E79-3D69D8477DE4", "83"}
-MACHINES = {62: "amd64", 183: "arm64"}
 LOOP_CONTROL = Path("/dev/loop-control")
 LOOP_HINT = "modprobe loop; a container needs the loop devices: --device /dev/loop-control and --device /dev/loop0 ..."
 # What a system that does not run lacks: processes, devices, a name server. None of it is on its disk.
@@ -153,8 +152,7 @@ def check_system(request: Request, tree: Path) -> None:
     program = tree / "usr/bin/dpkg"
     if not program.exists():
         raise BuildError(f"--base {request.base}: has no dpkg", hint="Debian and its like; for others: packer/")
-    with program.open("rb") as file:
-        machine = MACHINES.get(struct.unpack_from("<H", file.read(20), 18)[0], "")
+    machine = architecture_of(program)
     if machine != request.architecture:
         known = ", ".join(ARCHITECTURES.values())
         reason = f"is of {machine or 'another architecture'}, and this machine runs {request.architecture}"

@@ -5,20 +5,19 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import platform
 import re
 import shutil
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from consul_docker_host.errors import BuildError
+from consul_docker_host.machines import is_program, own_architecture
 from consul_docker_host.run import find_program, run
 from consul_docker_host.workspace import Workspace
 
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 SIZE = re.compile(r"([1-9][0-9]{0,3})G")
 SUITE = "bookworm"
 # Program -> the Debian package that has it.
@@ -40,6 +39,7 @@ BASE_TOOLS = {
     "nsenter": "util-linux",
 }
 DISK_TOOLS = ("mkfs.ext4", "mkfs.vfat", "mcopy", "sfdisk", "qemu-img")
+Pack = Callable[[Path], Path]
 # A root of Debian with a Docker engine, its disk, and what is written beside them.
 ROOM = 6 << 30
 
@@ -92,22 +92,22 @@ def read_request(  # noqa: PLR0913 - one for each option
     mirror: str,
     is_bios: bool,
     base: str = "",
+    pack: Pack | None = None,
 ) -> Request:
-    """Return what was asked for; BuildError names the option and what would do."""
+    """Return what was asked for; BuildError names the option and what would do. ``pack`` makes a deb of a program."""
     known = tomllib.loads((work.packaging / "images" / "image.toml").read_text(encoding="utf-8"))
     if base:
         refuse_with_base({"--suite": suite, "--mirror": mirror, "--bios": is_bios})
     suite = suite or SUITE
     more = chosen_suite(known["suites"], suite)["more"]
+    packages = [*known["packages"], *more, *(["grub-pc-bin"] if is_bios else [])]
     if kind not in list(Format):
         raise BuildError(f"--format {kind}: unknown", hint=f"known: {', '.join(Format)}")
-    architecture = own_architecture()
+    architecture = image_architecture()
     if is_bios and architecture != "amd64":
         raise BuildError("--bios: this architecture boots by UEFI alone")
-    packages = [*known["packages"], *more, *(["grub-pc-bin"] if is_bios else [])]
     found = existing(base, "--base") if base else None
-    files = tuple(existing(path, "--preload") for path in preload)
-    check_names(files)
+    files = preloaded(preload)
     return Request(
         suite=suite,
         architecture=architecture,
@@ -115,7 +115,7 @@ def read_request(  # noqa: PLR0913 - one for each option
         size=grown_size(found, size, known["size"]) if found else disk_size(size or known["size"]),
         esp=int(known["esp_mib"]) << 20,
         packages=tuple(package.replace("@arch@", architecture) for package in packages),
-        debs=(*given_debs(given), own_deb(work)),
+        debs=(*given_debs(given, pack), own_deb(work)),
         preload=files,
         mirrors=tuple(part.strip() for part in mirror.split(",") if part.strip()),
         is_bios=is_bios,
@@ -155,12 +155,11 @@ def chosen_suite(suites: Mapping[str, Mapping[str, Sequence[str]]], suite: str) 
     return suites[suite]
 
 
-def own_architecture() -> str:
+def image_architecture() -> str:
     """Return Debian's name of this machine's architecture; images are made on their own."""
-    architecture = ARCHITECTURES.get(platform.machine(), "")
-    if not architecture:
-        raise BuildError(f"{platform.machine()}: no image is made on this architecture", hint="amd64 or arm64")
-    return architecture
+    if not own_architecture():
+        raise BuildError(f"{os.uname().machine}: no image is made on this architecture", hint="amd64 or arm64")
+    return own_architecture()
 
 
 def disk_size(text: str) -> int:
@@ -181,27 +180,37 @@ def existing(path: str, option: str) -> Path:
     return found
 
 
-def check_names(paths: Sequence[Path]) -> None:
-    """Refuse two files that would take each other's place in the image."""
-    names = [path.name for path in paths]
+def preloaded(paths: Sequence[str]) -> tuple[Path, ...]:
+    """Return the files of ``--preload``; of two with one name one would take the other's place in the image."""
+    found = tuple(existing(path, "--preload") for path in paths)
+    names = [path.name for path in found]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise BuildError(f"--preload: {', '.join(sorted(twice))} stands twice", hint="give each file a name of its own")
+    return found
 
 
-def given_debs(given: str) -> tuple[Path, ...]:
+def given_debs(given: str, pack: Pack | None) -> tuple[Path, ...]:
     """Return the packages of ``--with consul=FILE``, one or more with commas between them."""
     found = []
     for part in filter(None, given.split(",")):
         name, _, path = part.partition("=")
         if name != "consul" or not path:
             raise BuildError(f"--with {part}: is not consul=FILE", hint="--with consul=consul_1.22.7-1_amd64.deb")
-        deb = existing(path, "--with")
-        if deb.read_bytes()[:8] != b"!<arch>\n":
+        file = existing(path, "--with")
+        if pack and is_program(file):
+            file = pack(file)
+        elif not is_package(file):
             hint = "./inv consul --version V --hashicorp-key FILE makes dist/consul/*.deb of the official archive"
-            raise BuildError(f"--with {part}: is no Debian package", hint=hint)
-        found.append(deb)
+            raise BuildError(f"--with {part}: is no Debian package and no program", hint=hint)
+        found.append(file)
     return tuple(found)
+
+
+def is_package(path: Path) -> bool:
+    """Tell whether a file is a Debian package."""
+    with path.open("rb") as file:
+        return file.read(8) == b"!<arch>\n"
 
 
 def own_deb(work: Workspace) -> Path:
