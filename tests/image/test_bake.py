@@ -123,10 +123,12 @@ def test_a_bake_that_is_killed_at_any_moment_leaves_no_mount_no_process_and_no_i
 ) -> None:
     kills = KILLS_LONG if request.config.getoption("long") else KILLS
     images = made.work.dist / "images"
-    waits = moments(made, f"--suite={suite}", number=kills)
+    # Of another kind than the image that the other stories boot: what comes to its end takes the place of its like.
+    options = (f"--suite={suite}", "--format=raw")
+    waits = moments(made, *options, number=kills)
     before = [path.name for path in images.iterdir()]
     for number, wait in enumerate(waits):
-        kill_image(made, tmp_path / f"log-{number}", wait, f"--suite={suite}")
+        kill_image(made, tmp_path / f"log-{number}", wait, *options)
     # What lies in a folder that nobody works in any more goes with the next one.
     done = inv_image(made.work, f"--suite={suite}", "--format=tar", "--no-proof")
     assert done.returncode == 0, done.output
@@ -137,7 +139,7 @@ def test_a_bake_that_is_killed_at_any_moment_leaves_no_mount_no_process_and_no_i
 @pytest.mark.long
 def test_a_base_that_is_killed_in_its_making_leaves_the_one_before_it(made: Made, suite: str, tmp_path: Path) -> None:
     for number, wait in enumerate((10.0, 25.0)):
-        kill_image(made, tmp_path / f"log-{number}", wait, f"--suite={suite}", "--fresh")
+        kill_image(made, tmp_path / f"log-{number}", wait, f"--suite={suite}", "--format=raw", "--fresh")
     begin = time.monotonic()
     done = inv_image(made.work, f"--suite={suite}", "--format=tar", "--no-proof")
     assert done.returncode == 0, done.output
