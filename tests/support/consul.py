@@ -21,6 +21,7 @@ from docker.models.containers import Container
 
 from consul_docker_host import run
 from consul_docker_host.errors import BuildError
+from consul_docker_host.machines import ARCHITECTURES, own_architecture
 from consul_docker_host.workspace import cache_folder, content_key, replacing
 from tests.support.distributions import Distribution, Family
 from tests.support.golang import build_program
@@ -33,15 +34,14 @@ SOURCE = Path(__file__).resolve().parent / "consul-source"  # go.mod and go.sum,
 RELEASES = "https://releases.hashicorp.com/consul"
 CONNECT_SECONDS = 5.0
 DOWNLOAD_SECONDS = 300.0
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def architecture() -> str:
     """Return the machine's architecture as Debian and Go call it."""
-    machine = platform.machine()
-    if machine not in ARCHITECTURES:
-        raise BuildError(f"{machine}: no Consul for this architecture", hint="known: " + ", ".join(ARCHITECTURES))
-    return ARCHITECTURES[machine]
+    if not own_architecture():
+        reason = f"{platform.machine()}: no Consul for this architecture"
+        raise BuildError(reason, hint="known: " + ", ".join(ARCHITECTURES))
+    return own_architecture()
 
 
 def consul_binary(version: str = VERSION) -> Path:

@@ -49,7 +49,8 @@ class Asked:
 def drive(asked: Asked) -> int:
     """Run what was asked and return the exit code: 0 where every host is as the inventory wants it."""
     hosts, is_deploy = read_hosts(Path(asked.inventory), asked.limit), asked.action == "deploy"
-    complain(hosts, asked)
+    if is_deploy:  # none of the mistakes matters to a removal
+        complain(hosts, asked)
     with shown(list(hosts), quiet=asked.json) as (tell, note), guarded(hosts, asked, note) as fault:
         rollout = Rollout(
             hosts=hosts,
@@ -106,12 +107,12 @@ def read_hosts(path: Path, limit: str) -> Hosts:
 
 def complain(hosts: Mapping[str, Mapping[str, Any]], asked: Asked) -> None:
     """Raise one BuildError with everything that is wrong with the hosts' data."""
-    found = [line for name, data in hosts.items() for line in mistakes(name, data)] if asked.action == "deploy" else []
-    for name, data in hosts.items() if asked.action == "deploy" else ():
+    found = [line for name, data in hosts.items() for line in mistakes(name, data)]
+    for name, data in hosts.items():
         folder = Path(str(data.get("cdh_packages", DEFAULTS["cdh_packages"])))
         if not data.get("cdh_repository_url") and not any(list(folder.glob(pattern)) for pattern in PACKAGES):
             found.append(f"{name}: cdh_packages: {folder} holds no package; ./inv build makes them")
-    found += key_mistakes(hosts) if asked.action == "deploy" else []
+    found += key_mistakes(hosts)
     if found:
         count = "1 mistake" if len(found) == 1 else f"{len(found)} mistakes"
         lines = "\n".join(f"{asked.inventory}: {line}" for line in found)

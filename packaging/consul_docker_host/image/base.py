@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -20,7 +20,7 @@ from consul_docker_host.image.request import Request
 from consul_docker_host.image.root import ISOLATED, Root, clamp_times
 from consul_docker_host.report import say, stage
 from consul_docker_host.run import network_environment, run
-from consul_docker_host.workspace import cache_folder, content_key
+from consul_docker_host.workspace import cache_folder, content_key, wait_for_lock
 
 CACHE = "image-bases"
 BOOTSTRAP_SECONDS = 1800.0
@@ -85,20 +85,9 @@ def lock_of(tree: Path) -> Path:
 
 def take(lock: IO[str], tree: Path, how: int) -> None:
     """Take the lock, and wait for whoever makes the base or uses it."""
-    deadline = time.monotonic() + BOOTSTRAP_SECONDS
-    is_told = False
-    while True:
-        try:
-            fcntl.flock(lock, how | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise BuildError(f"{tree}: another image has been using it for long") from None
-            if not is_told:
-                say("waiting for another image of the same base ...")
-            is_told = True
-            time.sleep(0.2)
-        else:
-            return
+    reason = f"{tree}: another image has been using it for long"
+    told = functools.partial(say, "waiting for another image of the same base ...")
+    wait_for_lock(lock, how, reason, seconds=BOOTSTRAP_SECONDS, busy=told)
 
 
 def bootstrap(request: Request, tree: Path, epoch: int) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from consul_docker_host.errors import BuildError
 from consul_docker_host.keyring import KEY_NAME
 from consul_docker_host.run import find_program, run
-from consul_docker_host.workspace import LOCK_SECONDS, PROJECT, Workspace, write_text
+from consul_docker_host.workspace import PROJECT, Workspace, wait_for_lock, write_text
 
 RSA = "1"  # OpenPGP's number of the algorithm (RFC 4880, 9.1)
 LEAST_BITS = 3072
@@ -203,26 +203,14 @@ def short_home(folder: Path | None = None) -> Iterator[dict[str, str]]:
         environment = {"GNUPGHOME": str(home)}
         lock = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            take_lock(lock, home, is_shared=is_shared)
+            how = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
+            wait_for_lock(lock, how, f"{home.resolve()}: another program has been signing with it for long")
             yield environment
         finally:
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 end_agent(environment)
             os.close(lock)
-
-
-def take_lock(lock: int, home: Path, *, is_shared: bool) -> None:
-    """Wait for the lock of a folder of keys, for as long as another publication may take."""
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(lock, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise BuildError(f"{home.resolve()}: another program has been signing with it for long") from None
-            time.sleep(0.05)
 
 
 def end_agent(environment: dict[str, str]) -> None:
