@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from hcl2 import api as hcl2
 
-from consul_docker_host.build import make_plan
-from consul_docker_host.image.ignition import ignition, write_confext
-from consul_docker_host.plan import Plan
-from consul_docker_host.run import run
-from consul_docker_host.workspace import ROOT, Workspace, cache_folder, content_key, replacing
-from tests.support.golang import build_program
-from tests.support.locks import FileLock
+from consul_docker_host.core.locks import FileLock
+from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import ROOT, Workspace, cache_folder, content_key, replacing
+from consul_docker_host.package.plan import Plan
+from consul_docker_host.package.plans import make_plan
+from consul_docker_host.prove.golang import build_program
+from consul_docker_host.snippets.confext import write_confext
+from consul_docker_host.snippets.ignition import ignition
 from tests.unit.kit import copy_checkout, inv
 
 SUPPORT = ROOT / "tests" / "support"

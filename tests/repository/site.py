@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from consul_docker_host.errors import BuildError
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.locks import FileLock
+from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import ROOT, Workspace, cache_folder
 from consul_docker_host.repository import yum
 from consul_docker_host.repository.rpms import read_rpm
 from consul_docker_host.repository.signing import GPG, make_key, short_home, signer
-from consul_docker_host.run import run
-from consul_docker_host.workspace import ROOT, Workspace, cache_folder
-from tests.support.locks import FileLock
 from tests.support.variants import earlier_version
 from tests.unit.kit import copy_checkout, inv
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.consul import build_packages
-from consul_docker_host.memory import file_digest
+from consul_docker_host.build.last import file_digest
+from consul_docker_host.consul_release.release import build_packages
+from consul_docker_host.prove.consul_binary import VERSION, architecture, consul_binary
+from consul_docker_host.prove.distributions import Distribution, Family
 from tests.repository.client import Client, command_of
 from tests.repository.site import Site
-from tests.support.consul import VERSION, architecture, consul_binary
-from tests.support.distributions import Distribution, Family
 from tests.support.packages import ADDRESS, DIG, NAME, Installer
 
 SHORT_FORM_ON = ("debian-13",)

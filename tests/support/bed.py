@@ -20,11 +20,11 @@ from docker.models.containers import Container
 from docker.models.networks import Network
 from docker.types import IPAMConfig, IPAMPool
 
-from consul_docker_host.errors import BuildError
-from consul_docker_host.workspace import cache_folder, content_key
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.locks import FileLock
+from consul_docker_host.core.workspace import cache_folder, content_key
 from tests.support.engine import LABEL
 from tests.support.host import Host
-from tests.support.locks import FileLock
 
 BOOT_SECONDS = 60.0
 NETWORK_PREFIX = "consul-docker-host-test"

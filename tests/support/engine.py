@@ -20,10 +20,10 @@ from typing import Protocol
 import docker
 from docker.errors import APIError, DockerException
 
-from consul_docker_host import run
-from consul_docker_host.errors import BuildError
-from consul_docker_host.workspace import cache_folder, content_key
-from tests.support.locks import FileLock
+from consul_docker_host.core import run
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.locks import FileLock
+from consul_docker_host.core.workspace import cache_folder, content_key
 
 LABEL = "consul-docker-host.test"  # on everything made here; the value is the process that made it
 API_TIMEOUT = 300

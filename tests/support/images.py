@@ -22,12 +22,12 @@ import docker
 from docker.errors import APIError, ImageNotFound
 from docker.models.containers import Container
 
-from consul_docker_host import run
-from consul_docker_host.errors import BuildError
-from consul_docker_host.workspace import cache_folder, content_key, replacing
-from tests.support.distributions import Distribution
+from consul_docker_host.core import run
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.locks import FileLock
+from consul_docker_host.core.workspace import cache_folder, content_key, replacing
+from consul_docker_host.prove.distributions import Distribution
 from tests.support.engine import LABEL
-from tests.support.locks import FileLock
 
 REPOSITORY = "consul-docker-host-test"
 MMDEBSTRAP_SECONDS = 900.0
@@ -131,15 +131,9 @@ def make_tar(recipe: Recipe, tar: Path) -> None:
         run.run(
             recipe.command(beside),
             timeout=MMDEBSTRAP_SECONDS,
-            env=network_environment(),
+            env=run.network_environment(),
             hint="it needs mmdebstrap, debian-archive-keyring and the distribution's package archive",
         )
-
-
-def network_environment() -> dict[str, str]:
-    """Return the caller's proxy and certificate settings, which programs that download need."""
-    names = ("http_proxy", "https_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir", "requests_ca_bundle")
-    return {name: value for name, value in os.environ.items() if name.lower() in names}
 
 
 def import_tar(client: docker.DockerClient, tag: str, tar: Path) -> None:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from consul_docker_host.workspace import cache_folder, content_key, replacing
-from tests.support.golang import build_program
-from tests.support.locks import FileLock
+from consul_docker_host.core.locks import FileLock
+from consul_docker_host.core.workspace import cache_folder, content_key, replacing
+from consul_docker_host.prove.golang import build_program
 
 STANDIN = Path(__file__).with_name("registrator-standin")
 LEADER = "10.0.0.1:8300"

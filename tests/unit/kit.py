@@ -11,12 +11,12 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from consul_docker_host.build import make_plan
-from consul_docker_host.memory import file_digest
-from consul_docker_host.model import Table
-from consul_docker_host.plan import Plan
-from consul_docker_host.run import Result, run
-from consul_docker_host.workspace import ROOT, Workspace
+from consul_docker_host.build.last import file_digest
+from consul_docker_host.core.run import Result, run
+from consul_docker_host.core.workspace import ROOT, Workspace
+from consul_docker_host.package.plan import Plan
+from consul_docker_host.package.plans import make_plan
+from consul_docker_host.settings.model import Table
 
 DEFAULTS = ROOT / "packaging" / "settings.toml"
 GOLDEN = ROOT / "tests" / "golden"

@@ -12,9 +12,9 @@ from typing import Any
 
 from debian.deb822 import Deb822
 
-from consul_docker_host.model import Registrator, Service, Settings
-from consul_docker_host.plan import Plan
-from consul_docker_host.run import run
+from consul_docker_host.core.run import run
+from consul_docker_host.package.plan import Plan
+from consul_docker_host.settings.model import Registrator, Service, Settings
 from tests.unit.kit import Directive, read_unit
 
 DEFAULT_BIND = '{{ GetDefaultInterfaces | include "type" "IPv4" | limit 1 | attr "address" }}'

@@ -11,9 +11,9 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 
 import tasks
-from consul_docker_host import commands, commands_image
-from consul_docker_host.errors import BuildError
-from consul_docker_host.workspace import Workspace
+from consul_docker_host.commands import bench, build, deploy, image, repository, test
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.workspace import Workspace
 from tests.unit.kit import copy_checkout, inv, snapshot
 
 
@@ -26,9 +26,11 @@ def test_every_command_is_a_task_with_one_line_of_help(work: Workspace) -> None:
     listed = inv(work, "--list")
     assert listed.returncode == 0
     assert (listed.stderr, "Traceback" in listed.stdout) == ("", False)
-    found = [(module, one) for module in (commands, commands_image) for one in vars(module).values()]
+    found = [
+        (module, one) for module in (bench, build, deploy, image, repository, test) for one in vars(module).values()
+    ]
     functions = [one for module, one in found if inspect.isfunction(one) and one.__module__ == module.__name__]
-    helpers = {commands.settings_path, commands.rounds_of}
+    helpers = {build.settings_path, bench.rounds_of}
     public = [function for function in functions if not function.__name__.startswith("_") and function not in helpers]
     assert len(public) > 10
     # The list is wrapped, also at hyphens.

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.build import make_plan
-from consul_docker_host.image.ignition import ignition, write_confext
-from consul_docker_host.plan import Plan
+from consul_docker_host.package.plan import Plan
+from consul_docker_host.package.plans import make_plan
+from consul_docker_host.snippets.confext import write_confext
+from consul_docker_host.snippets.ignition import ignition
 from tests.support.packages import ADDRESS, NAME
 from tests.support.vm.guest import Guest
 from tests.support.vm.hosts import configure, install_consul, networkd, wait_for_leader

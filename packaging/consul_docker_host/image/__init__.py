@@ -11,18 +11,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from consul_docker_host.changelog import read_changelog, source_date_epoch
-from consul_docker_host.errors import BuildError
-from consul_docker_host.image.base import base_key, base_of, laid_over
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.report import say, stage, table
+from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import Workspace
+from consul_docker_host.image.bake import WITH_US, Root, bake, clamp_times
+from consul_docker_host.image.bootstrap import base_key, base_of, laid_over
 from consul_docker_host.image.disk import convert, place_boot_files, plan_layout, write_disk
-from consul_docker_host.image.existing import Disk, copy_disk, opened, put_back
+from consul_docker_host.image.foreign import Disk, copy_disk, opened, put_back
 from consul_docker_host.image.manifest import Manifest, digest_of, read_tree, spdx
 from consul_docker_host.image.proof import check_emulator, prove
 from consul_docker_host.image.request import Format, Request, check_machine
-from consul_docker_host.image.root import WITH_US, Root, bake, clamp_times
-from consul_docker_host.report import say, stage, table
-from consul_docker_host.run import run
-from consul_docker_host.workspace import Workspace
+from consul_docker_host.package.changelog import read_changelog, source_date_epoch
 
 SCRATCH = ".making-"
 TAR_SECONDS = 600.0

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import jinja2
 
+from consul_docker_host.core.report import stage
+from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import Workspace
+from consul_docker_host.image.bake import WITH_US, Root
 from consul_docker_host.image.request import Format, Request
-from consul_docker_host.image.root import WITH_US, Root
-from consul_docker_host.report import stage
-from consul_docker_host.run import run
-from consul_docker_host.workspace import Workspace
 
 SECTOR = 512
 ALIGNED = 1 << 20

@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from consul_docker_host.errors import BuildError
-from consul_docker_host.run import run
-from consul_docker_host.workspace import content_key
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import content_key
 
 VERSION = 1
 ZEROS = memoryview(bytes(1 << 20))

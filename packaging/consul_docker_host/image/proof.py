@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from consul_docker_host.cloudinit import APPEND
-from consul_docker_host.errors import BuildError
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.report import say, stage
+from consul_docker_host.core.run import find_program, run, start
+from consul_docker_host.core.workspace import PROJECT, Workspace
 from consul_docker_host.image.request import Format, Request
-from consul_docker_host.report import say, stage
-from consul_docker_host.run import find_program, run, start
-from consul_docker_host.workspace import PROJECT, Workspace
+from consul_docker_host.snippets.cloudinit import APPEND
 
 BOOT_SECONDS = 900.0
 MEMORY_MIB = 1024

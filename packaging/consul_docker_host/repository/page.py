@@ -10,11 +10,19 @@ from pathlib import Path
 
 import jinja2
 
-from consul_docker_host.keyring import APT_KEY, CHANNELS, KEY_NAME, PACKAGE, RPM_KEY, apt_source_path, yum_source_path
-from consul_docker_host.plan import RepositoryPlan
+from consul_docker_host.core.workspace import PROJECT
+from consul_docker_host.package.archive_sources import (
+    APT_KEY,
+    CHANNELS,
+    KEY_NAME,
+    PACKAGE,
+    RPM_KEY,
+    apt_source_path,
+    yum_source_path,
+)
+from consul_docker_host.package.plan import RepositoryPlan
 from consul_docker_host.repository.catalogue import Item, is_consul
 from consul_docker_host.repository.signing import Key
-from consul_docker_host.workspace import PROJECT
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "repository" / "index.html.j2"
 TOKENS = re.compile(r"\d+|~|[^\d~]+")

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from consul_docker_host.errors import BuildError
-from consul_docker_host.keyring import KEY_NAME
-from consul_docker_host.run import find_program, run
-from consul_docker_host.workspace import PROJECT, Workspace, wait_for_lock, write_text
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.run import find_program, run
+from consul_docker_host.core.workspace import PROJECT, Workspace, wait_for_lock, write_text
+from consul_docker_host.package.archive_sources import KEY_NAME
 
 RSA = "1"  # OpenPGP's number of the algorithm (RFC 4880, 9.1)
 LEAST_BITS = 3072

@@ -16,12 +16,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from consul_docker_host import run
-from consul_docker_host.workspace import cache_folder, content_key, replacing
+from consul_docker_host.core import run
+from consul_docker_host.core.locks import FileLock
+from consul_docker_host.core.run import network_environment
+from consul_docker_host.core.workspace import cache_folder, content_key, replacing
+from consul_docker_host.prove.distributions import Distribution
 from tests.support.consul import consul_package
-from tests.support.distributions import Distribution
-from tests.support.images import MMDEBSTRAP_SECONDS, network_environment
-from tests.support.locks import FileLock
+from tests.support.images import MMDEBSTRAP_SECONDS
 
 SIZE = "6G"  # sparse
 SYSTEM = (

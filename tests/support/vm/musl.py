@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from consul_docker_host import run
-from consul_docker_host.workspace import cache_folder, content_key, replacing
-from tests.support.locks import FileLock
+from consul_docker_host.core import run
+from consul_docker_host.core.locks import FileLock
+from consul_docker_host.core.workspace import cache_folder, content_key, replacing
 from tests.support.vm.guest import Guest
 from tests.support.vm.hosts import image_tar
 

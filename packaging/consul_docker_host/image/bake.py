@@ -1,0 +1,83 @@
+"""The root of an image, and how our packages come into it.
+
+No step touches this machine: commands run in namespaces of their own, and when this process ends in whatever way they
+end with it, and their mounts with them. Nothing is started, and nothing reaches the network, unless an existing image
+lacks what our packages need.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from consul_docker_host.core.report import stage
+from consul_docker_host.core.run import network_environment, run
+from consul_docker_host.core.workspace import Workspace
+from consul_docker_host.image.request import Request
+
+STEP_SECONDS = 600.0
+BAKE = "var/tmp/bake"
+# Ends with this process, however that ends: nothing goes on writing into a folder that nobody works in.
+WITH_US = ("setpriv", "--pdeathsig", "KILL")
+# Private mounts and process numbers, no network; all of it ends with the process that asked for it.
+ISOLATED = (
+    *WITH_US,
+    *("unshare", "--mount", "--pid", "--net", "--ipc", "--fork"),
+    *("--kill-child=KILL", "--propagation", "private", "--"),
+)
+ENTER = 'mount -t proc proc "$0/proc" && exec chroot "$0" /bin/sh "$@"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Root:
+    """The root of an image under construction.
+
+    ``tree`` is where this process finds it, ``inside`` where a program does that ``isolated`` has started; ``enter``
+    is the shell that goes there.
+    """
+
+    tree: Path
+    inside: Path
+    isolated: tuple[str, ...] = ISOLATED
+    enter: str = ENTER
+
+    def step(self, script: Path, *arguments: str, epoch: int, is_online: bool = False) -> None:
+        """Run a script of ours in the root; ``is_online``: with this machine's network, to fetch packages."""
+        isolated, environment = self.isolated, {"SOURCE_DATE_EPOCH": str(epoch)}
+        if is_online:
+            isolated = tuple(part for part in isolated if part != "--net")
+            environment |= network_environment()
+        text = script.read_text(encoding="utf-8")
+        argv = [*isolated, "sh", "-c", self.enter, str(self.inside), "-c", text, script.name, *arguments]
+        run(argv, timeout=STEP_SECONDS, env=environment)
+
+
+def bake(work: Workspace, request: Request, root: Root, *, epoch: int) -> None:
+    """Put what an image has, our packages and the preloaded images into the root, and seal it."""
+    scripts = work.packaging / "images"
+    copy_over(scripts / "every", root.tree)
+    if request.base is None:
+        copy_over(scripts / "tree", root.tree)
+        root.step(scripts / "base.sh", epoch=epoch)
+    place = root.tree / BAKE
+    (place / "preload").mkdir(parents=True)
+    for path in request.debs:
+        shutil.copyfile(path, place / path.name)
+    for path in request.preload:
+        shutil.copyfile(path, place / "preload" / path.name)
+    is_online = request.base is not None
+    with stage(f"installing {', '.join(deb.name for deb in request.debs)}"):
+        root.step(scripts / "bake.sh", *(["online"] if is_online else []), epoch=epoch, is_online=is_online)
+    root.step(scripts / "seal.sh", epoch=epoch)
+
+
+def copy_over(folder: Path, tree: Path) -> None:
+    """Put files into a root as they lie in a folder."""
+    run([*WITH_US, "cp", "-a", "--no-preserve=ownership,timestamps", f"{folder}/.", str(tree)])
+
+
+def clamp_times(tree: Path, epoch: int) -> None:
+    """Give what is younger than the image's day that day: a copy made tomorrow is the same."""
+    touch = f'xargs -0 --no-run-if-empty touch --no-dereference --date="@{epoch}"'
+    run([*WITH_US, "sh", "-c", f'find . -xdev -newermt "@{epoch}" -print0 | {touch}'], cwd=tree, timeout=STEP_SECONDS)
