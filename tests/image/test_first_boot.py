@@ -14,7 +14,7 @@ from consul_docker_host.core.report import say
 from consul_docker_host.core.run import run
 from consul_docker_host.core.workspace import ROOT, Workspace
 from consul_docker_host.image import SCRATCH, write_image
-from consul_docker_host.image.bake import WITH_US, bake
+from consul_docker_host.image.bake import WITH_US, fill_root
 from consul_docker_host.image.bootstrap import base_of, laid_over
 from consul_docker_host.image.request import Format, read_request
 from tests.image.kit import Booted, alone, new_machine
@@ -71,7 +71,7 @@ def stock(
     request = dataclasses.replace(whole, debs=whole.debs[:1], format=Format.QCOW2)
     image = folder / "stock.qcow2"
     with base_of(request, epoch=EPOCH, fresh=False) as base, laid_over(base, folder / "opened") as root:
-        bake(work, request, root, epoch=EPOCH)
+        fill_root(work, request, root, epoch=EPOCH)
         run([*WITH_US, "sh", "-c", OFFLINE], cwd=root.tree)
         shutil.copytree(site.trees["new"], root.tree / "srv/site")
         (root.tree / "etc/systemd/system/site.service").write_text(SITE)

@@ -18,6 +18,7 @@ from consul_docker_host.core.workspace import ROOT, Workspace, cache_folder, con
 from consul_docker_host.package.plan import Plan
 from consul_docker_host.package.plans import make_plan
 from consul_docker_host.prove.golang import build_program
+from consul_docker_host.settings.load import project_settings
 from consul_docker_host.snippets.confext import write_confext
 from consul_docker_host.snippets.ignition import ignition
 from tests.unit.kit import copy_checkout, inv
@@ -31,7 +32,8 @@ BUILDERS = ("amazon-ebs", "azure-arm", "googlecompute", "qemu")
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     """Give the plan of the packages."""
-    return make_plan(copy_checkout(tmp_path_factory.mktemp("plan") / "checkout"), None)
+    work = copy_checkout(tmp_path_factory.mktemp("plan") / "checkout")
+    return make_plan(project_settings(work), work)
 
 
 def program_of(source: Path, package: str) -> Path:

@@ -11,6 +11,7 @@ from consul_docker_host.core.workspace import ROOT, Workspace
 from consul_docker_host.package import control
 from consul_docker_host.package.description import Format
 from consul_docker_host.package.plans import make_plan
+from consul_docker_host.settings.load import project_settings
 
 READ = ("files", "packaging", "CHANGELOG.md", "LICENSE")
 Change = Callable[[Workspace], None]
@@ -40,7 +41,7 @@ def build_variant(
         change(work)
     override = folder / "override.toml"
     override.write_text(settings, encoding="utf-8")
-    plan = make_plan(work, override)
+    plan = make_plan(project_settings(work, override), work)
     out = folder / control.artefact_name(plan, package_format)
     choose_backend(backend).backend.build(plan, package_format, out)
     return out

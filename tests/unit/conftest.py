@@ -15,6 +15,7 @@ from consul_docker_host.package.control import artefact_name
 from consul_docker_host.package.plan import Plan
 from consul_docker_host.package.plans import make_keyring_plan
 from consul_docker_host.repository import signing
+from consul_docker_host.settings.load import project_settings
 from tests.unit.kit import copy_checkout, plan_of
 
 # The same examples in every run: a pipeline that fails by chance teaches nobody.
@@ -80,7 +81,7 @@ def keyring_rpms(tmp_path_factory: pytest.TempPathFactory, archive_key: Path) ->
         (work.root / "my.toml").write_text(
             f'[package]\nversion = "{version}"\n[repository]\nurl = "{url}"\nkey_file = "archive.asc"\n'
         )
-        plan = make_keyring_plan(work, work.root / "my.toml")
+        plan = make_keyring_plan(project_settings(work, work.root / "my.toml"), work)
         assert plan
         made.append(work.root / artefact_name(plan, "rpm"))
         NfpmBackend().build(plan, "rpm", made[-1])

@@ -103,15 +103,37 @@ def test_no_circle_is_inside_a_room(room: str) -> None:
     assert not left, "these import one another"
 
 
+def has_logic(path: Path) -> bool:
+    """Tell whether a module defines a function, or a class with one of its own."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    classes = [node for node in body if isinstance(node, ast.ClassDef)]
+    return any(isinstance(node, ast.FunctionDef) for node in (*body, *(part for one in classes for part in one.body)))
+
+
+def test_the_unit_tests_mirror_the_rooms() -> None:
+    logical = [path for path in MODULES.values() if has_logic(path)]
+    # A room's own text is tested under the room's name.
+    names = [(path.parent.name, path.parent.name if path.stem == "__init__" else path.stem) for path in logical]
+    mirrored = {f"{room}/test_{name}.py" for room, name in names}
+    unit = ROOT / "tests" / "unit"
+    found = {str(path.relative_to(unit)) for path in walk(unit) if path.parent != unit and path.suffix == ".py"}
+    # A few modules without logic of their own are worth a test nevertheless: data that is shown to users.
+    data = {f"{path.parent.name}/test_{path.stem}.py" for path in MODULES.values() if path not in logical}
+    assert mirrored - found == set(), "a module with logic has no unit tests"
+    assert found - mirrored - data == set(), "tests of a module that is not there"
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_nothing_imports_the_tests(path: Path) -> None:
     assert not [name for name in imported(path) if name.partition(".")[0] == "tests"]
 
 
-def test_nothing_behind_the_package_reads_settings() -> None:
+def test_commands_alone_load_settings_and_what_takes_the_value_hands_it_to_the_plans() -> None:
     behind = [name for name in MODULES if ROOMS.index(room_of(name)) > ROOMS.index("package")]
-    readers = {name for name in behind if {room_of(other) for other in own_imports(MODULES[name])} & {"settings"}}
-    assert {room_of(name) for name in readers} <= {"commands"}
+    uses = {name: own_imports(MODULES[name]) for name in behind}
+    assert {room_of(name) for name in behind if "settings.load" in uses[name]} == {"commands"}
+    takers = {name for name in behind if "settings.model" in uses[name]}
+    assert not [name for name in takers if "package.plans" not in uses[name]]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)

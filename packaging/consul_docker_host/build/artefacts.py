@@ -16,6 +16,7 @@ from consul_docker_host.package import control
 from consul_docker_host.package.description import Format
 from consul_docker_host.package.plan import Plan
 from consul_docker_host.package.plans import make_keyring_plan, make_plan
+from consul_docker_host.settings.model import Settings
 from consul_docker_host.verify import judge_tree, judgement, refuse_faults
 from consul_docker_host.verify.parsers import Answer
 
@@ -32,11 +33,11 @@ class Artefact:
     maker: str
 
 
-def build(work: Workspace, *, backend: str, targets: tuple[str, ...], settings: Path | None, key: str) -> None:
+def build(work: Workspace, settings: Settings, *, backend: str, targets: tuple[str, ...], key: str) -> None:
     """Make the targets (some of TARGETS) into dist/ and tell the user what was made."""
     choice = choose_backend(backend)
     with only_one(work):
-        plan, beside_it = make_plan(work, settings), make_keyring_plan(work, settings)
+        plan, beside_it = make_plan(settings, work), make_keyring_plan(settings, work)
         plans = (plan, beside_it) if beside_it else (plan,)
         if beside_it:
             refuse_faults(beside_it)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from consul_docker_host.core.programs import find_fpm
 from consul_docker_host.core.run import find_program
 from consul_docker_host.core.workspace import Workspace, cache_path, content_key, write_text
 
@@ -47,6 +48,8 @@ def input_files(work: Workspace) -> Iterator[Path]:
 def build_key(work: Workspace, *, backend: str, targets: tuple[str, ...], settings: Path | None) -> str:
     """Return one key for all that decides the artefacts: inputs, settings, backend, targets, parsers and the clock."""
     parts: list[bytes | str] = [sys.version, os.environ.get("SOURCE_DATE_EPOCH", ""), backend, *targets]
+    # `auto` depends on what is installed, so what it means today is part of the key.
+    parts.append(str(find_fpm() if backend != "nfpm" else None))
     parts += [str(find_program(name, first=[cache_path("bin")])) for name in PARSER_PROGRAMS]
     for path in input_files(work):
         parts += [str(path.relative_to(work.root)), path.read_bytes()]

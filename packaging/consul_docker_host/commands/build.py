@@ -10,7 +10,7 @@ from pathlib import Path
 
 from consul_docker_host.build import last
 from consul_docker_host.core.errors import BuildError
-from consul_docker_host.core.programs import find_fpm, install_fpm
+from consul_docker_host.core.programs import install_fpm
 from consul_docker_host.core.report import say
 from consul_docker_host.core.workspace import Workspace, only_one
 
@@ -38,17 +38,16 @@ def build_cloud_init(*, settings: str = "") -> None:
 def _build(*targets: str, backend: str, settings: str) -> None:
     work = Workspace()
     override = settings_path(settings)
-    # `auto` depends on what is installed, so what it means today is part of the key.
-    meaning = f"{backend} {find_fpm() if backend != 'nfpm' else ''}"
-    key = last.build_key(work, backend=meaning, targets=targets, settings=override)
+    key = last.build_key(work, backend=backend, targets=targets, settings=override)
     former = last.last_build(work)
     if former and last.is_current(work, former, key):
         for line in (*former.lines, "nothing has changed since: these files are as they were made"):
             say(line)
         return
     from consul_docker_host.build.artefacts import build
+    from consul_docker_host.settings.load import project_settings
 
-    build(work, backend=backend, targets=targets, settings=override, key=key)
+    build(work, project_settings(work, override), backend=backend, targets=targets, key=key)
 
 
 def settings_path(settings: str) -> Path | None:
@@ -66,11 +65,13 @@ def settings_path(settings: str) -> Path | None:
 def render(*, settings: str = "") -> None:
     """Render only the tree, to look at it: build/consul-docker-host/tree."""
     from consul_docker_host.package.plans import make_plan
+    from consul_docker_host.settings.load import project_settings
     from consul_docker_host.verify import judge_tree, judgement
 
     work = Workspace()
+    chosen = project_settings(work, settings_path(settings))
     with only_one(work):
-        plan = make_plan(work, settings_path(settings))
+        plan = make_plan(chosen, work)
         answers = judge_tree(plan)
     for entry in plan.entries:
         say(f"{entry.mode:04o}  {'conffile' if entry.is_conffile else '':8}  /{entry.path}")

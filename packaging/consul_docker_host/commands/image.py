@@ -37,6 +37,7 @@ def make_image(  # noqa: PLR0913 - one for each option
     from consul_docker_host import image
     from consul_docker_host.consul_release.release import package_of
     from consul_docker_host.image.request import read_request
+    from consul_docker_host.settings.load import project_settings
 
     if accel not in ("tcg", "kvm"):
         raise BuildError(f"--accel {accel}: unknown", hint="tcg, which works everywhere, or kvm")
@@ -55,7 +56,7 @@ def make_image(  # noqa: PLR0913 - one for each option
             mirror=mirror,
             is_bios=bios,
             base=base,
-            pack=lambda program: package_of(work, program, Path(folder)),
+            pack=lambda program: package_of(work, project_settings(work), program, Path(folder)),
         )
         image.make_image(work, request, fresh=fresh, has_proof=proof, is_emulated=accel == "tcg")
 
@@ -107,7 +108,9 @@ def make_confext(*, settings: str = "") -> None:
 
 def _planned(settings: str) -> tuple[Workspace, Plan]:
     from consul_docker_host.package.plans import make_plan
+    from consul_docker_host.settings.load import project_settings
 
     work = Workspace()
+    chosen = project_settings(work, settings_path(settings))
     with only_one(work):
-        return work, make_plan(work, settings_path(settings))
+        return work, make_plan(chosen, work)

@@ -15,13 +15,15 @@ def verify(*, settings: str = "") -> None:
     """Demand every judge of tree and packages: real parsers, shellcheck, lintian, rpmlint."""
     from consul_docker_host.backends import choose_backend
     from consul_docker_host.prove import suites
+    from consul_docker_host.settings.load import project_settings
     from consul_docker_host.verify.packages import verify as ask_all
 
     work = Workspace()
+    chosen = project_settings(work, settings_path(settings))
     suites.prepare(work, ("verify",))
     backends = (choose_backend("nfpm").backend, choose_backend("fpm").backend)
     builders = {backend.name: backend.build for backend in backends}
-    ask_all(work, settings=settings_path(settings), builders=builders)
+    ask_all(work, chosen, builders=builders)
 
 
 def lint() -> None:

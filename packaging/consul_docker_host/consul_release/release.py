@@ -29,6 +29,7 @@ from consul_docker_host.package.changelog import Release, read_changelog
 from consul_docker_host.package.description import FORMATS
 from consul_docker_host.package.plans import make_consul_plan
 from consul_docker_host.repository.signing import verify
+from consul_docker_host.settings.model import Settings
 
 RELEASES = "https://releases.hashicorp.com/consul"
 VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
@@ -48,7 +49,7 @@ class Archive:
     architecture: str
 
 
-def build_packages(work: Workspace, *, version: str, archive: str, key: str, backend: str) -> None:
+def build_packages(work: Workspace, settings: Settings, *, version: str, archive: str, key: str, backend: str) -> None:
     """Make dist/consul/ from the archive, a file or an address; empty: HashiCorp's own address of it, for amd64."""
     if not VERSION.fullmatch(version):
         raise BuildError(f"--version {version}: is no version of Consul", hint="such as --version 1.22.7")
@@ -63,7 +64,9 @@ def build_packages(work: Workspace, *, version: str, archive: str, key: str, bac
             program, licence, day = unpacked(found)
         release = Release(version=version, day=day, notes=(f"Consul {version} from the official release archive.",))
         with only_one(work), fresh_folder(work) as folder, stage(f"{choice.backend.name} writes deb, rpm"):
-            plan = make_consul_plan(work, program, licence, release, architecture=found.architecture)
+            plan = make_consul_plan(
+                settings, work, program=program, licence=licence, release=release, architecture=found.architecture
+            )
             made = []
             for package_format in FORMATS:
                 # HashiCorp's own debs have a revision, which a deb of ours that is a native package has not.
@@ -82,7 +85,7 @@ def build_packages(work: Workspace, *, version: str, archive: str, key: str, bac
     say("for your own network alone: Consul's licence (BUSL) does not let them be published; ./inv repo --with-consul")
 
 
-def package_of(work: Workspace, program: Path, folder: Path) -> Path:
+def package_of(work: Workspace, settings: Settings, program: Path, folder: Path) -> Path:
     """Make a Debian package of a program that the user has, and return its path in ``folder``.
 
     Whoever gives the program vouches for it. Its day is that of our own version: the same one gives the same package.
@@ -102,7 +105,9 @@ def package_of(work: Workspace, program: Path, folder: Path) -> Path:
     release = Release(version=version, day=day, notes=(f"Consul {version}, a program given to an image.",))
     choice = choose_backend("auto")
     with only_one(work), stage(f"packing {program.name} {version}"):
-        plan = make_consul_plan(work, program.read_bytes(), b"", release, architecture=architecture)
+        plan = make_consul_plan(
+            settings, work, program=program.read_bytes(), licence=b"", release=release, architecture=architecture
+        )
         own = replace(plan, version=f"{version}-1")
         path = folder / control.artefact_name(own, "deb")
         choice.backend.build(own, "deb", path)

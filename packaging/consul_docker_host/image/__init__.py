@@ -15,7 +15,7 @@ from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.report import say, stage, table
 from consul_docker_host.core.run import run
 from consul_docker_host.core.workspace import Workspace
-from consul_docker_host.image.bake import WITH_US, Root, bake, clamp_times
+from consul_docker_host.image.bake import WITH_US, Root, clamp_times, fill_root
 from consul_docker_host.image.bootstrap import base_key, base_of, laid_over
 from consul_docker_host.image.disk import convert, place_boot_files, plan_layout, write_disk
 from consul_docker_host.image.foreign import Disk, copy_disk, opened, put_back
@@ -45,7 +45,7 @@ def make_image(work: Workspace, request: Request, *, fresh: bool, has_proof: boo
         if request.base is None:
             with base_of(request, epoch=epoch, fresh=fresh) as base, laid_over(base, scratch / "opened") as root:
                 from_base = time.monotonic()
-                bake(work, request, root, epoch=epoch)
+                fill_root(work, request, root, epoch=epoch)
                 made = write_image(work, request, root, image, inputs=inputs_of(request), epoch=epoch)
         else:
             disk = copy_disk(request.base, image.with_suffix(".disk"), size=request.size)
@@ -87,7 +87,7 @@ def write_image(
 def fill_image(work: Workspace, request: Request, disk: Disk, image: Path, *, epoch: int) -> Manifest:
     """Put the packages into a copy of an existing image's disk and return the manifest of its root."""
     with opened(request, disk, image.parent) as root:
-        bake(work, request, root, epoch=epoch)
+        fill_root(work, request, root, epoch=epoch)
         clamp_times(root.tree, epoch)
         made = hashed(root.tree, inputs_of(request))
         if request.format is Format.TAR:

@@ -53,7 +53,7 @@ class Root:
         run(argv, timeout=STEP_SECONDS, env=environment)
 
 
-def bake(work: Workspace, request: Request, root: Root, *, epoch: int) -> None:
+def fill_root(work: Workspace, request: Request, root: Root, *, epoch: int) -> None:
     """Put what an image has, our packages and the preloaded images into the root, and seal it."""
     scripts = work.packaging / "images"
     copy_over(scripts / "every", root.tree)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from consul_docker_host.core.workspace import PROJECT, Workspace
 from consul_docker_host.package import archive_sources
@@ -11,30 +10,29 @@ from consul_docker_host.package.changelog import Release
 from consul_docker_host.package.description import collect_payload, load_package
 from consul_docker_host.package.plan import Plan
 from consul_docker_host.package.render import Rendered, render_keyring, render_tree
-from consul_docker_host.settings.load import load_settings
+from consul_docker_host.settings.model import Settings
 
 
-def make_plan(work: Workspace, settings: Path | None) -> Plan:
+def make_plan(settings: Settings, work: Workspace) -> Plan:
     """Render the tree and return the plan of the package."""
-    chosen = load_settings(work.packaging / "settings.toml", settings)
     package = load_package(work.packaging / "packages" / f"{PROJECT}.toml")
-    return render_tree(chosen, package, collect_payload(package, work.files), work)
+    return render_tree(settings, package, collect_payload(package, work.files), work)
 
 
-def make_keyring_plan(work: Workspace, settings: Path | None) -> Plan | None:
+def make_keyring_plan(settings: Settings, work: Workspace) -> Plan | None:
     """Render the keyring package's tree and return its plan; None where the settings name no key."""
-    chosen = load_settings(work.packaging / "settings.toml", settings)
-    if not chosen.repository.key_file:
+    if not settings.repository.key_file:
         return None
     package = load_package(work.packaging / "packages" / f"{archive_sources.PACKAGE}.toml")
-    return render_tree(chosen, package, (), work, made=render_keyring(chosen, work))
+    return render_tree(settings, package, (), work, made=render_keyring(settings, work))
 
 
-def make_consul_plan(work: Workspace, program: bytes, licence: bytes, release: Release, *, architecture: str) -> Plan:
+def make_consul_plan(
+    settings: Settings, work: Workspace, *, program: bytes, licence: bytes, release: Release, architecture: str
+) -> Plan:
     """Render the tree of Consul's package around the official program and return its plan."""
-    chosen = load_settings(work.packaging / "settings.toml")
     ours = {"version": release.version, "revision": "1", "homepage": "https://developer.hashicorp.com/consul"}
-    theirs = chosen.model_copy(update={"package": chosen.package.model_copy(update=ours)})
+    theirs = settings.model_copy(update={"package": settings.package.model_copy(update=ours)})
     described = load_package(work.packaging / "packages" / "consul.toml")
     package = described.model_copy(update={"architecture": architecture})
     files = work.packaging / "consul"

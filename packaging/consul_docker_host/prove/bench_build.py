@@ -25,8 +25,10 @@ sys.path.insert(0, "packaging")
 from pathlib import Path
 from consul_docker_host.build import artefacts
 from consul_docker_host.core import workspace
+from consul_docker_host.settings.load import project_settings
 begin = time.perf_counter()
-artefacts.build(workspace.Workspace(root=Path.cwd()), backend="nfpm", targets=artefacts.TARGETS, settings=None, key="")
+work = workspace.Workspace(root=Path.cwd())
+artefacts.build(work, project_settings(work), backend="nfpm", targets=artefacts.TARGETS, key="")
 print(time.perf_counter() - begin)
 """
 

@@ -43,9 +43,11 @@ sys.path.insert(0, "packaging")
 from pathlib import Path
 from consul_docker_host.core import workspace
 from consul_docker_host.repository import publish
+from consul_docker_host.settings.load import project_settings
 begin = time.perf_counter()
 work = workspace.Workspace(root=Path.cwd())
-publish.publish_dist(work, settings=Path("bench.toml"), channel="stable", key=sys.argv[1], with_consul=False)
+settings = project_settings(work, Path("bench.toml"))
+publish.publish_dist(work, settings, channel="stable", key=sys.argv[1], with_consul=False)
 print(time.perf_counter() - begin)
 """
 FTPARCHIVE = """

@@ -14,6 +14,7 @@ from consul_docker_host.package.archive_sources import CHANNELS, KEY_NAME
 from consul_docker_host.package.plans import make_keyring_plan
 from consul_docker_host.repository.archive import Published, publish, served_folder
 from consul_docker_host.repository.signing import NEW_KEY_HINT, Key, make_key, signer
+from consul_docker_host.settings.model import Settings
 
 SOON = timedelta(days=180)
 WARNING = """
@@ -23,10 +24,10 @@ make one copy now, offline: a lost key means a visit to every host.
 """
 
 
-def publish_dist(work: Workspace, *, settings: Path | None, channel: str, key: str, with_consul: bool) -> None:
+def publish_dist(work: Workspace, settings: Settings, *, channel: str, key: str, with_consul: bool) -> None:
     """Add the packages of dist/ to a channel of dist/repository/ and tell the user what it holds now."""
     with only_one(work):
-        plan = make_keyring_plan(work, settings)
+        plan = make_keyring_plan(settings, work)
         if plan is None:
             reason = "repository.key_file: is empty, and a repository must be signed"
             raise BuildError(reason, hint=f"{NEW_KEY_HINT} in the settings")

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.workspace import Workspace
 from consul_docker_host.settings.model import Settings
 
 # More names than these are not listed again and again: the hint names the file that explains all.
@@ -77,6 +78,11 @@ def load_settings(defaults: Path, override: Path | None = None) -> Settings:
         lines = sorted(dict.fromkeys(_mistake_line(detail, base, own) for detail in error.errors()))
         count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
         raise BuildError("\n".join(lines), hint=f"{count}; {defaults} explains every key") from None
+
+
+def project_settings(work: Workspace, override: Path | None = None) -> Settings:
+    """Return the settings of a checkout, with the keys of ``override`` in place."""
+    return load_settings(work.packaging / "settings.toml", override)
 
 
 def _mistake_line(detail: ErrorDetails, base: Source, own: Source | None) -> str:

@@ -15,6 +15,7 @@ from consul_docker_host.package.control import artefact_name
 from consul_docker_host.package.description import FORMATS, Format
 from consul_docker_host.package.plan import Plan
 from consul_docker_host.package.plans import make_keyring_plan, make_plan
+from consul_docker_host.settings.model import Settings
 from consul_docker_host.verify import judge_tree, refuse_faults
 
 # Hints below a warning are opinions: lintian's "info" wants init.d scripts beside units, which no package has today.
@@ -24,10 +25,10 @@ JUDGE_TIMEOUT = 300.0
 Builder = Callable[[Plan, Format, Path], None]
 
 
-def verify(work: Workspace, *, settings: Path | None, builders: Mapping[str, Builder]) -> None:
+def verify(work: Workspace, settings: Settings, *, builders: Mapping[str, Builder]) -> None:
     """Ask every judge, of each builder's packages too; what is missing or not silent raises BuildError at the end."""
     with only_one(work):
-        _verify(work, make_plan(work, settings), make_keyring_plan(work, settings), builders)
+        _verify(work, make_plan(settings, work), make_keyring_plan(settings, work), builders)
 
 
 def _verify(work: Workspace, plan: Plan, keyring: Plan | None, builders: Mapping[str, Builder]) -> None:

@@ -18,6 +18,7 @@ from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.programs import python_program
 from consul_docker_host.core.run import run, start
 from consul_docker_host.core.workspace import Workspace, only_one
+from consul_docker_host.settings.load import project_settings
 from tests.unit.kit import ARCHIVE_KEY, copy_checkout, fake_program, inv, path_with, replace_in, snapshot
 
 # Writes half a package and ends as the test wants.
@@ -36,7 +37,7 @@ HELD = {DEB, RPM, "cloud-init", "SHA256SUMS"}
 
 
 def build_with(work: Workspace, *, backend: str = "nfpm", settings: Path | None = None) -> None:
-    build(work, backend=backend, targets=("deb", "rpm", "cloud-init"), settings=settings, key="k")
+    build(work, project_settings(work, settings), backend=backend, targets=("deb", "rpm", "cloud-init"), key="k")
 
 
 @pytest.fixture(scope="session")
@@ -253,7 +254,7 @@ def test_the_artefacts_of_the_former_version_go_and_foreign_files_stay(built: Wo
 def test_one_target_alone_leaves_the_others_and_their_sums(built: Workspace) -> None:
     before = snapshot(built.dist)
     replace_in(built.packaging / "settings.toml", "ttl = 1 ", "ttl = 2 ")
-    build(built, backend="nfpm", targets=("deb",), settings=None, key="other")
+    build(built, project_settings(built), backend="nfpm", targets=("deb",), key="other")
     after = snapshot(built.dist)
     assert after[DEB] != before[DEB]
     assert (after[RPM], after[SNIPPET]) == (before[RPM], before[SNIPPET])

@@ -19,6 +19,7 @@ from consul_docker_host.core.run import run
 from consul_docker_host.core.workspace import Workspace
 from consul_docker_host.package.archive_sources import KEY_NAME
 from consul_docker_host.repository.signing import signer
+from consul_docker_host.settings.load import project_settings
 from tests.unit.kit import inv, snapshot
 
 VERSION = "1.22.7"
@@ -48,7 +49,8 @@ def sign(folder: Path, key: Path) -> None:
 
 
 def build(work: Workspace, release: Path, key: Path, *, name: str = ARCHIVE, version: str = VERSION) -> None:
-    build_packages(work, version=version, archive=str(release / name), key=str(key / KEY_NAME), backend="nfpm")
+    chosen = project_settings(work)
+    build_packages(work, chosen, version=version, archive=str(release / name), key=str(key / KEY_NAME), backend="nfpm")
 
 
 def files_of_rpm(path: Path) -> dict[str, bytes]:
@@ -119,11 +121,18 @@ def test_an_address_is_fetched_with_what_vouches_for_it(
 ) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     key = str(archive_key / KEY_NAME)
-    build_packages(work, version=VERSION, archive=f"{address}/{ARCHIVE}", key=key, backend="nfpm")
+    build_packages(
+        work, project_settings(work), version=VERSION, archive=f"{address}/{ARCHIVE}", key=key, backend="nfpm"
+    )
     assert len(list((work.dist / "consul").iterdir())) == 2
     with pytest.raises(BuildError, match=r"consul_1\.0\.0_SHA256SUMS: HTTP Error 404.*\n  without that network"):
         build_packages(
-            work, version="1.0.0", archive=f"{address}/consul_1.0.0_linux_amd64.zip", key=key, backend="nfpm"
+            work,
+            project_settings(work),
+            version="1.0.0",
+            archive=f"{address}/consul_1.0.0_linux_amd64.zip",
+            key=key,
+            backend="nfpm",
         )
 
 
@@ -217,5 +226,5 @@ def test_a_program_that_is_no_consul_of_this_machine_s_is_refused(tmp_path: Path
     program.write_bytes(content)
     program.chmod(0o755)
     with pytest.raises(BuildError) as caught:
-        package_of(Workspace(root=tmp_path), program, tmp_path)
+        package_of(Workspace(root=tmp_path), project_settings(Workspace()), program, tmp_path)
     assert str(caught.value).startswith(f"{program}: {told}")

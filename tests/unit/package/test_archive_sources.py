@@ -13,6 +13,7 @@ from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.workspace import Workspace
 from consul_docker_host.package import archive_sources
 from consul_docker_host.package.plans import make_keyring_plan, make_plan
+from consul_docker_host.settings.load import project_settings
 from consul_docker_host.snippets import cloudinit
 from tests.unit.kit import ARCHIVE_KEY
 
@@ -29,11 +30,11 @@ def settings(work: Workspace) -> Path:
 
 
 def test_without_a_key_there_is_no_keyring_package(work: Workspace) -> None:
-    assert make_keyring_plan(work, None) is None
+    assert make_keyring_plan(project_settings(work), work) is None
 
 
 def test_the_package_has_the_key_and_the_source_of_its_format(work: Workspace, settings: Path) -> None:
-    plan = make_keyring_plan(work, settings)
+    plan = make_keyring_plan(project_settings(work, settings), work)
     assert plan
     documentation = {f"usr/share/doc/{plan.name}/changelog.gz", f"usr/share/doc/{plan.name}/copyright"}
     assert {entry.path for entry in plan.entries_for("deb")} - documentation == {
@@ -50,16 +51,16 @@ def test_the_package_has_the_key_and_the_source_of_its_format(work: Workspace, s
 
 
 def test_an_rpm_does_not_own_the_folders_of_the_system(work: Workspace, settings: Path) -> None:
-    plan = make_keyring_plan(work, settings)
+    plan = make_keyring_plan(project_settings(work, settings), work)
     assert plan
     owned = {path for path, _ in plan.folders_for("rpm")}
     assert owned == {f"usr/share/doc/{plan.name}"}
 
 
 def test_what_the_snippet_writes_is_no_question_when_the_package_comes(work: Workspace, settings: Path) -> None:
-    plan = make_keyring_plan(work, settings)
+    plan = make_keyring_plan(project_settings(work, settings), work)
     assert plan
-    snippet = YAML(typ="safe").load(cloudinit.repository_snippet(make_plan(work, settings)))
+    snippet = YAML(typ="safe").load(cloudinit.repository_snippet(make_plan(project_settings(work, settings), work)))
     written = {file["path"].lstrip("/"): file["content"] for file in snippet["write_files"]}
     shipped = {entry.path: (plan.tree / entry.path).read_text() for entry in plan.entries if entry.path in written}
     assert shipped == written
@@ -97,4 +98,4 @@ def test_testing_is_a_source_beside_stable() -> None:
 def test_two_blocks_of_keys_are_refused_since_apt_reads_one(work: Workspace, settings: Path) -> None:
     (work.root / "archive.asc").write_text(ARCHIVE_KEY * 2)
     with pytest.raises(BuildError, match=r"^repository\.key_file: .*archive\.asc: more than one block of keys\n  gpg"):
-        make_keyring_plan(work, settings)
+        make_keyring_plan(project_settings(work, settings), work)

@@ -12,6 +12,7 @@ from consul_docker_host.core.workspace import Workspace
 from consul_docker_host.package.description import FORMATS, Format
 from consul_docker_host.package.plan import Plan
 from consul_docker_host.package.plans import make_plan
+from consul_docker_host.settings.load import project_settings
 
 RENAMED = """
 [[renamed]]
@@ -32,7 +33,7 @@ def plan_with(work: Workspace) -> Callable[[str], Plan]:
     def plan(more: str) -> Plan:
         path = work.packaging / "packages" / "consul-docker-host.toml"
         path.write_text(path.read_text() + more)
-        return make_plan(work, None)
+        return make_plan(project_settings(work), work)
 
     return plan
 
@@ -42,7 +43,7 @@ def texts(plan: Plan, package_format: Format) -> dict[str, str]:
 
 
 def test_without_a_rename_the_scripts_are_those_of_the_project(work: Workspace) -> None:
-    plan = make_plan(work, None)
+    plan = make_plan(project_settings(work), work)
     folder = work.packaging / "scripts"
     assert all(path.is_relative_to(folder) for one in FORMATS for path in plan.scripts[one].values())
 

@@ -12,6 +12,7 @@ from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.run import Result
 from consul_docker_host.core.workspace import Workspace
 from consul_docker_host.package.plan import Plan
+from consul_docker_host.settings.load import project_settings
 from consul_docker_host.verify import packages
 from tests.unit.kit import fake_program, path_with, plan_of
 
@@ -36,7 +37,7 @@ def with_consul(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_no_packages", "with_consul")
 def test_a_sound_tree_passes_every_judge(work: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
-    packages.verify(work, settings=None, builders=BUILDERS)
+    packages.verify(work, project_settings(work), builders=BUILDERS)
     assert [line.partition(": ")[2] for line in capsys.readouterr().out.splitlines()] == ["accepted"] * 6
 
 
@@ -47,7 +48,7 @@ def test_a_judge_that_is_missing_is_a_fault_here(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("consul_docker_host.core.run.SYSTEM_PATH", str(tmp_path))
     with pytest.raises(BuildError) as caught:
-        packages.verify(work, settings=None, builders=BUILDERS)
+        packages.verify(work, project_settings(work), builders=BUILDERS)
     assert "systemd-analyze: not installed" in str(caught.value)
     assert "dnsmasq: not installed" in str(caught.value)
     assert "setup.system" in caught.value.hint
@@ -63,7 +64,7 @@ def test_what_any_judge_says_is_told_after_all_were_asked(work: Workspace, monke
     monkeypatch.setattr(packages, "packages", judged)
     monkeypatch.setattr(packages, "shellcheck", lambda _: iter([result(1, "SC1000")]))
     with pytest.raises(BuildError) as caught:
-        packages.verify(work, settings=None, builders=BUILDERS)
+        packages.verify(work, project_settings(work), builders=BUILDERS)
     assert caught.value.message == "SC1000\nE: one\nW: two"
 
 
