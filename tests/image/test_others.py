@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hcl2 import api as hcl2
 
-from consul_docker_host.core.locks import FileLock
+from consul_docker_host.core.locks import Lock
 from consul_docker_host.core.run import run
 from consul_docker_host.core.workspace import ROOT, Workspace, cache_folder, content_key, replacing
 from consul_docker_host.package.plan import Plan
@@ -40,7 +40,7 @@ def program_of(source: Path, package: str) -> Path:
     """Return a program built from its pinned source on the first call."""
     key = content_key([path.read_bytes() for path in sorted(source.iterdir())])[:12]
     program = cache_folder(source.name, key) / source.name.removesuffix("-source")
-    with FileLock(program.parent / "lock"):
+    with Lock(program.parent / "lock"):
         if not program.exists():
             with replacing(program, mode=0o755) as beside:
                 build_program(source, package, beside)

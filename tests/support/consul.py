@@ -14,7 +14,7 @@ import docker
 from docker.models.containers import Container
 
 from consul_docker_host.core import run
-from consul_docker_host.core.locks import FileLock
+from consul_docker_host.core.locks import Lock
 from consul_docker_host.core.workspace import content_key, replacing
 from consul_docker_host.prove.consul_binary import SOURCE, VERSION, architecture, consul_binary
 from consul_docker_host.prove.distributions import Distribution, Family
@@ -28,7 +28,7 @@ def consul_package(version: str = VERSION) -> Path:
     sources = sorted(path for path in (SOURCE / "package").rglob("*") if path.is_file())
     key = content_key([version, *(part for path in sources for part in (path.name, path.read_bytes()))])[:12]
     package = binary.parent / f"consul_{version}-{key}.deb"
-    with FileLock(binary.parent / "lock"):
+    with Lock(binary.parent / "lock"):
         if not package.exists():
             with tempfile.TemporaryDirectory(dir=binary.parent) as folder, replacing(package) as beside:
                 tree = package_tree(Path(folder) / "tree", binary, version)

@@ -24,7 +24,7 @@ from docker.models.containers import Container
 
 from consul_docker_host.core import run
 from consul_docker_host.core.errors import BuildError
-from consul_docker_host.core.locks import FileLock
+from consul_docker_host.core.locks import Lock
 from consul_docker_host.core.workspace import cache_folder, content_key, replacing
 from consul_docker_host.prove.distributions import Distribution
 from tests.support.engine import LABEL
@@ -107,7 +107,7 @@ def base_image(client: docker.DockerClient, recipe: Recipe) -> str:
     if has_image(client, recipe.tag):
         return recipe.tag
     folder = cache_folder("images")
-    with FileLock(folder / f"{recipe.name}.lock"):
+    with Lock(folder / f"{recipe.name}.lock"):
         if not has_image(client, recipe.tag):
             tar = folder / f"{recipe.name}-{recipe.key}.tar"
             if not tar.exists():
@@ -157,7 +157,7 @@ def derived_image(
 ) -> str:
     """Return the name of an image made from ``base`` by ``change``, kept by ``key`` and the base."""
     tag = f"{base}-{name}-{content_key(key)[:12]}"
-    with FileLock(cache_folder("images") / f"{content_key([tag])[:12]}.lock"):
+    with Lock(cache_folder("images") / f"{content_key([tag])[:12]}.lock"):
         if has_image(client, tag):
             return tag
         with temporary_container(client, base, network_mode=network_mode, environment=environment) as container:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.locks import Lock
 
 PROJECT = "consul-docker-host"
 # Folders in dist/ whose content is not whole yet.
@@ -66,39 +63,12 @@ def cache_folder(*parts: str) -> Path:
     return folder
 
 
-def wait_for_lock(
-    lock: IO[str] | int,
-    how: int,
-    reason: str,
-    *,
-    seconds: float = LOCK_SECONDS,
-    busy: Callable[[], None] = lambda: None,
-) -> None:
-    """Take a file's lock (LOCK_EX or LOCK_SH); BuildError with the reason when others have it for so many seconds.
-
-    ``busy`` is called once where it has to be waited for.
-    """
-    deadline, is_told = time.monotonic() + seconds, False
-    while True:
-        try:
-            fcntl.flock(lock, how | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise BuildError(reason) from None
-            if not is_told:
-                busy()
-            is_told = True
-            time.sleep(0.05)
-        else:
-            return
-
-
 @contextlib.contextmanager
 def only_one(work: Workspace) -> Iterator[None]:
     """Keep other builds of this checkout out of build/ and dist/ while the block runs; wait 10 minutes at most."""
-    work.build.mkdir(parents=True, exist_ok=True)
-    with (work.build / ".lock").open("w") as lock:
-        wait_for_lock(lock, fcntl.LOCK_EX, f"{work.build}: another build has been running for long")
+    busy = f"{work.build}: another build has been running for more than {LOCK_SECONDS / 60:.0f} minutes"
+    waiting = "waiting for another build of this checkout ..."
+    with Lock(work.build / ".lock", busy=busy, waiting=waiting, seconds=LOCK_SECONDS):
         # Whoever was killed in the middle could not remove these.
         for stale in work.dist.glob(f"{BESIDE}*"):
             shutil.rmtree(stale, ignore_errors=True)

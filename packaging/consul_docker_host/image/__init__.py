@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import shutil
 import tempfile
@@ -11,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.locks import Lock
 from consul_docker_host.core.report import say, stage, table
 from consul_docker_host.core.run import run
 from consul_docker_host.core.workspace import Workspace
@@ -149,12 +148,7 @@ def size_of(path: Path) -> str:
 @contextlib.contextmanager
 def scratch_folder(folder: Path) -> Iterator[Path]:
     """Give a folder for the making of one image, removed in every case; what a killed one left goes first."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BuildError(f"{folder}: another image is being made", hint="wait for it") from None
+    with Lock(folder / ".lock", busy=f"{folder}: another image is being made", hint="wait for it", seconds=0):
         for stale in folder.glob(f"{SCRATCH}*"):
             shutil.rmtree(stale, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=folder, ignore_cleanup_errors=True) as name:

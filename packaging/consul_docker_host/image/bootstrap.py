@@ -6,18 +6,16 @@ An image lays what is its own over it, so that none of its files is written a se
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import functools
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.locks import Lock
 from consul_docker_host.core.report import say, stage
 from consul_docker_host.core.run import network_environment, run
-from consul_docker_host.core.workspace import cache_folder, content_key, wait_for_lock
+from consul_docker_host.core.workspace import cache_folder, content_key
 from consul_docker_host.image.bake import ISOLATED, Root, clamp_times
 from consul_docker_host.image.namespace import held
 from consul_docker_host.image.request import Request
@@ -66,16 +64,19 @@ def base_of(request: Request, *, epoch: int, fresh: bool) -> Iterator[Path]:
     """Give the plain system as a folder, from the cache unless it is asked for ``fresh``; in the block it stays."""
     folder = cache_folder(CACHE)
     tree = folder / f"{request.suite}-{base_key(request)}-{epoch}"
-    with lock_of(tree).open("a") as lock:
+    lock = lock_base(tree)
+    try:
         if fresh or not tree.exists():
-            take(lock, tree, fcntl.LOCK_EX)
+            lock.acquire()
             if fresh or not tree.exists():
                 bootstrap(request, tree, epoch)
-        take(lock, tree, fcntl.LOCK_SH)
+        lock.acquire(shared=True)
         if not tree.exists():
             raise BuildError(f"{tree}: was removed a moment ago", hint="run the command again")
-        os.utime(lock.fileno())
+        os.utime(lock.path)
         yield tree
+    finally:
+        lock.release()
 
 
 def lock_of(tree: Path) -> Path:
@@ -83,11 +84,11 @@ def lock_of(tree: Path) -> Path:
     return tree.with_name(f"{tree.name}.lock")
 
 
-def take(lock: IO[str], tree: Path, how: int) -> None:
-    """Take the lock, and wait for whoever makes the base or uses it."""
-    reason = f"{tree}: another image has been using it for long"
-    told = functools.partial(say, "waiting for another image of the same base ...")
-    wait_for_lock(lock, how, reason, seconds=BOOTSTRAP_SECONDS, busy=told)
+def lock_base(tree: Path) -> Lock:
+    """Return the lock of a base, which is shared by those that use it and exclusive for whoever makes it."""
+    busy = f"{tree}: another image has been using it for more than {BOOTSTRAP_SECONDS / 60:.0f} minutes"
+    waiting = "waiting for another image of the same base ..."
+    return Lock(lock_of(tree), busy=busy, waiting=waiting, seconds=BOOTSTRAP_SECONDS)
 
 
 def bootstrap(request: Request, tree: Path, epoch: int) -> None:
@@ -127,9 +128,10 @@ def forget_old(tree: Path) -> None:
     made = [lock for lock in locks if lock.with_suffix("").exists()]
     for path in locks:
         old = path.with_suffix("")
-        with path.open("r+") as lock, contextlib.suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock = Lock(path)
+        if lock.try_acquire():
             clear(*unfinished(old), *([old] if path in made[: -KEPT + 1] else []))
+        lock.release()
 
 
 @contextlib.contextmanager

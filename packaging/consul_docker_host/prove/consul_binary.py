@@ -17,7 +17,7 @@ from pathlib import Path
 from consul_docker_host.core import run
 from consul_docker_host.core.architectures import ARCHITECTURES, own_architecture
 from consul_docker_host.core.errors import BuildError
-from consul_docker_host.core.locks import FileLock
+from consul_docker_host.core.locks import Lock
 from consul_docker_host.core.workspace import ROOT, cache_folder, content_key, replacing
 from consul_docker_host.prove.golang import build_program
 
@@ -40,7 +40,7 @@ def consul_binary(version: str = VERSION) -> Path:
     """Return the Consul program, from the cache after the first time."""
     pins = [(SOURCE / name).read_bytes() for name in ("go.mod", "go.sum")]
     binary = cache_folder("consul", content_key([version, architecture(), *pins])[:12]) / "consul"
-    with FileLock(binary.parent / "lock"):
+    with Lock(binary.parent / "lock"):
         if not binary.exists():
             with replacing(binary, mode=0o755) as beside:
                 if not fetch_release(version, beside):

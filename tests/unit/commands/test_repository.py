@@ -34,7 +34,7 @@ def test_a_mistake_in_the_settings_publishes_nothing(tmp_path: Path, monkeypatch
 
 
 def test_a_key_needs_a_directory() -> None:
-    with pytest.raises(BuildError, match='^--folder: '):
+    with pytest.raises(BuildError, match=r"^--folder: "):
         repository.make_repository_key()
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from pathlib import Path
 
 import pytest
 
 from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.locks import Lock
 from consul_docker_host.image import bootstrap
-from consul_docker_host.image.bootstrap import KEPT, base_of, forget_old, lock_of, take, unfinished
+from consul_docker_host.image.bootstrap import KEPT, base_of, forget_old, lock_base, lock_of, unfinished
 from consul_docker_host.image.request import Request
 from tests.unit.image.test_disk import REQUEST
 
@@ -36,9 +36,10 @@ def test_the_one_that_was_not_used_for_longest_goes_and_what_was_never_finished(
 
 def test_what_another_process_uses_stays(tmp_path: Path) -> None:
     trees = [placed(tmp_path, f"suite-{number}", number) for number in range(KEPT + 1)]
-    with lock_of(trees[-1]).open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        forget_old(tmp_path / "suite-new")
+    user = Lock(lock_of(trees[-1]))
+    user.acquire(shared=True)
+    forget_old(tmp_path / "suite-new")
+    user.release()
     assert trees[-1].exists()
     assert not trees[-2].exists()
 
@@ -48,11 +49,13 @@ def test_images_of_one_base_go_side_by_side_and_a_new_base_waits_for_them(
 ) -> None:
     monkeypatch.setattr(bootstrap, "BOOTSTRAP_SECONDS", 0.5)
     tree = placed(tmp_path, "suite-1", 0)
-    with lock_of(tree).open("a") as one, lock_of(tree).open("a") as other, lock_of(tree).open("a") as third:
-        take(one, tree, fcntl.LOCK_SH)
-        take(other, tree, fcntl.LOCK_SH)
-        with pytest.raises(BuildError, match="another image has been using it for long"):
-            take(third, tree, fcntl.LOCK_EX)
+    one, other, third = lock_base(tree), lock_base(tree), lock_base(tree)
+    one.acquire(shared=True)
+    other.acquire(shared=True)
+    with pytest.raises(BuildError, match="another image has been using it for more than"):
+        third.acquire()
+    for lock in (one, other):
+        lock.release()
     assert capsys.readouterr().out.count("waiting for another image") == 1
 
 
