@@ -89,4 +89,4 @@ def test_spdx_names_each_package_once_with_its_address() -> None:
     assert (document["spdxVersion"], document["creationInfo"]["created"]) == ("SPDX-2.3", "1970-01-01T00:00:00Z")
     assert len({one["SPDXID"] for one in document["packages"]}) == 2
     locators = [one["externalRefs"][0]["referenceLocator"] for one in document["packages"]]
-    assert locators[1] == "pkg:deb/debian/libc%2B%2B1@1%3A14~rc1%2Bb1?arch=amd64"
+    assert locators[1] == "pkg:deb/debian/libc%2B%2B1@1:14~rc1%2Bb1?arch=amd64"

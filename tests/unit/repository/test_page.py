@@ -6,6 +6,9 @@ import itertools
 import re
 
 import pytest
+from debian.debian_support import Version
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consul_docker_host.core.run import run
 from consul_docker_host.package.plan import RepositoryPlan
@@ -41,6 +44,22 @@ def made(*items: Item, testing: tuple[Item, ...] = (), plan: RepositoryPlan = PL
 def test_versions_are_ordered_as_dpkg_does(older: str, newer: str) -> None:
     assert run(["dpkg", "--compare-versions", older, "lt", newer], check=False).returncode == 0
     assert page.version_key(older) < page.version_key(newer)
+
+
+NUMBER, WORD = st.integers(0, 120).map(str), st.text("abzABZ019", min_size=1, max_size=3)
+# As settings allow a version, and HashiCorp's revision behind it.
+SUFFIX = st.tuples(st.sampled_from("+~"), st.lists(WORD, min_size=1, max_size=2).map(".".join)).map("".join)
+VERSION = st.tuples(
+    st.lists(NUMBER, min_size=1, max_size=3).map(".".join),
+    st.lists(SUFFIX, max_size=2).map("".join),
+    st.sampled_from(["", "-1", "-2", "-10"]),
+).map("".join)
+
+
+@given(one=VERSION, other=VERSION)
+def test_the_order_of_versions_is_python_debian_s(one: str, other: str) -> None:
+    keys, versions = [page.version_key(text) for text in (one, other)], [Version(text) for text in (one, other)]
+    assert (keys[0] < keys[1], keys[0] > keys[1]) == (versions[0] < versions[1], versions[0] > versions[1])
 
 
 def test_an_rpm_s_release_does_not_outdo_its_version() -> None:
