@@ -1,18 +1,14 @@
 """Packages of Consul for closed networks, from the official release archive and nothing else.
 
-The archive is believed because its checksum stands in SHA256SUMS, and SHA256SUMS because HashiCorp has signed it. Their
+The archive is verified: its checksum is in SHA256SUMS, and HashiCorp has signed SHA256SUMS. Their
 public key is the user's to bring: a key that came with this project would prove nothing. Never publish the packages:
 Consul's licence (BUSL) does not let them be; they lie in dist/consul/, which `inv repo` takes up only if asked.
 """
 
 from __future__ import annotations
 
-import hashlib
-import http.client
 import re
 import tempfile
-import time
-import urllib.request
 import zipfile
 from dataclasses import dataclass, replace
 from datetime import date
@@ -20,6 +16,7 @@ from pathlib import Path
 
 from consul_docker_host.backends import choose_backend
 from consul_docker_host.core.architectures import architecture_of, own_architecture
+from consul_docker_host.core.download import check_digest, fetch, is_address
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.report import say, stage, table
 from consul_docker_host.core.run import run
@@ -28,7 +25,7 @@ from consul_docker_host.package import control
 from consul_docker_host.package.changelog import Release, read_changelog
 from consul_docker_host.package.description import FORMATS
 from consul_docker_host.package.plans import make_consul_plan
-from consul_docker_host.repository.signing import verify
+from consul_docker_host.repository.signing import verify_signature
 from consul_docker_host.settings.model import Settings
 
 RELEASES = "https://releases.hashicorp.com/consul"
@@ -37,12 +34,11 @@ ARCHIVE = re.compile(r"consul_(?P<version>[^_]+)_linux_(?P<architecture>amd64|ar
 PROGRAM = re.compile(r"Consul v(?P<version>[0-9][0-9A-Za-z.+-]*)")
 LICENCE = "LICENSE.txt"
 KEY_HINT = "HashiCorp's public key, from https://www.hashicorp.com/trust/security or a machine that has it, as a file"
-CONNECT_SECONDS, DOWNLOAD_SECONDS = 20.0, 900.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """A release archive on this disk, believed: its file, Consul's version, Debian's name of the architecture."""
+    """A release archive on this disk, verified: its file, Consul's version, Debian's name of the architecture."""
 
     file: Path
     version: str
@@ -60,8 +56,8 @@ def build_packages(work: Workspace, settings: Settings, *, version: str, archive
     where = archive or f"{RELEASES}/{version}/consul_{version}_linux_amd64.zip"
     with tempfile.TemporaryDirectory(prefix="consul-") as name:
         with stage(f"checking {where}"):
-            found = believed_archive(where, version, Path(key), Path(name))
-            program, licence, day = unpacked(found)
+            found = verified_archive(where, version, Path(key), Path(name))
+            program, licence, day = unpack(found)
         release = Release(version=version, day=day, notes=(f"Consul {version} from the official release archive.",))
         with only_one(work), fresh_folder(work) as folder, stage(f"{choice.backend.name} writes deb, rpm"):
             plan = make_consul_plan(
@@ -114,51 +110,38 @@ def package_of(work: Workspace, settings: Settings, program: Path, folder: Path)
     return path
 
 
-def believed_archive(where: str, version: str, key: Path, folder: Path) -> Archive:
+def verified_archive(where: str, version: str, key: Path, folder: Path) -> Archive:
     """Return the archive, fetched into ``folder`` where it is an address; BuildError unless it is HashiCorp's."""
     name = where.rpartition("/")[2]
     match = ARCHIVE.fullmatch(name)
     if not match or match["version"] != version:
         hint = f"give consul_{version}_linux_amd64.zip or consul_{version}_linux_arm64.zip"
         raise BuildError(f"--archive {where}: its name is not that of Consul {version} for Linux", hint=hint)
-    sums, signature = (f"consul_{version}_SHA256SUMS{suffix}" for suffix in ("", ".sig"))
-    files = {part: obtained(where.removesuffix(name) + part, folder) for part in (sums, signature, name)}
-    verify(files[sums], files[signature], key)
-    listed = (line.split() for line in files[sums].read_text(encoding="utf-8").splitlines())
-    expected = {words[1]: words[0] for words in listed if len(words) == 2}.get(name)
-    if expected is None:
-        raise BuildError(f"{files[sums]}: has no line for {name}", hint="take all three files of one release")
-    with files[name].open("rb") as opened:
-        found = hashlib.file_digest(opened, "sha256").hexdigest()
-    if found != expected:
-        reason = f"its SHA-256 is {found}, and {sums} has {expected}"
-        raise BuildError(f"{where}: {reason}", hint="fetch the archive again; do not use this one")
-    return Archive(file=files[name], version=version, architecture=match["architecture"])
+    beside = where.removesuffix(name)
+    sums, signature = (fetch_file(f"{beside}consul_{version}_SHA256SUMS{suffix}", folder) for suffix in ("", ".sig"))
+    file = fetch_file(where, folder)
+    verify_signature(sums, signature, key)
+    hint = "fetch the archive again; do not use this one"
+    check_digest(file, name=name, sums=sums, source=where, hint=hint)
+    return Archive(file=file, version=version, architecture=match["architecture"])
 
 
-def obtained(where: str, folder: Path) -> Path:
+def fetch_file(where: str, folder: Path) -> Path:
     """Return a file of this disk, or one that was fetched from an address into ``folder``."""
-    if not where.startswith(("http://", "https://")):
-        path = Path(where)
-        if not path.is_file():
-            hint = "the archive, consul_VERSION_SHA256SUMS and consul_VERSION_SHA256SUMS.sig lie in one folder"
-            raise BuildError(f"{path}: no such file", hint=hint)
-        return path
-    path = folder / where.rpartition("/")[2]
-    deadline = time.monotonic() + DOWNLOAD_SECONDS
-    try:
-        with urllib.request.urlopen(where, timeout=CONNECT_SECONDS) as answer, path.open("wb") as file:  # noqa: S310
-            while chunk := answer.read(1 << 20):
-                file.write(chunk)
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"slower than {DOWNLOAD_SECONDS:g} s")
-    except (OSError, http.client.HTTPException) as error:
-        hint = "without that network: fetch the files elsewhere and give --archive FILE"
-        raise BuildError(f"{where}: {error}", hint=hint) from error
+    if is_address(where):
+        try:
+            return fetch(where, folder / where.rpartition("/")[2])
+        except OSError as error:
+            hint = "without that network: fetch the files elsewhere and give --archive FILE"
+            raise BuildError(f"{where}: {error}", hint=hint) from error
+    path = Path(where)
+    if not path.is_file():
+        hint = "the archive, consul_VERSION_SHA256SUMS and consul_VERSION_SHA256SUMS.sig lie in one directory"
+        raise BuildError(f"{path}: no such file", hint=hint)
     return path
 
 
-def unpacked(archive: Archive) -> tuple[bytes, bytes, date]:
+def unpack(archive: Archive) -> tuple[bytes, bytes, date]:
     """Return the program, its licence (empty where the archive has none), and its day, the time stamp of all."""
     try:
         with zipfile.ZipFile(archive.file) as opened:

@@ -5,17 +5,15 @@ Consul's licence (BUSL) forbids publishing it: it never leaves the machine.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import platform
 import shutil
-import time
-import urllib.request
+import tempfile
 import zipfile
 from pathlib import Path
 
 from consul_docker_host.core import run
 from consul_docker_host.core.architectures import ARCHITECTURES, own_architecture
+from consul_docker_host.core.download import check_digest, fetch
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.locks import Lock
 from consul_docker_host.core.workspace import ROOT, cache_folder, content_key, replacing
@@ -50,31 +48,19 @@ def consul_binary(version: str = VERSION) -> Path:
 
 
 def fetch_release(version: str, target: Path) -> bool:
-    """Write the official program to ``target``; say False if the site does not answer. A wrong checksum is an error."""
+    """Write the official program to ``target``; False where the site does not answer. A wrong checksum is an error."""
     name = f"consul_{version}_linux_{architecture()}.zip"
-    try:
-        sums = download(f"{RELEASES}/{version}/consul_{version}_SHA256SUMS").decode()
-        archive = download(f"{RELEASES}/{version}/{name}")
-    except OSError:  # no route, no such name, refused, too slow
-        return False
-    expected = {line.split()[-1]: line.split()[0] for line in sums.splitlines() if line.strip()}.get(name)
-    if expected is None or hashlib.sha256(archive).hexdigest() != expected:
-        raise BuildError(f"{RELEASES}/{version}/{name}: its checksum is not in SHA256SUMS", hint="try again later")
-    with zipfile.ZipFile(io.BytesIO(archive)) as opened, opened.open("consul") as program, target.open("wb") as output:
-        shutil.copyfileobj(program, output)
+    with tempfile.TemporaryDirectory(prefix="consul-") as folder:
+        sums, archive = Path(folder, "SHA256SUMS"), Path(folder, name)
+        try:
+            for file, path in ((f"consul_{version}_SHA256SUMS", sums), (name, archive)):
+                fetch(f"{RELEASES}/{version}/{file}", path, connect=CONNECT_SECONDS, seconds=DOWNLOAD_SECONDS)
+        except OSError:  # no route, no such name, refused, too slow
+            return False
+        check_digest(archive, name=name, sums=sums, source=f"{RELEASES}/{version}/{name}", hint="try again later")
+        with zipfile.ZipFile(archive) as opened, opened.open("consul") as program, target.open("wb") as output:
+            shutil.copyfileobj(program, output)
     return True
-
-
-def download(url: str) -> bytes:
-    """Return what an https address answers, within a bounded time; OSError if it does not."""
-    deadline = time.monotonic() + DOWNLOAD_SECONDS
-    chunks = []
-    with urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as answer:  # noqa: S310 (the scheme is in RELEASES)
-        while chunk := answer.read(1 << 20):
-            chunks.append(chunk)
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{url}: slower than {DOWNLOAD_SECONDS:g} s")
-    return b"".join(chunks)
 
 
 def build_from_source(version: str, target: Path) -> None:

@@ -229,7 +229,7 @@ def secret_fingerprints(keys: Sequence[Key], environment: dict[str, str]) -> set
     return {key.fingerprint for part in parts for key in parse_keys(f"sec:{part}")}
 
 
-def verify(file: Path, signature: Path, key: Path) -> None:
+def verify_signature(file: Path, signature: Path, key: Path) -> None:
     """Raise BuildError unless ``signature`` is one of ``file`` by a key in the file ``key``, which is good today."""
     demand_gpg()
     with short_home() as environment:

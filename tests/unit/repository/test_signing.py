@@ -215,9 +215,9 @@ def test_a_signature_is_believed_only_by_the_key_that_is_given(two_keys: Path, o
         signature = signer.signature("text\n")
     (tmp_path / "file").write_text("text\n")
     (tmp_path / "file.sig").write_text(signature)
-    signing.verify(tmp_path / "file", tmp_path / "file.sig", two_keys / KEY_NAME)
+    signing.verify_signature(tmp_path / "file", tmp_path / "file.sig", two_keys / KEY_NAME)
     with pytest.raises(BuildError, match="is not signed by a key in"):
-        signing.verify(tmp_path / "file", tmp_path / "file.sig", other / KEY_NAME)
+        signing.verify_signature(tmp_path / "file", tmp_path / "file.sig", other / KEY_NAME)
     (tmp_path / "file").write_text("other\n")
     with pytest.raises(BuildError, match="is not signed by a key in"):
-        signing.verify(tmp_path / "file", tmp_path / "file.sig", two_keys / KEY_NAME)
+        signing.verify_signature(tmp_path / "file", tmp_path / "file.sig", two_keys / KEY_NAME)
