@@ -14,7 +14,7 @@ from consul_docker_host.core.workspace import ROOT
 
 # pyinfra's own stand-ins for hosts; these say that dpkg is theirs, and nothing else.
 INVENTORY = """
-data = {"cdh_packages": PACKAGES, "fake_delay": 0, "fake_delay_jitter": 0, "fake_responses": {"dpkg-query": "deb"}}
+data = {"cdh_packages": PACKAGES, "fake_delay": 0, "fake_delay_jitter": 0, "fake_responses": {"installed.sh": "deb"}}
 servers = (["@fake/s1", "@fake/s2"], data | {"cdh_role": "server"})
 clients = ([("@fake/c1", {"cdh_datacenter": "eu-1"}), "@fake/c2"], data)
 """

@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from consul_docker_host.fleet.outcome import Outcome, State
 from consul_docker_host.fleet.session import run_steps
+from pyinfra_deploy import operations
 from pyinfra_deploy.host import consul_docker_host, consul_docker_host_removed
 
 FINE = json.dumps({"version": 1, "ok": True, "state": "ok", "links": [{"name": "joined", "state": "ok"}]})
@@ -22,10 +25,10 @@ def fake(tmp_path: Path, responses: dict[str, Any], **data: Any) -> dict[str, An
 
 def as_it_should_be() -> dict[str, Any]:
     return {
-        "dpkg-query": ["deb", "0.1.0"],
-        "cat /etc/default": BLOCK.splitlines(),
-        "echo asked": "asked",
-        "check --json": FINE,
+        "installed.sh": ["deb", "0.1.0"],
+        "settings-read.sh": BLOCK.splitlines(),
+        "applied.sh": "asked",
+        "check.sh": FINE,
     }
 
 
@@ -44,7 +47,7 @@ def test_a_host_that_is_right_has_nothing_to_change(tmp_path: Path) -> None:
 
 
 def test_an_older_host_is_installed_and_a_setting_is_only_applied(tmp_path: Path) -> None:
-    older = as_it_should_be() | {"dpkg-query": ["deb", "0.0.9"]}
+    older = as_it_should_be() | {"installed.sh": ["deb", "0.0.9"]}
     done = plan(
         {
             "@fake/older": fake(tmp_path, older),
@@ -62,14 +65,31 @@ def test_what_was_written_is_applied_also_where_the_host_seems_to_have_applied_i
 
 
 def test_a_fault_of_one_host_is_its_own(tmp_path: Path) -> None:
-    broken = as_it_should_be() | {"check --json": json.dumps({"links": [{"name": "dns", "state": "broken"}]})}
-    broken = {"end=$((": {"success": False, "stderr": "dns: no answer -> restart it"}} | broken
+    broken = as_it_should_be() | {"check.sh": json.dumps({"links": [{"name": "dns", "state": "broken"}]})}
+    broken = {"healthy.sh": {"success": False, "stderr": "dns: no answer -> restart it"}} | broken
     done = plan({"@fake/ill": fake(tmp_path, broken), "@fake/well": fake(tmp_path, as_it_should_be())}, dry=False)
     assert (done["@fake/ill"].state, done["@fake/ill"].reason) == (State.UNHEALTHY, "dns: no answer -> restart it")
     assert done["@fake/well"].state is State.OK
 
 
+def renamed_steps() -> None:
+    """Deploy a step whose title speaks of health, and the judge of health under another title."""
+    operations.settings_block(lines=("A=1",), name="Make it healthy")
+    judge = operations.healthy(patience=1, may_break=(), must_be_ok=(), name="Wait for the links")
+    operations.mark_as_judge_of_health(judge)
+
+
+@pytest.mark.parametrize(("failing", "state"), [("settings-write.sh", State.FAILED), ("healthy.sh", State.UNHEALTHY)])
+def test_a_host_is_unhealthy_by_the_mark_of_the_operation_and_not_by_a_title(
+    tmp_path: Path, failing: str, state: State
+) -> None:
+    answers = {failing: {"success": False, "stderr": "no"}, "installed.sh": ["deb", "0.1.0"]}
+    hosts = {"@fake/a": fake(tmp_path, answers)}
+    (one,) = run_steps(hosts, renamed_steps, dry=False, tell=lambda _host, _step: None)
+    assert (one.state, one.reason) == (state, "no")
+
+
 def test_a_removal_takes_back_what_is_there_and_no_more(tmp_path: Path) -> None:
-    hosts = {"@fake/a": fake(tmp_path, as_it_should_be()), "@fake/b": fake(tmp_path, {"dpkg-query": "deb"})}
+    hosts = {"@fake/a": fake(tmp_path, as_it_should_be()), "@fake/b": fake(tmp_path, {"installed.sh": "deb"})}
     done = run_steps(hosts, consul_docker_host_removed, dry=True, tell=lambda _host, _step: None)
     assert [steps_of(one) for one in done] == [["Take back the settings", "Remove the package"], []]
