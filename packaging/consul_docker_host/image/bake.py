@@ -13,7 +13,7 @@ from pathlib import Path
 
 from consul_docker_host.core.report import stage
 from consul_docker_host.core.run import network_environment, run
-from consul_docker_host.core.workspace import Workspace
+from consul_docker_host.core.workspace import ROOT, Workspace
 from consul_docker_host.image.request import Request
 
 STEP_SECONDS = 600.0
@@ -26,7 +26,9 @@ ISOLATED = (
     *("unshare", "--mount", "--pid", "--net", "--ipc", "--fork"),
     *("--kill-child=KILL", "--propagation", "private", "--"),
 )
-ENTER = 'mount -t proc proc "$0/proc" && exec chroot "$0" /bin/sh "$@"'
+# What puts a root in place on this machine, and goes into it.
+SCRIPTS = ROOT / "packaging" / "images" / "namespace"
+ENTER = SCRIPTS / "enter.sh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,22 +36,25 @@ class Root:
     """The root of an image under construction.
 
     ``tree`` is where this process finds it, ``inside`` where a program does that ``isolated`` has started; ``enter``
-    is the shell that goes there.
+    is the script that goes there.
     """
 
     tree: Path
     inside: Path
     isolated: tuple[str, ...] = ISOLATED
-    enter: str = ENTER
+    enter: Path = ENTER
+
+    def command(self, *argv: str) -> list[str]:
+        """Return the command that runs a program in the root."""
+        return [*self.isolated, "sh", str(self.enter), str(self.inside), *argv]
 
     def step(self, script: Path, *arguments: str, epoch: int, is_online: bool = False) -> None:
         """Run a script of ours in the root; ``is_online``: with this machine's network, to fetch packages."""
-        isolated, environment = self.isolated, {"SOURCE_DATE_EPOCH": str(epoch)}
+        environment = {"SOURCE_DATE_EPOCH": str(epoch)}
+        argv = self.command("/bin/sh", "-c", script.read_text(encoding="utf-8"), script.name, *arguments)
         if is_online:
-            isolated = tuple(part for part in isolated if part != "--net")
+            argv.remove("--net")
             environment |= network_environment()
-        text = script.read_text(encoding="utf-8")
-        argv = [*isolated, "sh", "-c", self.enter, str(self.inside), "-c", text, script.name, *arguments]
         run(argv, timeout=STEP_SECONDS, env=environment)
 
 
@@ -79,5 +84,4 @@ def copy_over(folder: Path, tree: Path) -> None:
 
 def clamp_times(tree: Path, epoch: int) -> None:
     """Give what is younger than the image's day that day: a copy made tomorrow is the same."""
-    touch = f'xargs -0 --no-run-if-empty touch --no-dereference --date="@{epoch}"'
-    run([*WITH_US, "sh", "-c", f'find . -xdev -newermt "@{epoch}" -print0 | {touch}'], cwd=tree, timeout=STEP_SECONDS)
+    run([*WITH_US, "sh", str(SCRIPTS / "clamp.sh"), str(epoch)], cwd=tree, timeout=STEP_SECONDS)

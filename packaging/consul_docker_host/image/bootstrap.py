@@ -16,7 +16,7 @@ from consul_docker_host.core.locks import Lock
 from consul_docker_host.core.report import say, stage
 from consul_docker_host.core.run import network_environment, run
 from consul_docker_host.core.workspace import cache_folder, content_key
-from consul_docker_host.image.bake import ISOLATED, Root, clamp_times
+from consul_docker_host.image.bake import ISOLATED, SCRIPTS, Root, clamp_times
 from consul_docker_host.image.namespace import held
 from consul_docker_host.image.request import Request
 
@@ -25,18 +25,7 @@ BOOTSTRAP_SECONDS = 1800.0
 KEPT = 4
 # Its mounts and processes end with it, and so with this process; its downloads need the network.
 BOOTSTRAP = tuple(part for part in ISOLATED if part != "--net")
-# The boot loader is put in place by the image's maker: its package must neither look for a disk nor for firmware.
-ANSWERS = (
-    "grub-efi-@arch@ grub2/update_nvram boolean false",
-    "grub-efi-@arch@ grub2/force_efi_extra_removable boolean true",
-)
-# A file system that cannot be laid over another one, as a container's own, takes a copy.
-LAID_OVER = """
-ln -s "$1" base
-mkdir upper work
-mount -t overlay overlay -o lowerdir=base,upperdir=upper,workdir=work root 2>copied && rm copied ||
-    cp -a --reflink=auto base/. root
-"""
+ANSWERS = SCRIPTS / "answers.sh"
 
 
 def mmdebstrap_command(request: Request, target: Path) -> list[str]:
@@ -44,19 +33,20 @@ def mmdebstrap_command(request: Request, target: Path) -> list[str]:
 
     Without a mirror mmdebstrap takes Debian's own, the archives of security and updates among them.
     """
-    answers = "\\n".join(ANSWERS).replace("@arch@", request.architecture)
     return [
         *("mmdebstrap", "--variant=minbase", "--format=directory"),
         f"--include={','.join(request.packages)}",
         '--aptopt=APT::Install-Recommends "false"',
-        f'--essential-hook=printf "{answers}\\n" | chroot "$1" debconf-set-selections',
+        f"--essential-hook={ANSWERS}",
         *(request.suite, str(target), *request.mirrors),
     ]
 
 
 def base_key(request: Request) -> str:
     """Return what the plain system depends on, as one word."""
-    return content_key(mmdebstrap_command(request, Path("target")))[:16]
+    # The hook counts by what it does, not by where this checkout lies.
+    command = [word for word in mmdebstrap_command(request, Path("target")) if str(ANSWERS) not in word]
+    return content_key([*command, ANSWERS.read_bytes()])[:16]
 
 
 @contextlib.contextmanager
@@ -143,7 +133,7 @@ def laid_over(base: Path, folder: Path) -> Iterator[Root]:
             f"{folder}: {why}", hint="it takes the right to mount, and room for the base where it is copied"
         )
 
-    with held(LAID_OVER, str(base), folder=folder, refused=refused) as root:
+    with held(SCRIPTS / "overlay.sh", str(base), folder=folder, refused=refused) as root:
         if (folder / "copied").exists():
             say(f"the base is copied: {folder.parent.parent} lies where nothing can be laid over it")
         yield root

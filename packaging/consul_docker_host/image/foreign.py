@@ -13,7 +13,7 @@ from consul_docker_host.core.architectures import ARCHITECTURES, architecture_of
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.report import stage
 from consul_docker_host.core.run import run
-from consul_docker_host.image.bake import Root
+from consul_docker_host.image.bake import SCRIPTS, Root
 from consul_docker_host.image.disk import DISK_SECONDS, ROOT_TYPES, SECTOR
 from consul_docker_host.image.namespace import held
 from consul_docker_host.image.request import Request
@@ -22,24 +22,7 @@ from consul_docker_host.image.request import Request
 LINUX_TYPES = {*ROOT_TYPES.values(), "0FC63DAF-8483-4772-8E79-3D69D8477DE4", "83"}
 LOOP_CONTROL = Path("/dev/loop-control")
 LOOP_HINT = "modprobe loop; a container needs the loop devices: --device /dev/loop-control and --device /dev/loop0 ..."
-# What a system that does not run lacks: processes, devices, a name server. None of it is on its disk.
-ENTER = """
-set -e
-cd "$0"
-mount -t proc proc proc
-for place in dev run tmp; do mount -t tmpfs -o mode=755 tmpfs $place; done
-chmod 1777 tmp
-for name in null zero full random urandom; do : >dev/$name; mount --bind /dev/$name dev/$name; done
-ln -s /proc/self/fd dev/fd
-case $(readlink etc/resolv.conf) in
-    '') [ ! -e etc/resolv.conf ] || mount --bind /etc/resolv.conf etc/resolv.conf ;;
-    *run/*) mkdir -p run/systemd/resolve run/resolvconf
-        for name in systemd/resolve/stub-resolv.conf systemd/resolve/resolv.conf resolvconf/resolv.conf; do
-            cp /etc/resolv.conf run/$name || :
-        done ;;
-esac
-exec chroot . /bin/sh "$@"
-"""
+ENTER = SCRIPTS / "enter-foreign.sh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +124,7 @@ def opened(request: Request, disk: Disk, scratch: Path) -> Iterator[Root]:
     def refused(why: str) -> BuildError:
         return BuildError(f"--base {request.base}: {why}", hint=LOOP_HINT)
 
-    mount = 'mount -o loop "$1" root'
-    with held(mount, str(disk.root), folder=scratch / "opened", refused=refused, enter=ENTER) as root:
+    with held(SCRIPTS / "loop.sh", str(disk.root), folder=scratch / "opened", refused=refused, enter=ENTER) as root:
         check_system(request, root.tree)
         yield root
 

@@ -9,43 +9,25 @@ from pathlib import Path
 
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.run import start
-from consul_docker_host.image.bake import ENTER, ISOLATED, WITH_US, Root
+from consul_docker_host.image.bake import ENTER, ISOLATED, SCRIPTS, WITH_US, Root
 
 OPEN_SECONDS = 300.0
-# It ends when `hold` goes, or with who asked for it.
-HOLDER = """
-set -e
-cd "$0"
-MOUNT
-: >ready
-while [ -e hold ]; do sleep 0.1; done
-if mountpoint -q root; then umount root; fi
-"""
+HOLD = SCRIPTS / "hold.sh"
 
 
 @contextlib.contextmanager
 def held(
-    mount: str, *arguments: str, folder: Path, refused: Callable[[str], BuildError], enter: str = ENTER
+    mount: Path, *arguments: str, folder: Path, refused: Callable[[str], BuildError], enter: Path = ENTER
 ) -> Iterator[Root]:
-    """Give the root that the shell words ``mount`` put at ``root``, in the folder that they run in.
+    """Give the root that the script ``mount`` puts at ``root``, in the folder that it runs in.
 
-    ``refused`` makes an error of what they say where they fail; ``enter`` is the shell that goes into the root.
+    ``refused`` makes an error of what it prints where it fails; ``enter`` is the script that goes into the root.
     """
     (folder / "root").mkdir(parents=True)
     (folder / "hold").touch()
     log = folder / "log"
-    argv = [
-        *WITH_US,
-        "unshare",
-        "--mount",
-        "--propagation",
-        "private",
-        "--",
-        "sh",
-        "-c",
-        HOLDER.replace("MOUNT", mount),
-    ]
-    holder = start([*argv, str(folder), *arguments], log=log)
+    argv = [*WITH_US, "unshare", "--mount", "--propagation", "private", "--", "sh", str(HOLD), str(folder)]
+    holder = start([*argv, str(mount), *arguments], log=log)
     try:
         deadline = time.monotonic() + OPEN_SECONDS
         while not (folder / "ready").exists():

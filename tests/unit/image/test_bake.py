@@ -27,7 +27,7 @@ class Step:
     @property
     def script(self) -> str:
         """The script of ours that runs in the root."""
-        return next((word for word in self.argv if word.endswith(".sh")), "")
+        return next(word for word in reversed(self.argv) if word.endswith(".sh"))
 
 
 @pytest.fixture
