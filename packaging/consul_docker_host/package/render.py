@@ -220,7 +220,8 @@ def _scripts(package: PackageDescription, package_format: Format, work: Workspac
         if not path.is_file():
             raise BuildError(f"{path}: no such maintainer script")
     made = work.build / package.name / "scripts" / package_format
-    return with_renames(package_format, scripts, package.renamed, made)
+    fragments = work.packaging / "scripts" / "renamed"
+    return with_renames(package_format, scripts, package.renamed, made, fragments=fragments)
 
 
 def _repository(settings: Settings, work: Workspace) -> RepositoryPlan:

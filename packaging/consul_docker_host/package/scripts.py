@@ -6,6 +6,7 @@ one. Without a rename the scripts are those of packaging/scripts, byte for byte.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -13,53 +14,48 @@ from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.workspace import PROJECT, write_text
 from consul_docker_host.package.description import Format, Renamed
 
-DEB = """\
-# An edited /{former} becomes /{path}, which it has been since {since}.
-dpkg-maintscript-helper mv_conffile /{former} /{path} {since}~ -- "$@"
-"""
-# dpkg takes a file that is missing under its former name for one that the administrator deleted, and a downgrade would
-# leave neither.
-DEB_BACK = """\
-if [ "$1" = upgrade ] && dpkg --compare-versions "$2" lt {since}~ && [ -e /{path} ] && [ ! -e /{former} ]; then
-    cp -p /{path} /{former}
-fi
-"""
-# rpm lays an edited file aside when the former version's files go, which is between these two. One from an earlier life
-# of the package is nobody's wish any more, so what is seen first decides.
-RPM_BEFORE = """\
-[ ! -e /{former} ] || : >{mark}
-"""
-RPM = """\
-# An edited /{former} becomes /{path}, which it has been since {since}.
-if [ -e {mark} ] && [ -e /{former}.rpmsave ]; then
-    mv -f /{path} /{path}.rpmnew && mv -f /{former}.rpmsave /{path}
-fi
-rm -f {mark}
-"""
-# What each script has to say of a rename, in this order.
-LINES: dict[Format, dict[str, str]] = {
-    # As debhelper's dh_installdeb does it: the helper decides by $1 what is to be done where.
-    "deb": {"preinst": DEB, "postinst": DEB, "prerm": DEB + DEB_BACK, "postrm": DEB},
-    "rpm": {"pre": RPM_BEFORE, "posttrans": RPM},
+# What each script has to do with a rename: fragments of packaging/scripts/renamed, in this order.
+FRAGMENTS: dict[Format, dict[str, tuple[str, ...]]] = {
+    "deb": {"preinst": ("deb",), "postinst": ("deb",), "prerm": ("deb", "deb-prerm"), "postrm": ("deb",)},
+    "rpm": {"pre": ("rpm-pre",), "posttrans": ("rpm-posttrans",)},
 }
 
 
 def with_renames(
-    package_format: Format, scripts: dict[str, Path], renamed: Sequence[Renamed], folder: Path
+    package_format: Format, scripts: dict[str, Path], renamed: Sequence[Renamed], folder: Path, *, fragments: Path
 ) -> dict[str, Path]:
-    """Return the scripts by name; those that have to do with a rename are written to ``folder``, by the same names."""
+    """Return the scripts by name; those that have to do with a rename are written to ``folder``, by the same names.
+
+    ``fragments`` is the directory of what they are given.
+    """
     if not renamed:
         return scripts
-    lost = sorted(set(LINES[package_format]) - set(scripts))
+    lost = sorted(set(FRAGMENTS[package_format]) - set(scripts))
     if lost:
         raise BuildError(f"scripts.{package_format}.{lost[0]}: is needed by renamed", hint="an empty one will do")
-    values = [{**one.model_dump(), "mark": f"/run/{PROJECT}-renamed-{n}"} for n, one in enumerate(renamed)]
     made = {}
-    for name, template in LINES[package_format].items():
+    for name, parts in FRAGMENTS[package_format].items():
         made[name] = folder / name
-        lines = "".join(template.format(**each) for each in values)
+        body = "".join(fragment_body(fragments / part) for part in parts)
+        lines = "".join(values_of(one, number) + body for number, one in enumerate(renamed))
         write_text(made[name], inserted(scripts[name].read_text(encoding="utf-8"), lines))
     return scripts | made
+
+
+def values_of(renamed: Renamed, number: int) -> str:
+    """Return the assignments that a fragment reads."""
+    values = {
+        "from": f"/{renamed.former}",
+        "to": f"/{renamed.path}",
+        "since": renamed.since,
+        "mark": f"/run/{PROJECT}-renamed-{number}",
+    }
+    return "".join(f"renamed_{name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def fragment_body(fragment: Path) -> str:
+    """Return what follows a fragment's header, which ends with an empty line."""
+    return fragment.read_text(encoding="utf-8").partition("\n\n")[2]
 
 
 def inserted(script: str, lines: str) -> str:
