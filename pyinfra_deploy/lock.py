@@ -33,7 +33,7 @@ def answer_of(output: list[str]) -> Answer:
     return Answer(state=state, text=text)
 
 
-class TakenLock(FactBase[Answer | None]):
+class AcquiredLock(FactBase[Answer | None]):
     """Takes the lock; None where no cluster is there to hold one. The holder's name is for whoever comes second."""
 
     def command(self, who: str) -> str:

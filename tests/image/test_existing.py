@@ -13,7 +13,7 @@ import pytest
 from consul_docker_host.core.workspace import ROOT, Workspace
 from consul_docker_host.image import write_image
 from consul_docker_host.image.bake import copy_over
-from consul_docker_host.image.bootstrap import base_of, laid_over
+from consul_docker_host.image.bootstrap import base_of, lay_over
 from consul_docker_host.image.request import read_request
 from tests.image.kit import Made, alone, assert_clean, image_of, inv_image, kill_image, leftovers, moments, new_machine
 from tests.support.packages import SERVER_SETTINGS
@@ -37,7 +37,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, suite: str) -> Iterator[Path
     folder = tmp_path_factory.mktemp("cloud")
     scripts = work.packaging / "images"
     image = folder / "cloud.qcow2"
-    with base_of(request, epoch=EPOCH, fresh=False) as base, laid_over(base, folder / "opened") as root:
+    with base_of(request, epoch=EPOCH, fresh=False) as base, lay_over(base, folder / "opened") as root:
         copy_over(scripts / "tree", root.tree)
         for script in ("base.sh", "seal.sh"):
             root.step(scripts / script, epoch=EPOCH)

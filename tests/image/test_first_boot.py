@@ -15,8 +15,8 @@ from consul_docker_host.core.run import run
 from consul_docker_host.core.workspace import ROOT, Workspace
 from consul_docker_host.image import SCRATCH, write_image
 from consul_docker_host.image.bake import WITH_US, fill_root
-from consul_docker_host.image.bootstrap import base_of, laid_over
-from consul_docker_host.image.request import Format, read_request
+from consul_docker_host.image.bootstrap import base_of, lay_over
+from consul_docker_host.image.request import ImageFormat, read_request
 from tests.image.kit import Booted, alone, new_machine
 from tests.repository.site import Site, make_keys, make_site
 from tests.support.consul import consul_package
@@ -68,9 +68,9 @@ def stock(
         "mirror": "",
     }
     whole = read_request(work, **asked, preload=[str(path) for path in preload], is_bios=False)
-    request = dataclasses.replace(whole, debs=whole.debs[:1], format=Format.QCOW2)
+    request = dataclasses.replace(whole, debs=whole.debs[:1], format=ImageFormat.QCOW2)
     image = folder / "stock.qcow2"
-    with base_of(request, epoch=EPOCH, fresh=False) as base, laid_over(base, folder / "opened") as root:
+    with base_of(request, epoch=EPOCH, fresh=False) as base, lay_over(base, folder / "opened") as root:
         fill_root(work, request, root, epoch=EPOCH)
         run([*WITH_US, "sh", "-c", OFFLINE], cwd=root.tree)
         shutil.copytree(site.trees["new"], root.tree / "srv/site")

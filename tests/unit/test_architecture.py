@@ -150,6 +150,29 @@ def test_one_module_alone_starts_programs(path: Path) -> None:
     assert "shell=" not in used
 
 
+# What a text has that a shell is to run: operators, redirections, expansions, pipes.
+SHELL = re.compile(
+    r"\|\| |&& |\$\(|\$[@#*1-9]|[0-9]?>/dev/|; (then|do|done|fi) *$|\| (awk|grep|head|jq|sed|tail|tr)\b", re.MULTILINE
+)
+# Texts for hosts that no file can hold, each with its reason.
+SHELL_IN_PYTHON = {
+    "packaging/consul_docker_host/snippets/cloudinit.py": "runcmd's lines are part of a snippet, which is YAML",
+}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_no_shell_lives_in_the_strings_of_python(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    described = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    documented = [node.body[0] for node in ast.walk(tree) if isinstance(node, described) and node.body]
+    docstrings = {id(first.value) for first in documented if isinstance(first, ast.Expr)}
+    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    found = [node.lineno for node in texts if id(node) not in docstrings and SHELL.search(str(node.value))]
+    assert bool(found) is (name_of(path) in SHELL_IN_PYTHON), (
+        f"lines {found}: a script is a file, which shellcheck sees"
+    )
+
+
 def test_the_name_packaging_stays_pypi_s() -> None:
     assert not (ROOT / "packaging" / "__init__.py").exists()
     version = importlib.import_module("packaging.version")

@@ -60,7 +60,7 @@ class FpmBackend:
             )
         with tempfile.TemporaryDirectory(prefix="fpm-") as name:
             folder = Path(name)
-            stage(plan, package_format, folder / "root")
+            write_root(plan, package_format, folder / "root")
             for file, content in side_files(plan).items():
                 (folder / file).write_text(content, encoding="utf-8")
             for script, content in script_texts(plan, package_format).items():
@@ -72,7 +72,7 @@ class FpmBackend:
             run([str(self.fpm.program), *fpm_arguments(plan, package_format, folder, out)], cwd=folder, env=environment)
 
 
-def stage(plan: Plan, package_format: Format, root: Path) -> None:
+def write_root(plan: Plan, package_format: Format, root: Path) -> None:
     """Copy one format's files below ``root``; fpm writes the deb's changelog by itself, from the same text."""
     own_changelog = f"usr/share/doc/{plan.name}/changelog.gz" if package_format == "deb" else ""
     for entry in plan.entries_for(package_format):

@@ -47,7 +47,7 @@ def build(work: Workspace, settings: Settings, *, backend: str, targets: tuple[s
         with fresh_folder(work) as beside:
             with stage(f"{choice.backend.name} writes {', '.join(targets)}"):
                 artefacts = make_artefacts(plans, choice, targets, beside)
-            outputs = publish(work, [artefact.name for artefact in artefacts], beside, former)
+            outputs = replace_artefacts(work, [artefact.name for artefact in artefacts], beside, former)
         lines = summary(work, artefacts, answers, choice)
         key_file = plan.repository.key_file
         outside = {str(key_file): last.file_digest(key_file)} if key_file else {}
@@ -98,7 +98,7 @@ def _cloud_init(plan: Plan, folder: Path) -> Iterator[Artefact]:
         yield Artefact(name=f"cloud-init/{path.name}", source=f"{len(plan.entries)} files", maker=maker)
 
 
-def publish(work: Workspace, names: list[str], beside: str, former: last.Built | None) -> dict[str, str]:
+def replace_artefacts(work: Workspace, names: list[str], beside: str, former: last.Built | None) -> dict[str, str]:
     """Move the artefacts into dist/, write SHA256SUMS, and remove what an earlier build made and this one did not.
 
     Returns each output's SHA-256. Artefacts of other targets stay, and stay in SHA256SUMS.

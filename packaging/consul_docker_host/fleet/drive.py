@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pyinfra.api.state import State
+from pyinfra.api.state import State as PyinfraState
 from pyinfra.context import ctx_state
 from pyinfra_cli.inventory import make_inventory_from_files
 from rich.console import Console
@@ -20,7 +20,7 @@ from rich.table import Table
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.report import is_terminal, say
 from consul_docker_host.fleet.gossip import change_keys, key_mistakes
-from consul_docker_host.fleet.lock import locked
+from consul_docker_host.fleet.lock import lock_clusters
 from consul_docker_host.fleet.outcome import as_json, summary
 from consul_docker_host.fleet.rollout import Rollout
 from consul_docker_host.fleet.waves import parse_sizes
@@ -79,7 +79,7 @@ def guarded(hosts: Hosts, asked: Asked, note: Callable[[str], None]) -> Iterator
     if asked.dry:
         yield str
         return
-    with locked(hosts, asked.action, tell=lambda _host, _step: None, say=note) as lock:
+    with lock_clusters(hosts, asked.action, tell=lambda _host, _step: None, say=note) as lock:
         yield lock.fault
 
 
@@ -88,7 +88,7 @@ def read_hosts(path: Path, limit: str) -> Hosts:
     try:
         folder = str(path.resolve().parent)
         # pyinfra notes in its state which file it is reading.
-        with ctx_state.use(State()):
+        with ctx_state.use(PyinfraState()):
             inventory = make_inventory_from_files(str(path), cwd=folder)
     except Exception as error:
         raise BuildError(f"{path}: {type(error).__name__}: {error}", hint="it is a Python file of pyinfra's") from None

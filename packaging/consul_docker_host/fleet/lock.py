@@ -14,7 +14,7 @@ from typing import Any
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.fleet.session import Tell, first_answer
 from consul_docker_host.fleet.waves import by_datacenter
-from pyinfra_deploy.lock import KEY, Answer, RenewedLock, ReturnedLock, TakenLock, holder_of, holder_text
+from pyinfra_deploy.lock import KEY, AcquiredLock, Answer, RenewedLock, ReturnedLock, holder_of, holder_text
 
 # The operator's own token, where the agents' may not write the key; Consul's own programs read the same name.
 TOKEN = "CONSUL_HTTP_TOKEN"  # noqa: S105 - the name of a variable
@@ -22,7 +22,7 @@ Hosts = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(kw_only=True)
-class Lock:
+class DeployLock:
     """What this deploy holds: a session for each datacenter, with the hosts through which it may be asked about."""
 
     hosts: Hosts
@@ -35,12 +35,12 @@ class Lock:
         token = os.environ.get(TOKEN, "") + "\n"
         return first_answer(by_datacenter(self.hosts)[datacenter], fact, self.tell, stdin=token, **arguments)
 
-    def take(self, action: str) -> None:
+    def acquire(self, action: str) -> None:
         """Take every datacenter's lock, or raise BuildError with its holder and give back what was taken."""
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         who = holder_text(f"{getpass.getuser()}@{socket.gethostname()}", now, action)
         for datacenter in by_datacenter(self.hosts):
-            answer: Answer | None = self.question(datacenter, TakenLock, who=who)
+            answer: Answer | None = self.question(datacenter, AcquiredLock, who=who)
             where = f"{datacenter}: " if datacenter else ""
             if answer is None:
                 continue  # no cluster yet, so nothing that two could disturb
@@ -71,14 +71,14 @@ class Lock:
 
 
 @contextmanager
-def locked(hosts: Hosts, asked: str, *, tell: Tell, say: Callable[[str], None]) -> Iterator[Lock]:
+def lock_clusters(hosts: Hosts, asked: str, *, tell: Tell, say: Callable[[str], None]) -> Iterator[DeployLock]:
     """Give the lock of the hosts' clusters, given back at the end also where the deploy is interrupted.
 
     A removal ("remove") only sees to it that nobody else is at work: it would take away what is asked about the lock.
     """
-    lock = Lock(hosts=hosts, tell=tell, say=say)
+    lock = DeployLock(hosts=hosts, tell=tell, say=say)
     try:
-        lock.take(asked)
+        lock.acquire(asked)
         if asked == "remove":
             lock.give_back()
         yield lock

@@ -15,12 +15,12 @@ from consul_docker_host.core.report import say, stage, table
 from consul_docker_host.core.run import run
 from consul_docker_host.core.workspace import Workspace
 from consul_docker_host.image.bake import WITH_US, Root, clamp_times, fill_root
-from consul_docker_host.image.bootstrap import base_key, base_of, laid_over
+from consul_docker_host.image.bootstrap import base_key, base_of, lay_over
 from consul_docker_host.image.disk import convert, place_boot_files, plan_layout, write_disk
-from consul_docker_host.image.foreign import Disk, copy_disk, opened, put_back
+from consul_docker_host.image.foreign import Disk, copy_disk, open_root, put_back
 from consul_docker_host.image.manifest import Manifest, digest_of, read_tree, spdx
 from consul_docker_host.image.proof import check_emulator, prove
-from consul_docker_host.image.request import Format, Request, check_machine
+from consul_docker_host.image.request import ImageFormat, Request, check_machine
 from consul_docker_host.package.changelog import read_changelog, source_date_epoch
 
 SCRATCH = ".making-"
@@ -35,14 +35,14 @@ def make_image(work: Workspace, request: Request, *, fresh: bool, has_proof: boo
     folder = work.dist / "images"
     with scratch_folder(folder) as scratch:
         check_machine(request, folder)
-        has_proof = has_proof and request.format is not Format.TAR
+        has_proof = has_proof and request.format is not ImageFormat.TAR
         if has_proof:
             check_emulator(request.architecture)
         begin = time.monotonic()
         epoch = source_date_epoch(read_changelog(work.root / "CHANGELOG.md"))
         image = scratch / f"{request.stem}.{request.format}"
         if request.base is None:
-            with base_of(request, epoch=epoch, fresh=fresh) as base, laid_over(base, scratch / "opened") as root:
+            with base_of(request, epoch=epoch, fresh=fresh) as base, lay_over(base, scratch / "opened") as root:
                 from_base = time.monotonic()
                 fill_root(work, request, root, epoch=epoch)
                 made = write_image(work, request, root, image, inputs=inputs_of(request), epoch=epoch)
@@ -53,7 +53,7 @@ def make_image(work: Workspace, request: Request, *, fresh: bool, has_proof: boo
         written = time.monotonic()
         if has_proof:
             prove(work, request, image, scratch=scratch, is_emulated=is_emulated)
-        targets = publish(folder, image, made, epoch=epoch)
+        targets = place_image(folder, image, made, epoch=epoch)
     for line in table(
         ("made", "size", ""), [(str(path.relative_to(work.root)), size_of(path), "") for path in targets]
     ):
@@ -66,16 +66,16 @@ def write_image(
     work: Workspace, request: Request, root: Root, image: Path, *, inputs: dict[str, str], epoch: int
 ) -> Manifest:
     """Write the root as the kind of file that was asked for and return its manifest."""
-    if request.format is Format.TAR:
+    if request.format is ImageFormat.TAR:
         clamp_times(root.tree, epoch)
-        made = hashed(root.tree, inputs)
+        made = hash_tree(root.tree, inputs)
         write_tar(root.tree, image)
         return made
     # What names the disk's parts stands in the root, so it follows from what the root is made of.
     layout = plan_layout(request, hashlib.sha256(repr(sorted(inputs.items())).encode()).hexdigest())
     place_boot_files(work, root.tree, layout)
     clamp_times(root.tree, epoch)
-    made = hashed(root.tree, inputs)
+    made = hash_tree(root.tree, inputs)
     raw = image.with_suffix(".disk")
     write_disk(request, root, layout, raw, epoch=epoch)
     convert(raw, image, request.format)
@@ -85,13 +85,13 @@ def write_image(
 
 def fill_image(work: Workspace, request: Request, disk: Disk, image: Path, *, epoch: int) -> Manifest:
     """Put the packages into a copy of an existing image's disk and return the manifest of its root."""
-    with opened(request, disk, image.parent) as root:
+    with open_root(request, disk, image.parent) as root:
         fill_root(work, request, root, epoch=epoch)
         clamp_times(root.tree, epoch)
-        made = hashed(root.tree, inputs_of(request))
-        if request.format is Format.TAR:
+        made = hash_tree(root.tree, inputs_of(request))
+        if request.format is ImageFormat.TAR:
             write_tar(root.tree, image)
-    if request.format is not Format.TAR:
+    if request.format is not ImageFormat.TAR:
         with stage("putting the root back"):
             put_back(disk)
         convert(disk.raw, image, request.format)
@@ -99,7 +99,7 @@ def fill_image(work: Workspace, request: Request, disk: Disk, image: Path, *, ep
     return made
 
 
-def hashed(tree: Path, inputs: dict[str, str]) -> Manifest:
+def hash_tree(tree: Path, inputs: dict[str, str]) -> Manifest:
     """Return the manifest of a root."""
     with stage("hashing every file"):
         return read_tree(tree, inputs)
@@ -126,7 +126,7 @@ def inputs_of(request: Request) -> dict[str, str]:
     }
 
 
-def publish(folder: Path, image: Path, made: Manifest, *, epoch: int) -> tuple[Path, ...]:
+def place_image(folder: Path, image: Path, made: Manifest, *, epoch: int) -> tuple[Path, ...]:
     """Put the image and what tells of it into dist/images/, the image last."""
     beside = image.parent
     (beside / f"{image.name}.manifest.json").write_text(made.text(), encoding="utf-8")

@@ -27,7 +27,7 @@ GIB = 1 << 30
 WORKERS = 8
 MINUTES = 30
 SNAPSHOT_SECONDS, POLL_SECONDS = 900, 5
-ARCHITECTURES = {"amd64": "x86_64", "arm64": "arm64"}
+EC2_ARCHITECTURES = {"amd64": "x86_64", "arm64": "arm64"}
 RIGHTS = "ebs:StartSnapshot, PutSnapshotBlock, CompleteSnapshot; ec2:DescribeSnapshots, DeleteSnapshot, RegisterImage"
 
 
@@ -60,7 +60,7 @@ class Ami:
         return {
             "Name": self.name,
             "Description": "consul-docker-host: Consul and Docker at 169.254.1.1",
-            "Architecture": ARCHITECTURES[self.architecture],
+            "Architecture": EC2_ARCHITECTURES[self.architecture],
             "VirtualizationType": "hvm",
             "BootMode": "uefi-preferred" if self.is_bios else "uefi",
             "EnaSupport": True,

@@ -17,7 +17,7 @@ from consul_docker_host.core.report import say, stage
 from consul_docker_host.core.run import network_environment, run
 from consul_docker_host.core.workspace import cache_folder, content_key
 from consul_docker_host.image.bake import ISOLATED, SCRIPTS, Root, clamp_times
-from consul_docker_host.image.namespace import held
+from consul_docker_host.image.namespace import hold_root
 from consul_docker_host.image.request import Request
 
 CACHE = "image-bases"
@@ -125,7 +125,7 @@ def forget_old(tree: Path) -> None:
 
 
 @contextlib.contextmanager
-def laid_over(base: Path, folder: Path) -> Iterator[Root]:
+def lay_over(base: Path, folder: Path) -> Iterator[Root]:
     """Give a root that is the base until it is changed; what changes lies in the folder, and goes with it."""
 
     def refused(why: str) -> BuildError:
@@ -133,7 +133,7 @@ def laid_over(base: Path, folder: Path) -> Iterator[Root]:
             f"{folder}: {why}", hint="it takes the right to mount, and room for the base where it is copied"
         )
 
-    with held(SCRIPTS / "overlay.sh", str(base), folder=folder, refused=refused) as root:
+    with hold_root(SCRIPTS / "overlay.sh", str(base), folder=folder, refused=refused) as root:
         if (folder / "copied").exists():
             say(f"the base is copied: {folder.parent.parent} lies where nothing can be laid over it")
         yield root

@@ -17,7 +17,7 @@ from consul_docker_host.core.report import stage
 from consul_docker_host.core.run import run
 from consul_docker_host.core.workspace import Workspace
 from consul_docker_host.image.bake import WITH_US, Root
-from consul_docker_host.image.request import Format, Request
+from consul_docker_host.image.request import ImageFormat, Request
 
 SECTOR = 512
 ALIGNED = 1 << 20
@@ -192,9 +192,9 @@ def write_bios(root: Root, layout: Layout, raw: Path) -> None:
         disk.write(image)
 
 
-def convert(raw: Path, target: Path, kind: Format) -> None:
+def convert(raw: Path, target: Path, kind: ImageFormat) -> None:
     """Write the disk as the kind that was asked for."""
-    if kind is Format.RAW:
+    if kind is ImageFormat.RAW:
         raw.replace(target)
         return
     with stage(f"writing {kind}"):

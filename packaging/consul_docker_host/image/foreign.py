@@ -15,7 +15,7 @@ from consul_docker_host.core.report import stage
 from consul_docker_host.core.run import run
 from consul_docker_host.image.bake import SCRIPTS, Root
 from consul_docker_host.image.disk import DISK_SECONDS, ROOT_TYPES, SECTOR
-from consul_docker_host.image.namespace import held
+from consul_docker_host.image.namespace import hold_root
 from consul_docker_host.image.request import Request
 
 # Where it does not say that it is a root, a partition is one of Linux's by its GPT's word or its MBR's.
@@ -56,10 +56,10 @@ def copy_disk(base: Path, raw: Path, *, size: int) -> Disk:
         grow = ["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "-N", str(place.number), str(raw)]
         run(grow, stdin=", +\n")
         place = find_root(base, raw)
-    return Disk(raw=raw, place=place, root=take_out(base, raw, place))
+    return Disk(raw=raw, place=place, root=extract_root(base, raw, place))
 
 
-def take_out(base: Path, raw: Path, place: Place) -> Path:
+def extract_root(base: Path, raw: Path, place: Place) -> Path:
     """Return the root's file system as a file of its own, sound and grown to its partition.
 
     Growing a mounted one takes a right that containers lack (CAP_SYS_RESOURCE), and resize2fs cuts a whole disk short.
@@ -116,7 +116,7 @@ def number_of(node: str) -> int:
 
 
 @contextlib.contextmanager
-def opened(request: Request, disk: Disk, scratch: Path) -> Iterator[Root]:
+def open_root(request: Request, disk: Disk, scratch: Path) -> Iterator[Root]:
     """Give the disk's root; it is closed at the end."""
     if not LOOP_CONTROL.exists():
         raise BuildError(f"{LOOP_CONTROL} is not there: an existing image is opened by a loop device", hint=LOOP_HINT)
@@ -124,7 +124,9 @@ def opened(request: Request, disk: Disk, scratch: Path) -> Iterator[Root]:
     def refused(why: str) -> BuildError:
         return BuildError(f"--base {request.base}: {why}", hint=LOOP_HINT)
 
-    with held(SCRIPTS / "loop.sh", str(disk.root), folder=scratch / "opened", refused=refused, enter=ENTER) as root:
+    with hold_root(
+        SCRIPTS / "loop.sh", str(disk.root), folder=scratch / "opened", refused=refused, enter=ENTER
+    ) as root:
         check_system(request, root.tree)
         yield root
 

@@ -84,10 +84,10 @@ def digest_of(path: Path) -> str:
     with path.open("rb", buffering=0) as file:
         place, end = 0, os.fstat(file.fileno()).st_size
         while place < end:
-            data = sought(file.fileno(), place, os.SEEK_DATA, end)
+            data = seek(file.fileno(), place, os.SEEK_DATA, end)
             for begin in range(place, data, len(ZEROS)):
                 digest.update(ZEROS[: data - begin])
-            place = sought(file.fileno(), data, os.SEEK_HOLE, end)
+            place = seek(file.fileno(), data, os.SEEK_HOLE, end)
             file.seek(data)
             left = place - data
             while left and (chunk := file.read(min(len(ZEROS), left))):
@@ -96,7 +96,7 @@ def digest_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def sought(handle: int, place: int, what: int, end: int) -> int:
+def seek(handle: int, place: int, what: int, end: int) -> int:
     """Return where the next data or hole of a file begins; its end where there is none."""
     try:
         return min(os.lseek(handle, place, what), end)

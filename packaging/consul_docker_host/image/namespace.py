@@ -16,7 +16,7 @@ HOLD = SCRIPTS / "hold.sh"
 
 
 @contextlib.contextmanager
-def held(
+def hold_root(
     mount: Path, *arguments: str, folder: Path, refused: Callable[[str], BuildError], enter: Path = ENTER
 ) -> Iterator[Root]:
     """Give the root that the script ``mount`` puts at ``root``, in the folder that it runs in.

@@ -21,7 +21,7 @@ from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.report import say, stage
 from consul_docker_host.core.run import find_program, run, start
 from consul_docker_host.core.workspace import Workspace
-from consul_docker_host.image.request import Format, Request
+from consul_docker_host.image.request import ImageFormat, Request
 from consul_docker_host.snippets.cloudinit import APPEND
 
 BOOT_SECONDS = 900.0
@@ -104,7 +104,7 @@ def prove(work: Workspace, request: Request, image: Path, *, scratch: Path, is_e
     """Boot the image and see what it shows; BuildError names what it does not."""
     folder = Path(tempfile.mkdtemp(prefix="proof-", dir=scratch))
     machine = Machine(architecture=request.architecture, is_bios=request.is_bios, is_emulated=is_emulated)
-    kind = "qcow2" if request.format is Format.QCOW2 else "raw"
+    kind = "qcow2" if request.format is ImageFormat.QCOW2 else "raw"
     disk = folder / "disk.qcow2"
     size = f"{(request.size >> 30) + GROWN_GIB}G"
     run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(image.resolve()), "-F", kind, str(disk), size])

@@ -44,7 +44,7 @@ Pack = Callable[[Path], Path]
 ROOM = 6 << 30
 
 
-class Format(StrEnum):
+class ImageFormat(StrEnum):
     """The kind of file that an image is."""
 
     RAW = "raw"
@@ -54,7 +54,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """An image as it was asked for, believed.
+    """A validated image request.
 
     ``packages`` come from the archive, ``debs`` from this disk, ``preload`` are container images. ``size`` is the
     disk's in bytes, ``esp`` that of the EFI system partition; ``mirrors`` are addresses,
@@ -64,7 +64,7 @@ class Request:
 
     suite: str
     architecture: str
-    format: Format
+    format: ImageFormat
     size: int
     esp: int
     packages: tuple[str, ...]
@@ -99,23 +99,23 @@ def read_request(  # noqa: PLR0913 - one for each option
     if base:
         refuse_with_base({"--suite": suite, "--mirror": mirror, "--bios": is_bios})
     suite = suite or SUITE
-    more = chosen_suite(known["suites"], suite)["more"]
+    more = find_suite(known["suites"], suite)["more"]
     packages = [*known["packages"], *more, *(["grub-pc-bin"] if is_bios else [])]
-    if kind not in list(Format):
-        raise BuildError(f"--format {kind}: unknown", hint=f"known: {', '.join(Format)}")
+    if kind not in list(ImageFormat):
+        raise BuildError(f"--format {kind}: unknown", hint=f"known: {', '.join(ImageFormat)}")
     architecture = image_architecture()
     if is_bios and architecture != "amd64":
         raise BuildError("--bios: this architecture boots by UEFI alone")
-    found = existing(base, "--base") if base else None
-    files = preloaded(preload)
+    found = find_file(base, "--base") if base else None
+    files = read_preload(preload)
     return Request(
         suite=suite,
         architecture=architecture,
-        format=Format(kind),
+        format=ImageFormat(kind),
         size=grown_size(found, size, known["size"]) if found else disk_size(size or known["size"]),
         esp=int(known["esp_mib"]) << 20,
         packages=tuple(package.replace("@arch@", architecture) for package in packages),
-        debs=(*given_debs(given, pack), own_deb(work)),
+        debs=(*find_debs(given, pack), own_deb(work)),
         preload=files,
         mirrors=tuple(part.strip() for part in mirror.split(",") if part.strip()),
         is_bios=is_bios,
@@ -146,7 +146,7 @@ def grown_size(base: Path, size: str, least: str) -> int:
     return disk_size(size)
 
 
-def chosen_suite(suites: Mapping[str, Mapping[str, Sequence[str]]], suite: str) -> Mapping[str, Sequence[str]]:
+def find_suite(suites: Mapping[str, Mapping[str, Sequence[str]]], suite: str) -> Mapping[str, Sequence[str]]:
     """Return what is said of a suite."""
     if suite not in suites:
         near = difflib.get_close_matches(suite, suites, n=1)
@@ -172,7 +172,7 @@ def disk_size(text: str) -> int:
     return int(match[1]) << 30
 
 
-def existing(path: str, option: str) -> Path:
+def find_file(path: str, option: str) -> Path:
     """Return a file that is there, by its absolute path."""
     found = Path(path).absolute()
     if not found.is_file():
@@ -180,9 +180,9 @@ def existing(path: str, option: str) -> Path:
     return found
 
 
-def preloaded(paths: Sequence[str]) -> tuple[Path, ...]:
+def read_preload(paths: Sequence[str]) -> tuple[Path, ...]:
     """Return the files of ``--preload``; of two with one name one would take the other's place in the image."""
-    found = tuple(existing(path, "--preload") for path in paths)
+    found = tuple(find_file(path, "--preload") for path in paths)
     names = [path.name for path in found]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
@@ -190,14 +190,14 @@ def preloaded(paths: Sequence[str]) -> tuple[Path, ...]:
     return found
 
 
-def given_debs(given: str, pack: Pack | None) -> tuple[Path, ...]:
+def find_debs(given: str, pack: Pack | None) -> tuple[Path, ...]:
     """Return the packages of ``--with consul=FILE``, one or more with commas between them."""
     found = []
     for part in filter(None, given.split(",")):
         name, _, path = part.partition("=")
         if name != "consul" or not path:
             raise BuildError(f"--with {part}: is not consul=FILE", hint="--with consul=consul_1.22.7-1_amd64.deb")
-        file = existing(path, "--with")
+        file = find_file(path, "--with")
         if pack and is_program(file):
             file = pack(file)
         elif not is_package(file):
@@ -225,7 +225,7 @@ def check_machine(request: Request, folder: Path) -> None:
     """Raise BuildError where this machine cannot make the image: rights, tools, room."""
     if os.geteuid() != 0:
         raise BuildError("an image's files belong to root, and this is not root", hint="sudo ./inv image ...")
-    tools = {name: TOOLS[name] for name in TOOLS if request.format is not Format.TAR or name not in DISK_TOOLS}
+    tools = {name: TOOLS[name] for name in TOOLS if request.format is not ImageFormat.TAR or name not in DISK_TOOLS}
     if request.base is not None:
         tools = BASE_TOOLS
     missing = sorted({package for name, package in tools.items() if find_program(name) is None})

@@ -40,7 +40,7 @@ class Entry:
 class RepositoryPlan:
     """Where the packages can be fetched from; ``key`` is the ASCII armour in ``key_file``.
 
-    ``valid_days`` is how long apt believes an index that nobody makes anew; 0: for ever.
+    ``valid_days`` is how long apt trusts an index that nobody refreshes; 0: forever.
     """
 
     url: str

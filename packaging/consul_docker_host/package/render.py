@@ -94,7 +94,7 @@ def render_files(settings: Settings, payload: tuple[Source, ...], files: Path, e
             is_page = path.startswith(MAN_FOLDER)
             yield Rendered(
                 path=f"{path}.gz" if is_page else path,
-                content=compressed(content, epoch) if is_page else content,
+                content=compress(content, epoch) if is_page else content,
                 mode=int(source.rule.mode, 8),
                 formats=source.rule.formats,
                 is_core=source.rule.is_core,
@@ -109,7 +109,7 @@ def _targets(source: Source, settings: Settings) -> Iterator[tuple[str, dict[str
         yield source.path.format(name=service.name), {"service": service}
 
 
-def compressed(content: bytes, epoch: int) -> bytes:
+def compress(content: bytes, epoch: int) -> bytes:
     """Return the content as ``gzip -9n`` writes it, with the build's time stamp: byte for byte what fpm makes."""
     header = b"\x1f\x8b\x08\x00" + epoch.to_bytes(4, "little") + b"\x02\x03"
     deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
@@ -145,7 +145,7 @@ def render_tree(
     )
     epoch = changelog.source_date_epoch(releases)
     notes = changelog.as_debian(releases, package=package.name, maintainer=settings.package.maintainer)
-    changes = Rendered(path=f"usr/share/doc/{package.name}/changelog.gz", content=compressed(notes.encode(), epoch))
+    changes = Rendered(path=f"usr/share/doc/{package.name}/changelog.gz", content=compress(notes.encode(), epoch))
     listed = [*render_files(settings, payload, files or work.files, epoch), *made, changes]
     rendered = sorted(listed, key=lambda file: file.path)
     repeated = {file.path for before, file in itertools.pairwise(rendered) if before.path == file.path}

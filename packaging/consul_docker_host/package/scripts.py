@@ -38,7 +38,7 @@ def with_renames(
         made[name] = folder / name
         body = "".join(fragment_body(fragments / part) for part in parts)
         lines = "".join(values_of(one, number) + body for number, one in enumerate(renamed))
-        write_text(made[name], inserted(scripts[name].read_text(encoding="utf-8"), lines))
+        write_text(made[name], insert_lines(scripts[name].read_text(encoding="utf-8"), lines))
     return scripts | made
 
 
@@ -58,7 +58,7 @@ def fragment_body(fragment: Path) -> str:
     return fragment.read_text(encoding="utf-8").partition("\n\n")[2]
 
 
-def inserted(script: str, lines: str) -> str:
+def insert_lines(script: str, lines: str) -> str:
     """Return the script with the lines behind its header: the comment on $1, and `set -e` where that follows."""
     kept = script.splitlines(keepends=True)
     end = next((number for number, line in enumerate(kept) if not line.startswith("#")), len(kept))

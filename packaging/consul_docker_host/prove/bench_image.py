@@ -35,8 +35,8 @@ def image(work: Workspace, *, suite: str, given: str, rounds: int) -> None:
         wanted = [f"--suite={suite}", "--format=raw", "--no-proof", f"--with={given}"]
         jobs: dict[str, Callable[[], float]] = {
             "bare mmdebstrap of the same packages": lambda: bare(mmdebstrap_command(request, target), target),
-            "inv image --fresh": lambda: baked(copy, [*wanted, "--fresh"]),
-            "inv image, base from the cache": lambda: baked(copy, wanted),
+            "inv image --fresh": lambda: bake_image(copy, [*wanted, "--fresh"]),
+            "inv image, base from the cache": lambda: bake_image(copy, wanted),
         }
         with stage(f"{rounds} rounds"):
             medians = measure(jobs, rounds)
@@ -58,7 +58,7 @@ def bare(command: Sequence[str], target: Path) -> float:
     return time.perf_counter() - begin
 
 
-def baked(copy: Path, options: Sequence[str]) -> float:
+def bake_image(copy: Path, options: Sequence[str]) -> float:
     """Make an image in a copy of the project and return the whole command's seconds."""
     kept = {name: os.environ[name] for name in ("HOME", "XDG_CACHE_HOME") if name in os.environ}
     begin = time.perf_counter()

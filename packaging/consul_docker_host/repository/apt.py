@@ -16,7 +16,7 @@ from consul_docker_host.repository.catalogue import Item
 from consul_docker_host.repository.signing import Signer
 from consul_docker_host.repository.swap import link_file, write_bytes
 
-ARCHITECTURES = ("all", "amd64", "arm64")
+INDEXED_ARCHITECTURES = ("all", "amd64", "arm64")
 COMPONENT = "main"
 BY_HASH = "by-hash/SHA256"
 DATE = "%a, %d %b %Y %H:%M:%S UTC"
@@ -37,7 +37,7 @@ def index_files(items: Sequence[Item], former: Path) -> dict[str, bytes]:
     """
     packed: dict[str, tuple[bytes, bytes, bytes]] = {}
     files: dict[str, bytes] = {}
-    for architecture in ARCHITECTURES:
+    for architecture in INDEXED_ARCHITECTURES:
         text = packages_text(items, architecture)
         if text not in packed:
             packed[text] = _packed(text.encode(), former / COMPONENT / f"binary-{architecture}" / "Packages")
@@ -70,7 +70,7 @@ def release_text(channel: str, files: Mapping[str, bytes], *, now: datetime, val
         "Acquire-By-Hash: yes",
         # Else apt would fetch binary-all beside each architecture's index, which has the same in it.
         "No-Support-for-Architecture-all: Packages",
-        f"Architectures: {' '.join(ARCHITECTURES)}",
+        f"Architectures: {' '.join(INDEXED_ARCHITECTURES)}",
         f"Components: {COMPONENT}",
         f"Description: Packages of {PROJECT}, {channel}",
         "SHA256:",

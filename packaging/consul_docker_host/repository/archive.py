@@ -24,7 +24,7 @@ from consul_docker_host.repository import apt, page, yum
 from consul_docker_host.repository.catalogue import Catalogue, Item, is_consul
 from consul_docker_host.repository.intake import Intake, Pool, packages_in
 from consul_docker_host.repository.signing import Signer
-from consul_docker_host.repository.swap import link_file, link_folder, take_place, write_bytes
+from consul_docker_host.repository.swap import link_file, link_folder, replace_folder, write_bytes
 
 # How long what an index was stays fetchable after it was replaced: for clients, proxies and mirrors that hold the
 # signed file which names it.
@@ -41,7 +41,7 @@ class Published:
 
 
 @dataclass(kw_only=True)
-class State:
+class Record:
     """What is remembered: keys of what was made, sums of what was signed, since when files are retired."""
 
     file: Path
@@ -49,7 +49,7 @@ class State:
     signed: dict[str, str] = field(default_factory=dict)
     retired: dict[str, float] = field(default_factory=dict)
 
-    def load(self) -> State:
+    def load(self) -> Record:
         """Read it; nothing where that cannot be read."""
         try:
             state: dict[str, Any] = json.loads(self.file.read_text(encoding="utf-8"))
@@ -105,7 +105,7 @@ class _Run:
     def __post_init__(self) -> None:
         self.old = served_folder(self.work)
         memory = memory_folder(self.work)
-        self.state = State(file=memory / "state.json").load()
+        self.state = Record(file=memory / "state.json").load()
         names = [f"{kind}-{name}" for kind in ("apt", "rpm") for name in CHANNELS]
         self.catalogues = {name: Catalogue(file=memory / f"{name}.json").load() for name in names}
         self.now = datetime.now(tz=UTC)
@@ -117,7 +117,7 @@ class _Run:
         for folder in pool.folders():
             folder.mkdir(parents=True)
             link_folder(self.old / folder.relative_to(self.new), folder)
-        added = Intake(pool=pool, channel=channel, signer=self.signer).take(found)
+        added = Intake(pool=pool, channel=channel, signer=self.signer).admit(found)
         items = {f"{kind}/{name}": pool.items(kind, name) for kind in ("apt", "rpm") for name in CHANNELS}
         if not with_consul:
             refuse_consul(items)
@@ -135,7 +135,7 @@ class _Run:
             retired = self.keep_retired()
             for parent, _, _ in os.walk(self.new):
                 Path(parent).chmod(0o755)  # whatever the caller's umask
-            take_place(self.new, self.old)
+            replace_folder(self.new, self.old)
             self.state.made, self.state.retired, self.state.signed = made, retired, signed_files(self.old)
             self.state.save()
         for catalogue in self.catalogues.values():

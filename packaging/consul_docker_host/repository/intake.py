@@ -78,7 +78,7 @@ class Intake:
     signer: Signer
     _unsigned: list[Path] = field(default_factory=list, init=False)
 
-    def take(self, files: tuple[Path, ...]) -> tuple[str, ...]:
+    def admit(self, files: tuple[Path, ...]) -> tuple[str, ...]:
         """Add the packages that are not there yet and return their names; one with other bytes raises BuildError."""
         mistakes, added = [], []
         for file in files:

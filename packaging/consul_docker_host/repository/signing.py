@@ -1,7 +1,7 @@
 """The archive's keys: made, looked for, and used by gpg as a program. The only place that knows gpg and rpmsign.
 
 gpg gets a home of its own outside the checkout: the folder of keys that is given, a temporary one for a key in a file,
-or the user's own, with its agent or card. What must be believed for years is RSA and SHA-256 or better: Debian 13's sqv
+or the user's own, with its agent or card. What must be verified for years is RSA and SHA-256 or better: Debian 13's sqv
 and Enterprise Linux 9 refuse less.
 """
 
@@ -49,7 +49,7 @@ class Key:
 
     @property
     def has_ended(self) -> bool:
-        """Whether nobody believes it any more."""
+        """Whether it is no longer valid."""
         return self.is_revoked or 0 < self.expires <= time.time()
 
     @property
@@ -155,7 +155,7 @@ def signer(armour: str, source: str, secret: str) -> Iterator[Signer]:
 
 
 def usable(keys: tuple[Key, ...], source: str) -> tuple[Key, ...]:
-    """Return the keys that can sign today; BuildError where none can, or where one is too weak to be believed."""
+    """Return the keys that can sign today; BuildError where none can, or where one is too weak."""
     if not keys:
         raise BuildError(f"repository.key_file: {source}: gpg reads no key in it", hint=NEW_KEY_HINT)
     weak = [key for key in keys if key.algorithm != RSA or key.bits < LEAST_BITS]

@@ -17,7 +17,7 @@ RENAME_EXCHANGE = 2
 NO_EXCHANGE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV, errno.EBUSY})
 
 
-def take_place(new: Path, path: Path) -> None:
+def replace_folder(new: Path, path: Path) -> None:
     """Put the folder ``new`` at ``path`` in one step; what was there is at ``new`` afterwards.
 
     A symbolic link would do as well, but rsync, tar and bind mounts copy the link or follow it as they please.

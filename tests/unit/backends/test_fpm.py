@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.backends.fpm import FpmBackend, fpm_arguments, stage
+from consul_docker_host.backends.fpm import FpmBackend, fpm_arguments, write_root
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.programs import Fpm
 from consul_docker_host.package.description import FORMATS, Format
@@ -80,10 +80,10 @@ def test_an_rpm_is_reproducible_and_has_no_weak_digest(plan: Plan) -> None:
 
 
 def test_the_staged_tree_has_the_plan_s_modes_and_times(plan: Plan, tmp_path: Path) -> None:
-    stage(plan, "rpm", tmp_path / "root")
+    write_root(plan, "rpm", tmp_path / "root")
     entries = {entry.path: (entry.sha256, entry.mode, plan.epoch * 10**9) for entry in plan.entries_for("rpm")}
     assert snapshot(tmp_path / "root") == entries
-    stage(plan, "deb", tmp_path / "deb")
+    write_root(plan, "deb", tmp_path / "deb")
     own = {str(path.relative_to(tmp_path / "deb")) for path in walk(tmp_path / "deb")}
     assert {entry.path for entry in plan.entries_for("deb")} - own == {f"usr/share/doc/{plan.name}/changelog.gz"}
 
@@ -91,7 +91,7 @@ def test_the_staged_tree_has_the_plan_s_modes_and_times(plan: Plan, tmp_path: Pa
 def test_the_staged_folders_have_no_mode_of_the_caller_s_umask(plan: Plan, tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
-        stage(plan, "deb", tmp_path / "root")
+        write_root(plan, "deb", tmp_path / "root")
     finally:
         os.umask(before)
     folders = [path for path in [tmp_path / "root", *(tmp_path / "root").rglob("*")] if path.is_dir()]

@@ -9,8 +9,8 @@ import pytest
 
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.fleet import session
-from consul_docker_host.fleet.lock import locked
-from pyinfra_deploy.lock import Answer, RenewedLock, ReturnedLock, TakenLock, answer_of, holder_of, holder_text
+from consul_docker_host.fleet.lock import lock_clusters
+from pyinfra_deploy.lock import AcquiredLock, Answer, RenewedLock, ReturnedLock, answer_of, holder_of, holder_text
 
 HOSTS = {"c": {}, "s1": {"cdh_role": "server"}, "s2": {"cdh_role": "server"}, "far": {"cdh_datacenter": "far"}}
 HELD = Answer(state="held", text="id")
@@ -38,11 +38,11 @@ class Cluster:
 
     def held(self, action: str = "deploy") -> Any:
         """Take the lock for the block."""
-        return locked(HOSTS, action, tell=lambda _host, _step: None, say=self.told.append)
+        return lock_clusters(HOSTS, action, tell=lambda _host, _step: None, say=self.told.append)
 
 
 def always(taken: Answer | None) -> Says:
-    return lambda _, fact: {TakenLock: taken, RenewedLock: True, ReturnedLock: True}[fact]
+    return lambda _, fact: {AcquiredLock: taken, RenewedLock: True, ReturnedLock: True}[fact]
 
 
 def test_one_server_of_each_datacenter_holds_it_and_it_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +55,9 @@ def test_one_server_of_each_datacenter_holds_it_and_it_is_given_back(monkeypatch
 
     with pytest.raises(RuntimeError):
         cut_short()
-    assert cluster.asked == [(host, fact) for fact in (TakenLock, RenewedLock, ReturnedLock) for host in ("s1", "far")]
+    assert cluster.asked == [
+        (host, fact) for fact in (AcquiredLock, RenewedLock, ReturnedLock) for host in ("s1", "far")
+    ]
     assert cluster.told == []
 
 
@@ -102,7 +104,7 @@ def test_a_lock_that_is_gone_is_a_fault_and_one_that_cannot_be_asked_about_is_no
 def test_a_removal_keeps_no_lock_that_nobody_could_give_back(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = Cluster(monkeypatch, always(HELD))
     with cluster.held("remove"):
-        assert [fact for _, fact in cluster.asked] == [TakenLock, TakenLock, ReturnedLock, ReturnedLock]
+        assert [fact for _, fact in cluster.asked] == [AcquiredLock, AcquiredLock, ReturnedLock, ReturnedLock]
 
 
 def test_answers_and_holders_are_read_as_they_come() -> None:

@@ -12,13 +12,13 @@ from consul_docker_host.core.run import run
 from consul_docker_host.core.workspace import ROOT, Workspace
 from consul_docker_host.image.bake import Root
 from consul_docker_host.image.disk import ALIGNED, SECTOR, Layout, place_boot_files, plan_layout, write_disk
-from consul_docker_host.image.request import Format, Request
+from consul_docker_host.image.request import ImageFormat, Request
 
 EPOCH = 1_700_000_000
 REQUEST = Request(
     suite="bookworm",
     architecture="amd64",
-    format=Format.RAW,
+    format=ImageFormat.RAW,
     size=256 * ALIGNED,
     esp=64 * ALIGNED,
     packages=(),

@@ -11,7 +11,7 @@ import pytest
 
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.run import run
-from consul_docker_host.image import SCRATCH, hashed, inputs_of, publish, scratch_folder, size_of, write_tar
+from consul_docker_host.image import SCRATCH, hash_tree, inputs_of, place_image, scratch_folder, size_of, write_tar
 from consul_docker_host.image.manifest import digest_of
 from tests.unit.image.test_disk import REQUEST
 
@@ -28,10 +28,10 @@ def small_tree(folder: Path) -> Path:
 def test_an_image_comes_with_its_sum_manifest_and_spdx_document(tmp_path: Path) -> None:
     beside = tmp_path / "beside"
     image = beside / "x.raw"
-    made = hashed(small_tree(tmp_path), {"suite": "bookworm"})
+    made = hash_tree(small_tree(tmp_path), {"suite": "bookworm"})
     beside.mkdir()
     image.write_bytes(b"disk")
-    targets = publish(tmp_path, image, made, epoch=EPOCH)
+    targets = place_image(tmp_path, image, made, epoch=EPOCH)
     assert targets[0] == tmp_path / "x.raw"
     assert {path.name for path in targets} == {"x.raw", "x.raw.sha256", "x.raw.manifest.json", "x.raw.spdx.json"}
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in targets)

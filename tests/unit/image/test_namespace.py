@@ -8,7 +8,7 @@ import pytest
 
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.run import run
-from consul_docker_host.image.namespace import held
+from consul_docker_host.image.namespace import hold_root
 
 MOUNT = 'mount -t tmpfs "$1" root && echo inside >root/file\n'
 
@@ -24,7 +24,7 @@ def refused(reason: str) -> BuildError:
 
 
 def test_what_is_mounted_is_seen_in_the_root_and_by_nobody_else(tmp_path: Path) -> None:
-    with held(script(tmp_path), "none", folder=tmp_path, refused=refused) as root:
+    with hold_root(script(tmp_path), "none", folder=tmp_path, refused=refused) as root:
         assert (root.tree / "file").read_text() == "inside\n"
         assert not (tmp_path / "root/file").exists()
         shown = run([*root.isolated, "cat", str(root.inside / "file")]).stdout
@@ -35,7 +35,7 @@ def test_what_is_mounted_is_seen_in_the_root_and_by_nobody_else(tmp_path: Path) 
 def test_a_mount_that_fails_is_an_error_with_what_it_printed(tmp_path: Path) -> None:
     with (
         pytest.raises(BuildError, match="refused: cannot be opened: no such luck"),
-        held(script(tmp_path, "echo no such luck >&2; false\n"), folder=tmp_path, refused=refused),
+        hold_root(script(tmp_path, "echo no such luck >&2; false\n"), folder=tmp_path, refused=refused),
     ):
         pass
 
@@ -44,7 +44,7 @@ def test_the_holder_ends_when_the_block_fails(tmp_path: Path) -> None:
     holders: list[Path] = []
 
     def fails() -> None:
-        with held(script(tmp_path), "none", folder=tmp_path, refused=refused) as root:
+        with hold_root(script(tmp_path), "none", folder=tmp_path, refused=refused) as root:
             holders.append(Path(*root.tree.parts[:3]))
             assert holders[0].is_dir()
             raise RuntimeError
@@ -56,5 +56,5 @@ def test_the_holder_ends_when_the_block_fails(tmp_path: Path) -> None:
 
 def test_a_program_runs_in_the_root_with_its_own_processes(tmp_path: Path) -> None:
     mount = script(tmp_path, "mkdir -p root/bin root/proc && mount -o bind,ro / root\n")
-    with held(mount, folder=tmp_path, refused=refused) as root:
+    with hold_root(mount, folder=tmp_path, refused=refused) as root:
         assert run(root.command("/bin/sh", "-c", 'echo "$1 $$"', "name", "a b")).stdout == "a b 1\n"

@@ -13,7 +13,7 @@ import pytest
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.workspace import ROOT, Workspace
 from consul_docker_host.image import request as requests
-from consul_docker_host.image.request import Format, Request, check_machine, read_request
+from consul_docker_host.image.request import ImageFormat, Request, check_machine, read_request
 
 DEB = b"!<arch>\n"
 
@@ -50,7 +50,7 @@ def test_an_image_has_what_the_suite_needs_and_our_package_last(
     one = asked(work, suite="trixie", size="8G", is_bios=True)
     assert {"docker-cli", "grub-efi-amd64-signed", "grub-pc-bin", "cloud-init"} <= set(one.packages)
     assert [path.name for path in one.debs] == ["consul_1_amd64.deb", "consul-docker-host_0.1.0_all.deb"]
-    assert (one.size, one.format, one.stem) == (8 << 30, Format.QCOW2, "consul-docker-host-0.1.0-trixie-amd64")
+    assert (one.size, one.format, one.stem) == (8 << 30, ImageFormat.QCOW2, "consul-docker-host-0.1.0-trixie-amd64")
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_bare_mmdebstrap_begins_with_an_empty_directory(tmp_path: Path, calls: l
 
 
 def test_a_bake_is_the_whole_command_as_a_user_types_it(tmp_path: Path, calls: list[list[str]]) -> None:
-    assert bench_image.baked(tmp_path, ["--fresh"]) >= 0
+    assert bench_image.bake_image(tmp_path, ["--fresh"]) >= 0
     assert calls[0][1:] == ["-m", "invoke", "image", "--fresh"]
 
 

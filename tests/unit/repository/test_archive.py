@@ -165,7 +165,7 @@ def test_an_index_stays_for_a_week_after_another_took_its_place(
     published(place, plan, signing)
     assert old - current_names(root), "the new signed file names others"
     assert all((root / name).is_file() for name in old)
-    state = archive.State(file=archive.memory_folder(place) / "state.json").load()
+    state = archive.Record(file=archive.memory_folder(place) / "state.json").load()
     assert set(state.retired) == old - current_names(root)
     # Eight days later.
     text = json.loads(state.file.read_text())

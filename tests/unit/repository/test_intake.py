@@ -44,7 +44,7 @@ def dist(tmp_path: Path, keyring_rpms: tuple[Path, ...]) -> Path:
 
 def take(pool: Pool, dist: Path, channel: str = "stable") -> tuple[str, ...]:
     intake = Intake(pool=pool, channel=channel, signer=Signing(keys=(), environment={}))
-    return intake.take(packages_in(dist, with_consul=False))
+    return intake.admit(packages_in(dist, with_consul=False))
 
 
 def test_packages_come_to_their_places(pool: Pool, dist: Path) -> None:

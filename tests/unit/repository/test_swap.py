@@ -18,12 +18,12 @@ def folder(path: Path, content: str) -> Path:
 
 def test_two_folders_change_places(tmp_path: Path) -> None:
     new, old = folder(tmp_path / "new", "new"), folder(tmp_path / "old", "old")
-    swap.take_place(new, old)
+    swap.replace_folder(new, old)
     assert ((old / "file").read_text(), (new / "file").read_text()) == ("new", "old")
 
 
 def test_the_first_one_is_renamed(tmp_path: Path) -> None:
-    swap.take_place(folder(tmp_path / "new", "new"), tmp_path / "place")
+    swap.replace_folder(folder(tmp_path / "new", "new"), tmp_path / "place")
     assert (tmp_path / "place" / "file").read_text() == "new"
     assert not (tmp_path / "new").exists()
 
@@ -32,13 +32,13 @@ def test_a_file_system_that_cannot_is_told_with_the_remedy(tmp_path: Path) -> No
     """Two file systems stand for one that knows no exchange: the kernel refuses both in the same call."""
     old = folder(tmp_path / "old", "old")
     with pytest.raises(BuildError, match="cannot exchange two folders in one step\n  make it on a local"):
-        swap.take_place(Path("/proc/self/fd"), old)
+        swap.replace_folder(Path("/proc/self/fd"), old)
     assert (old / "file").read_text() == "old"
 
 
 def test_a_missing_folder_is_the_system_s_own_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        swap.take_place(tmp_path / "none", folder(tmp_path / "old", "old"))
+        swap.replace_folder(tmp_path / "none", folder(tmp_path / "old", "old"))
 
 
 def test_linked_files_are_the_same_files(tmp_path: Path) -> None:
