@@ -7,8 +7,6 @@ RUN=$ROOT/run/consul-docker-host
 STATE=$ROOT/var/lib/consul-docker-host
 SETTINGS=/etc/default/consul-docker-host
 CONFIG=$ROOT$SETTINGS
-SECRETS='GOSSIP_KEY_FILE CA_FILE CERT_FILE KEY_FILE AGENT_TOKEN_FILE DNS_TOKEN_FILE SERVICES_TOKEN_FILE REGISTRATOR_TOKEN_FILE'
-KEYS="$SECRETS HOST_IP RETRY_JOIN DATACENTER NODE_NAME ROLE BOOTSTRAP_EXPECT ACL UPSTREAMS BRIDGES REGISTRATOR_IMAGE REGISTRATOR_OPTIONS CONSUL_IMAGE"
 NL='
 '
 LC_ALL=C
@@ -98,10 +96,11 @@ file_fault() (
     elif ! grep -q '[^[:space:]]' "$file"; then why='is empty'
     else
         why=
-        case $1 in
-            CA_FILE | CERT_FILE) grep -q -e '-BEGIN CERTIFICATE-' "$file" || why='holds no certificate (PEM)' ;;
-            KEY_FILE) grep -q -e '-BEGIN .*PRIVATE KEY-' "$file" || why='holds no private key (PEM)' ;;
-            GOSSIP_KEY_FILE)
+        find_rule "$1"
+        case $rule in
+            certificate-file\ *) grep -q -e '-BEGIN CERTIFICATE-' "$file" || why='holds no certificate (PEM)' ;;
+            private-key-file\ *) grep -q -e '-BEGIN .*PRIVATE KEY-' "$file" || why='holds no private key (PEM)' ;;
+            gossip-key-file\ *)
                 word "$place" | grep -Eqx '[A-Za-z0-9+/]{22}==|[A-Za-z0-9+/]{32}|[A-Za-z0-9+/]{43}=' ||
                     why='holds no base64 of 16, 24 or 32 bytes, as "consul keygen" makes it'
                 ;;
@@ -114,8 +113,9 @@ file_fault() (
 # file_warning KEY: say that others than root and Consul can read the secret that KEY names
 file_warning() (
     eval "place=\$$1"
-    case $1:$place in CA_FILE:* | CERT_FILE:* | *:) exit ;; esac
-    [ -f "$ROOT$place" ] || exit 0
+    find_rule "$1"
+    case $rule in certificate-file\ *) exit ;; esac
+    [ -n "$place" ] && [ -f "$ROOT$place" ] || exit 0
     case $(stat -Lc '%a %G' "$ROOT$place" 2>/dev/null) in
         '' | *00\ * | *0\ root | *0\ consul) ;;
         *) say "others than root and Consul may read $place: chown root:consul $place; chmod 0640 $place" ;;
@@ -197,23 +197,50 @@ is_server() ( # ADDRESS or ADDRESS#PORT
     [ "${port#?}" -le 65535 ]
 )
 
-# fault KEY VALUE: say what is wrong with the value, nothing when it is right
+# find_rule KEY: $rule is its kind, whether it must have a value, and the words it may be; 1 when it is not a key
+find_rule() {
+    rule=
+    case $1 in *[!A-Z_]*) return 1 ;; esac
+    case $KEYS in *"$NL$1 "*) ;; *) return 1 ;; esac
+    rule=${KEYS#*"$NL$1 "}
+    rule=${rule%%"$NL"*}
+}
+
+# enumerated CONJUNCTION WORD...: the words as a sentence has them
+enumerated() {
+    conjunction=$1 listed=$2
+    shift 2
+    while [ $# -gt 1 ]; do
+        listed="$listed, $1"
+        shift
+    done
+    say "$listed $conjunction $1"
+}
+
+# fault VALUE KIND required|optional [CHOICE]...: say what is wrong with the value, nothing when it is right
 fault() (
     set -f
-    case $2 in *[![:print:]]*) say 'holds a character that cannot be printed'; exit ;; esac
-    [ -n "$2" ] || exit 0
-    case $1 in
-        HOST_IP) is_ipv4 "$2" || say "\"$2\" is not an IPv4 address" ;;
-        UPSTREAMS) for one in $2; do is_server "$one" || say "\"$one\" is not an IPv4 address (with #port where it is not 53)"; done ;;
-        DATACENTER) case $2 in *[!a-z0-9_-]*) say "\"$2\" has more than lower case letters, digits, - and _" ;; esac ;;
-        NODE_NAME) case $2 in *[!A-Za-z0-9-]* | -*) say "\"$2\" has more than letters, digits and -" ;; esac ;;
-        ACL) case $2 in off | allow | deny) ;; *) say "\"$2\" is none of off, allow and deny" ;; esac ;;
-        ROLE) case $2 in client | server) ;; *) say "\"$2\" is neither client nor server" ;; esac ;;
-        BOOTSTRAP_EXPECT) case $2 in *[!0-9]* | ???*) say "\"$2\" is not a small number" ;; esac ;;
-        *_FILE) case $2 in /*) ;; *) say 'is not an absolute path' ;; esac ;;
-        *_IMAGE) case $2 in -* | *[!A-Za-z0-9._:/@-]*) say "\"$2\" is not the name of an image" ;; esac ;;
-        BRIDGES) for one in $2; do
-            case ${one%\*} in '' | *[!A-Za-z0-9_.-]* | ????????????????*) say "\"$one\" is not the name of an interface" ;; esac
+    value=$1 kind=$2 need=$3
+    shift 3
+    case $value in *[![:print:]]*) say 'holds a character that cannot be printed'; exit ;; esac
+    if [ -z "$value" ]; then
+        [ "$need" = optional ] || say 'is empty'
+        exit 0
+    fi
+    case $kind in
+        address) is_ipv4 "$value" || say "\"$value\" is not an IPv4 address" ;;
+        servers) for one in $value; do is_server "$one" || { say "\"$one\" is not an IPv4 address (with #port where it is not 53)"; exit; }; done ;;
+        datacenter) case $value in *[!a-z0-9_-]*) say "\"$value\" may contain only lower-case letters, digits, - and _" ;; esac ;;
+        node-name) case $value in *[!A-Za-z0-9-]* | -*) say "\"$value\" may contain only letters, digits and -" ;; esac ;;
+        choice)
+            case " $* " in *" $value "*) exit ;; esac
+            if [ $# -eq 2 ]; then say "\"$value\" is neither $1 nor $2"; else say "\"$value\" is none of $(enumerated and "$@")"; fi
+            ;;
+        count) case $value in *[!0-9]* | ???*) say "\"$value\" is not a small number" ;; esac ;;
+        *-file) case $value in /*) ;; *) say 'is not an absolute path' ;; esac ;;
+        image) case $value in -* | *[!A-Za-z0-9._:/@-]*) say "\"$value\" is not the name of an image" ;; esac ;;
+        bridges) for one in $value; do
+            case ${one%\*} in '' | *[!A-Za-z0-9_.-]* | ????????????????*) say "\"$one\" is not the name of an interface"; exit ;; esac
         done ;;
     esac
 )
@@ -232,20 +259,18 @@ load_config() {
         key=${line%%=*}
         value=${line#*=}
         reason=
-        case " $KEYS " in
-            *" $key "*) [ "$key" != "$line" ] || reason='has no =' ;;
-            *) if [ "$key" = "$line" ]; then reason='has no ='; else reason="\"$key\" is none of the keys"; fi; key=$number ;;
-        esac
+        if find_rule "$key"; then [ "$key" != "$line" ] || reason='has no ='; else
+            if [ "$key" = "$line" ]; then reason='has no ='; else reason="\"$key\" is none of the keys"; fi
+            key=$number
+        fi
         case $value in
             \"*\") [ ${#value} -gt 1 ] && value=${value#\"} value=${value%\"} || reason='has an open quote' ;;
             \'*\') [ ${#value} -gt 1 ] && value=${value#\'} value=${value%\'} || reason='has an open quote' ;;
             \"* | \'*) reason='has an open quote' ;;
         esac
         case $value in *\\\"*) value=$(printf '%s' "$value" | sed 's/\\"/"/g') ;; esac
-        [ -n "$reason" ] || reason=$(fault "$key" "$value" | head -n 1)
-        if [ -z "$reason" ]; then
-            case $key in ROLE | ACL | DATACENTER | *_IMAGE) [ -n "$value" ] || reason='is empty' ;; esac
-        fi
+        # shellcheck disable=SC2086
+        [ -n "$reason" ] || reason=$(fault "$value" $rule)
         if [ -z "$reason" ]; then
             # The key is one of our own names and the value is not looked at.
             eval "$key=\$value"
@@ -253,7 +278,7 @@ load_config() {
             PROBLEMS="$PROBLEMS$SETTINGS:$key: $reason
 "
             # As if nothing were named, Consul would lose its key: file_fault knows this mark.
-            case " $SECRETS " in *" $key "*) eval "$key=?" ;; esac
+            case $rule in *-file\ *) eval "$key=?" ;; esac
         fi
     done <"$CONFIG"
     [ -n "${QUIET:-}" ] || printf '%s' "$PROBLEMS" >&2
