@@ -158,7 +158,7 @@ def test_acls_are_a_matter_of_the_host(host: Host, line: str, expected: object) 
     said = host.script("render", "consul").stderr
     path = host.root / RENDERED / "acl.json"
     assert (json.loads(path.read_text()) if path.exists() else None) == expected
-    assert ('ACL: "on" is none of off, allow and deny' in said) == (line == "ACL=on")
+    assert ('ACL: "on" must be off, allow or deny' in said) == (line == "ACL=on")
 
 
 def test_certificates_are_copied_for_consul_alone(host: Host) -> None:
@@ -270,7 +270,7 @@ def test_registrator_keeps_its_token_when_the_file_goes(host: Host) -> None:
 
     said = host.script("registrator", "run").stderr
 
-    assert "REGISTRATOR_TOKEN_FILE: /etc/token does not exist; the token it had stays" in said
+    assert "REGISTRATOR_TOKEN_FILE: /etc/token does not exist; the token it had is kept" in said
     file = host.root / "run/consul-docker-host/registrator.env"
     assert file.read_text() == f"CONSUL_HTTP_TOKEN={TOKEN}\n"
     assert mode(file) == 0o600
