@@ -138,30 +138,6 @@ def test_registrator_waits_for_its_image_instead_of_failing_again_and_again(host
     assert [word for word in asked if word in {"pull", "run"}] == ["pull", "pull", "run"]
 
 
-@pytest.mark.parametrize(
-    ("unit", "helper", "arguments"),
-    [
-        ("ExecStart=/usr/sbin/dnsmasq\n", "", ""),
-        ("ExecStart=/usr/sbin/dnsmasq -k --log-async\n", "", "-k --log-async "),
-        ("EnvironmentFile=-/etc/sysconfig/dnsmasq\nExecStart=/usr/sbin/dnsmasq $OPTIONS\n", "", "--log-queries -q "),
-        ("Environment=OPTIONS=-q\nExecStart=/usr/sbin/dnsmasq -k ${OPTIONS} $OTHER\n", "", "-k -q "),
-        (
-            "PIDFile=/run/d.pid\nExecStart=/opt/helper exec\n",
-            "exec ${DAEMON} -x /run/p ${X:+ -u ${X}} ${LANG:+ -r ${LANG}}\n",  # nothing of whoever calls apply
-            "-x /run/p -u me ",
-        ),
-        ("PIDFile=/run/d.pid\nExecStart=/opt/helper exec\n", "exec other\n", "-x /run/d.pid "),
-    ],
-)
-def test_dnsmasq_keeps_the_distributions_own_arguments(host: Host, unit: str, helper: str, arguments: str) -> None:
-    host.write("usr/lib/systemd/system/dnsmasq.service", f"[Service]\n{unit}")
-    host.write("opt/helper", f"#!/bin/sh\nX=me\n{helper}")
-    host.write("etc/sysconfig/dnsmasq", "# OPTIONS=-d\nOPTIONS='--log-queries -q'\n")
-    host.script("dnsmasq")
-    line = host.read("run/consul-docker-host/dnsmasq.env")
-    assert line.startswith(f'CONSUL_DOCKER_HOST_DNSMASQ="{arguments}--cache-size=10000 --edns-packet-max=1232')
-
-
 def test_a_cache_size_of_the_administrator_is_not_given_twice(host: Host) -> None:
     host.write("usr/lib/systemd/system/dnsmasq.service", "[Service]\nExecStart=/usr/sbin/dnsmasq -k -c 500\n")
     host.script("dnsmasq")
