@@ -17,9 +17,9 @@ from invoke.tasks import Task
 # The source root. It is no package itself: PyPI's `packaging` must stay importable.
 sys.path.insert(0, str(Path(__file__).resolve().parent / "packaging"))
 
-from consul_docker_host import commands, commands_image
-from consul_docker_host.errors import BuildError, describe
-from consul_docker_host.options import HELP
+from consul_docker_host.commands import bench, build, deploy, image, repository, test
+from consul_docker_host.commands.options import HELP
+from consul_docker_host.core.errors import BuildError, describe
 
 
 def wired(function: Callable[..., None]) -> Task[Callable[..., None]]:
@@ -57,49 +57,49 @@ def group(name: str, default: Callable[..., None] | None, **members: Callable[..
 ns = Collection(
     group(
         "build",
-        commands.build_all,
-        deb=commands.build_deb,
-        rpm=commands.build_rpm,
-        cloud_init=commands.build_cloud_init,
+        build.build_all,
+        deb=build.build_deb,
+        rpm=build.build_rpm,
+        cloud_init=build.build_cloud_init,
     ),
     group(
         "test",
-        commands.run_all_tests,
-        unit=commands.run_unit_tests,
-        package=commands.run_package_tests,
-        install=commands.run_install_tests,
-        repository=commands.run_repository_tests,
-        deploy=commands.run_deploy_tests,
-        vm=commands.run_vm_tests,
-        image=commands.run_image_tests,
+        test.run_all_tests,
+        unit=test.run_unit_tests,
+        package=test.run_package_tests,
+        install=test.run_install_tests,
+        repository=test.run_repository_tests,
+        deploy=test.run_deploy_tests,
+        vm=test.run_vm_tests,
+        image=test.run_image_tests,
     ),
-    group("repo", commands.publish_repository, key=commands.make_repository_key),
-    group("deploy", commands.deploy, remove=commands.deploy_remove),
+    group("repo", repository.publish_repository, key=repository.make_repository_key),
+    group("deploy", deploy.deploy, remove=deploy.deploy_remove),
     group(
         "image",
-        commands_image.make_image,
-        ami=commands_image.make_ami,
-        confext=commands_image.make_confext,
-        diff=commands_image.compare_images,
-        ignition=commands_image.make_ignition,
+        image.make_image,
+        ami=image.make_ami,
+        confext=image.make_confext,
+        diff=image.compare_images,
+        ignition=image.make_ignition,
     ),
-    group("setup", None, fpm=commands.setup_fpm, system=commands.setup_system),
+    group("setup", None, fpm=build.setup_fpm, system=test.setup_system),
     group(
         "bench",
         None,
-        build=commands.bench_build,
-        deploy=commands.bench_deploy,
-        host=commands.bench_host,
-        image=commands_image.bench_image,
-        install=commands.bench_install,
-        repo=commands.bench_repository,
+        build=bench.bench_build,
+        deploy=bench.bench_deploy,
+        host=bench.bench_host,
+        image=bench.bench_image,
+        install=bench.bench_install,
+        repo=bench.bench_repository,
     ),
 )
 for name, function in (
-    ("render", commands.render),
-    ("verify", commands.verify),
-    ("lint", commands.lint),
-    ("consul", commands.build_consul),
-    ("clean", commands.clean),
+    ("render", build.render),
+    ("verify", test.verify),
+    ("lint", test.lint),
+    ("consul", repository.build_consul),
+    ("clean", build.clean),
 ):
     ns.add_task(wired(function), name=name)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import dataclass
 from typing import Any
 
 from pyinfra.api.facts import FactBase
 
+from pyinfra_deploy import script
 from pyinfra_deploy.repository import NAME
 
 SETTINGS_FILE = f"/etc/default/{NAME}"
 # The host's own command touches it when all that it renders for Consul was written.
 APPLIED = f"/run/{NAME}/consul.whole"
-PROBE = {"deb": "false", "rpm": "true", "": "command -v dnf >/dev/null"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +29,7 @@ class InstalledPackage(FactBase[Installed]):
 
     def command(self, manager: str = "") -> str:
         """Ask for the family in the first line, the version in the second."""
-        rpm = f"rpm -q --queryformat '%{{VERSION}}-%{{RELEASE}}\\n' {NAME} 2>/dev/null | grep '^[0-9]' || :"
-        deb = f"dpkg-query -W -f '${{db:Status-Status}} ${{Version}}\\n' {NAME} 2>/dev/null | sed -n 's/^installed //p'"
-        return f"if {PROBE[manager]}; then echo rpm; {rpm}; else echo deb; {deb}; fi"
+        return script.command("installed.sh", manager, NAME)
 
     def process(self, output: list[str]) -> Installed:
         """Return what was found."""
@@ -44,11 +41,7 @@ class PlacedFiles(FactBase[dict[str, str]]):
 
     def command(self, paths: tuple[str, ...]) -> str:
         """Print a line for each file that is there."""
-        look = (
-            'printf "%s|%s %s\\n" "$f" "$(stat -c "%a %U:%G" "$f")" "$(sha256sum <"$f" | cut -c 1-64)"; done; '
-            'getent group consul >/dev/null && echo "group|consul"; :'
-        )
-        return f'for f in {shlex.join(paths)}; do [ -f "$f" ] && {look}'
+        return script.command("placed.sh", *paths)
 
     def process(self, output: list[str]) -> dict[str, str]:
         """Return the lines as a mapping."""
@@ -65,8 +58,7 @@ class PackagedFiles(FactBase[list[str]]):
 
     def command(self, paths: tuple[str, ...]) -> str:
         """Print each of them."""
-        asked = 'dpkg-query -S "$f" >/dev/null 2>&1 || rpm -qf "$f" >/dev/null 2>&1'
-        return f'for f in {shlex.join(paths)}; do if {asked}; then echo "$f"; fi; done'
+        return script.command("packaged.sh", *paths)
 
     def process(self, output: list[str]) -> list[str]:
         """Return them."""
@@ -83,7 +75,7 @@ class HostSettings(FactBase[str]):
 
     def command(self) -> str:
         """Print it."""
-        return f"cat {SETTINGS_FILE} 2>/dev/null || :"
+        return script.command("settings-read.sh", SETTINGS_FILE)
 
     @staticmethod
     def default() -> str:
@@ -96,11 +88,7 @@ class IsApplied(FactBase[bool]):
 
     def command(self, paths: tuple[str, ...]) -> str:
         """Print a first line, so that no answer is not taken for a good one, and those that are newer."""
-        newer = f'find "$f" -newer {APPLIED} 2>/dev/null'
-        return (
-            f"echo asked; if [ -e {APPLIED} ]; then for f in {shlex.join(paths)}; do {newer}; done; "
-            f"else echo {APPLIED}; fi; :"
-        )
+        return script.command("applied.sh", APPLIED, *paths)
 
     def process(self, output: list[str]) -> bool:
         """Tell whether none was found."""
@@ -117,7 +105,7 @@ class Check(FactBase[dict[str, Any] | None]):
 
     def command(self) -> str:
         """Ask it; a broken link is an answer, not an error."""
-        return f"{NAME} check --json 2>/dev/null || :"
+        return script.command("check.sh", NAME)
 
     def process(self, output: list[str]) -> dict[str, Any] | None:
         """Return the answer."""
@@ -133,8 +121,7 @@ class Api(FactBase[str]):
 
     def command(self, path: str) -> str:
         """Ask through the package's own library, which keeps the token out of argv."""
-        library = f"/usr/lib/{NAME}/lib.sh"
-        return f"if [ -r {library} ]; then . {library}; QUIET=1; load_config; api {shlex.quote(path)} || :; fi"
+        return script.command("api.sh", path)
 
     @staticmethod
     def default() -> str:

@@ -8,36 +8,8 @@ from __future__ import annotations
 
 from pyinfra.api.facts import FactBase
 
-from pyinfra_deploy.agent import ASK
+from pyinfra_deploy import script
 from pyinfra_deploy.data import secret_target
-
-# The key, empty where the inventory names none, is the second line of standard input.
-# With encrypt_verify_incoming off an agent hears also those that do not encrypt: Consul's way from one to the other.
-LOOK = r"""
-read -r key || :
-leader=$(api status/leader | jq -r .) || exit 0
-[ -n "$leader" ] || exit 0
-own=$(jq -r .encrypt "$RUN/consul.d/encrypt.json" 2>/dev/null) || own=
-self=$(api agent/self) || self='{}'
-verifies=.DebugConfig.EncryptVerifyIncoming
-is() { [ "$(printf %s "$self" | jq -r "$1 | tostring")" = "$2" ]; }
-if [ "$key" = "$own" ]; then echo same
-elif [ -z "$key" ]; then
-    if [ "$GOSSIP_KEY_FILE" != TARGET ] || is "$verifies" false; then echo same; else echo closed; fi
-elif [ -n "$own" ] || is .Stats.serf_lan.encrypted true; then echo other
-elif is "$verifies" false; then echo same
-else echo open; fi
-"""
-# Also a second time: a ring takes a key that it has.
-CHANGE = r"""
-read -r key || :
-PATIENCE=60
-for method in POST PUT; do
-    said=$(ask "$method" operator/keyring "{\"Key\": \"$key\"}")
-    case $said in *200) ;; *) printf 'refused %s\n' "$said" | tr '\n' ' '; exit 0 ;; esac
-done
-echo changed
-"""
 
 
 class GossipKey(FactBase[str | None]):
@@ -49,7 +21,7 @@ class GossipKey(FactBase[str | None]):
 
     def command(self) -> str:
         """Compare them."""
-        return ASK + LOOK.replace("TARGET", secret_target("cdh_gossip_key"))
+        return script.agent_command("gossip-look.sh", secret_target("cdh_gossip_key"))
 
     def process(self, output: list[str]) -> str:
         """Return what was found."""
@@ -61,7 +33,7 @@ class ChangedGossipKey(FactBase[str | None]):
 
     def command(self) -> str:
         """Change it."""
-        return ASK + CHANGE
+        return script.agent_command("gossip-change.sh")
 
     def process(self, output: list[str]) -> str:
         """Return why it was refused."""

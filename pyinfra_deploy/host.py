@@ -34,12 +34,13 @@ def consul_docker_host() -> None:
     gone = tuple(secret_target(name) for name in SECRETS if not data[name])
     done.append(operations.absent(paths=gone, name="Take back secrets that are named no longer"))
     operations.apply(paths=(SETTINGS_FILE, *placed), after=tuple(done), name="Put it into effect")
-    operations.healthy(
+    judge = operations.healthy(
         patience=data["cdh_patience"],
         may_break=tuple(data["cdh_may_break"]),
         must_be_ok=must_be_ok(data),
         name="Wait until the host is healthy",
     )
+    operations.mark_as_judge_of_health(judge)
 
 
 def install(data: dict[str, Any]) -> OperationMeta:

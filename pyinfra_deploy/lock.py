@@ -7,35 +7,16 @@ is given back, or by its own end where the deploy's machine has died.
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import dataclass
 
 from pyinfra.api.facts import FactBase
 
-from pyinfra_deploy.agent import ASK
+from pyinfra_deploy import script
 from pyinfra_deploy.repository import NAME
 
 KEY = f"{NAME}/deploy"
 # As long as one host may take at most: between two renewals stands one wave.
 SECONDS = 1800
-TAKE = r"""
-leader=$(api status/leader | jq -r .) || exit 0
-[ -n "$leader" ] || exit 0
-node=$(api catalog/service/consul | jq -r --arg address "${leader%:*}" '
-    [.[] | select(.Address == $address) | .Node][0] // empty')
-said=$(ask PUT session/create "$(jq -nc --arg name NAME --arg node "$node" '
-    {Name: $name, TTL: "SECONDSs", LockDelay: "0s", Behavior: "delete", NodeChecks: []} +
-    if $node == "" then {} else {Node: $node} end')")
-case $said in *200) ;; *) printf 'refused %s\n' "$said" | tr '\n' ' '; exit 0 ;; esac
-id=$(printf '%s\n' "$said" | sed '$d' | jq -r .ID)
-said=$(ask PUT "kv/KEY?acquire=$id" WHO)
-case $said in
-    true*200) echo "held $id"; exit 0 ;;
-    false*200) echo "taken $(ask GET 'kv/KEY?raw' | sed '$d')" ;;
-    *) printf 'refused %s\n' "$said" | tr '\n' ' ' ;;
-esac
-ask PUT "session/destroy/$id" >/dev/null
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +38,7 @@ class TakenLock(FactBase[Answer | None]):
 
     def command(self, who: str) -> str:
         """Take it."""
-        words = {"NAME": shlex.quote(f"{NAME} deploy"), "KEY": KEY, "WHO": shlex.quote(who), "SECONDS": str(SECONDS)}
-        script = TAKE
-        for word, text in words.items():
-            script = script.replace(word, text)
-        return ASK + script
+        return script.agent_command("lock-acquire.sh", KEY, f"{NAME} deploy", str(SECONDS), who)
 
     def process(self, output: list[str]) -> Answer:
         """Return what came of it."""
@@ -73,7 +50,7 @@ class RenewedLock(FactBase[bool]):
 
     def command(self, session: str) -> str:
         """Renew it."""
-        return f"{ASK}ask PUT session/renew/{session} | tail -n 1"
+        return script.agent_command("lock-session.sh", "renew", session)
 
     def process(self, output: list[str]) -> bool:
         """Tell whether the cluster still had it; one that does not answer just now is no loss of the lock."""
@@ -90,7 +67,7 @@ class ReturnedLock(FactBase[bool | None]):
 
     def command(self, session: str) -> str:
         """End the session: the key goes with it."""
-        return f"{ASK}ask PUT session/destroy/{session} | tail -n 1"
+        return script.agent_command("lock-session.sh", "destroy", session)
 
     def process(self, output: list[str]) -> bool | None:
         """Tell whether it is done."""

@@ -11,11 +11,13 @@ import shlex
 from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from pyinfra.api.command import FileUploadCommand, StringCommand
 from pyinfra.api.operation import OperationMeta, operation
 from pyinfra.context import host
 
+from pyinfra_deploy import script
 from pyinfra_deploy.data import SECRETS_FOLDER, secret_text
 from pyinfra_deploy.facts import (
     SETTINGS_FILE,
@@ -30,14 +32,10 @@ from pyinfra_deploy.facts import (
 from pyinfra_deploy.repository import NAME
 
 CACHE = f"/var/cache/{NAME}"
+SPARE_KIB = 64
 BEGIN, END = "# BEGIN deploy: set from the inventory, changed at the next deploy", "# END deploy"
-# Another apt or dnf at work is waited for; a dpkg that was cut short is led to its end first.
-APT = (
-    "export DEBIAN_FRONTEND=noninteractive; "
-    "dpkg --configure --pending --force-confdef --force-confold && "
-    "apt-get --yes -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
-)
 INSTALL_SECONDS = 900
+_judges: WeakSet[OperationMeta] = WeakSet()
 Commands = Generator[StringCommand | FileUploadCommand, None, None]
 
 
@@ -49,14 +47,9 @@ def is_fine(check: Mapping[str, Any] | None, may_break: Iterable[str], must_be_o
     return not bad and not [link for link in check["links"] if link["name"] in must_be_ok and link["state"] != "ok"]
 
 
-def install_command(family: str, targets: Iterable[str]) -> str:
-    """Return what installs exactly these, newer or older; lists are fetched anew only where they do not suffice."""
-    words = " ".join(shlex.quote(one) for one in targets)
-    if family == "rpm":
-        return f"dnf --assumeyes install {words} || dnf --assumeyes --refresh install {words}"
-    return (
-        f"{APT} install --allow-downgrades {words} || {{ apt-get update && {APT} install --allow-downgrades {words}; }}"
-    )
+def run_script(name: str, *arguments: str, **options: Any) -> StringCommand:
+    """Return the command that runs a script of ours with these arguments."""
+    return StringCommand(script.command(name, *arguments), **options)
 
 
 def package_version(path: Path, family: str) -> str:
@@ -75,16 +68,6 @@ def local_package(folder: str, family: str) -> Path:
     return found[-1]
 
 
-def room_command(size: int) -> str:
-    """Return what makes the folder for the package; ssh's file transfer says only "Failure" where a disk is full."""
-    needed = size // 1024 + 64
-    return (
-        f"mkdir -p -m 0755 {CACHE} && free=$(df -Pk {CACHE} | awk 'END {{ print $4 }}') && "
-        f'if [ "$free" -lt {needed} ]; then '
-        f'echo "no space left in {CACHE}: $free KiB are free, {needed} are needed" >&2; exit 1; fi'
-    )
-
-
 @operation()
 def install_local(package: str, version: str, extra: tuple[str, ...] = (), manager: str = "") -> Commands:
     """Install exactly this package file, with what it depends on."""
@@ -94,13 +77,11 @@ def install_local(package: str, version: str, extra: tuple[str, ...] = (), manag
         return
     target = f"{CACHE}/{Path(package).name}"
     digest = hashlib.sha256(Path(package).read_bytes()).hexdigest()
-    yield StringCommand(room_command(Path(package).stat().st_size))
+    yield run_script("room.sh", CACHE, str(Path(package).stat().st_size // 1024 + SPARE_KIB))
     yield FileUploadCommand(package, target)
-    yield StringCommand(
-        f"chmod 0644 {target} && echo '{digest}  {target}' | sha256sum --check --quiet && "
-        f"{{ {install_command(have.family, (target, *extra))}; }} && rm -f {target}",
-        _timeout=INSTALL_SECONDS,
-    )
+    yield run_script("received.sh", target, digest)
+    yield run_script("install.sh", have.family, target, *extra, _timeout=INSTALL_SECONDS)
+    yield StringCommand("rm", "-f", target)
 
 
 def is_version(have: Installed, version: str) -> bool:
@@ -119,7 +100,7 @@ def install_version(version: str, extra: tuple[str, ...] = (), manager: str = ""
         host.noop(f"{NAME} {version} is installed")
         return
     name = f"{NAME}-{version}" if have.family == "rpm" else f"{NAME}={version}"
-    yield StringCommand(install_command(have.family, (name, *extra)), _timeout=INSTALL_SECONDS)
+    yield run_script("install.sh", have.family, name, *extra, _timeout=INSTALL_SECONDS)
 
 
 @operation()
@@ -143,18 +124,13 @@ def secret_file(path: str, source: str) -> Commands:
         host.noop(f"{path} is right")
         return
     group = owner.partition(":")[2]
-    yield StringCommand(f"mkdir -p {SECRETS_FOLDER} && chmod 0750 {SECRETS_FOLDER} && chgrp {group} {SECRETS_FOLDER}")
+    yield run_script("folder.sh", SECRETS_FOLDER, group)
     yield writing(path, text, mode=mode, owner=owner)
 
 
 def writing(path: str, text: str, *, mode: str, owner: str) -> StringCommand:
     """Return the command that puts a text in the file's place."""
-    new = shlex.quote(f"{path}.new")
-    return StringCommand(
-        f"mkdir -p {shlex.quote(str(Path(path).parent))} && rm -f {new} && (umask 077 && cat >{new}) && "
-        f"chown {owner} {new} && chmod {mode} {new} && mv -f {new} {shlex.quote(path)}",
-        _stdin=text,
-    )
+    return run_script("write.sh", path, mode, owner, _stdin=text)
 
 
 @operation()
@@ -164,7 +140,7 @@ def absent(paths: tuple[str, ...]) -> Commands:
     packaged = host.get_fact(PackagedFiles, paths=there) if there else []
     ours = [path for path in there if path not in packaged]
     if ours:
-        yield StringCommand(f"rm -f {shlex.join(ours)}")
+        yield StringCommand("rm", "-f", shlex.join(ours))
 
 
 def with_block(text: str, lines: Iterable[str]) -> str:
@@ -187,12 +163,7 @@ def settings_block(lines: tuple[str, ...]) -> Commands:
     if text.rstrip() == former.rstrip():
         host.noop(f"{SETTINGS_FILE} is right")
         return
-    new = f"{SETTINGS_FILE}.new"
-    yield StringCommand(
-        f"{{ cp -p {SETTINGS_FILE} {new} 2>/dev/null || install -m 0644 /dev/null {new}; }} && cat >{new} && "
-        f"mv -f {new} {SETTINGS_FILE}",
-        _stdin=text,
-    )
+    yield run_script("settings-write.sh", SETTINGS_FILE, _stdin=text)
 
 
 @operation()
@@ -209,25 +180,6 @@ def apply(paths: tuple[str, ...], after: tuple[OperationMeta, ...] = ()) -> Comm
         host.noop("settings are in effect")
 
 
-# Restarts are jobs of systemd's that the package does not wait for; before they are done an old answer would count.
-WAIT = r"""
-end=$(($(date +%s) + PATIENCE))
-while :; do
-    said=$(consul-docker-host check --json 2>/dev/null) || :
-    bad=$(printf '%s' "$said" | jq -r --argjson may 'MAY' --argjson must 'MUST' '
-        .links[] | .name as $n | select((.state == "broken" and ($may | index($n) | not)) or
-            (.state != "ok" and ($must | index($n)))) | "\(.name): \(.text) -> \(.remedy)"' 2>&1) ||
-        bad="no answer: $bad"
-    [ -n "$said" ] || bad='check: gives no answer -> consul-docker-host check'
-    jobs=$(systemctl list-jobs --no-legend consul.service dnsmasq.service registrator.service 2>/dev/null |
-        grep -c -e stop -e restart) || :
-    if [ -z "$bad" ] && [ "${jobs:-0}" = 0 ]; then exit 0; fi
-    if [ "$(date +%s)" -ge "$end" ]; then printf '%s\n' "${bad:-a restart does not end}" >&2; exit 1; fi
-    sleep 1
-done
-"""
-
-
 @operation()
 def healthy(patience: int, may_break: tuple[str, ...], must_be_ok: tuple[str, ...]) -> Commands:
     """Wait until the host's own check finds nothing broken; fail with the lines it names when patience is over.
@@ -239,8 +191,17 @@ def healthy(patience: int, may_break: tuple[str, ...], must_be_ok: tuple[str, ..
         host.noop("the host is healthy")
         return
     may, must = json.dumps(list(may_break)), json.dumps(list(must_be_ok))
-    script = WAIT.replace("PATIENCE", str(patience)).replace("MAY", may).replace("MUST", must)
-    yield StringCommand(script, _timeout=patience + 60)
+    yield run_script("healthy.sh", str(patience), may, must, _timeout=patience + 60)
+
+
+def mark_as_judge_of_health(done: OperationMeta) -> None:
+    """Mark an operation: a host where it fails is unhealthy, which is another thing than a step that failed."""
+    _judges.add(done)
+
+
+def judges_health(done: OperationMeta) -> bool:
+    """Tell whether an operation has that mark."""
+    return done in _judges
 
 
 def host_changed() -> bool:
@@ -256,7 +217,4 @@ def remove(purge: bool = False, manager: str = "") -> Commands:
     if not have.version:
         host.noop(f"{NAME} is not installed")
         return
-    if have.family == "rpm":
-        yield StringCommand(f"dnf --assumeyes --setopt=clean_requirements_on_remove=False remove {NAME}")
-    else:
-        yield StringCommand(f"{APT} {'purge' if purge else 'remove'} {NAME}", _timeout=INSTALL_SECONDS)
+    yield run_script("remove.sh", have.family, "purge" if purge else "remove", NAME, _timeout=INSTALL_SECONDS)

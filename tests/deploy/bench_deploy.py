@@ -23,12 +23,12 @@ import pytest
 from docker.errors import APIError
 from docker.models.containers import Container
 
-from consul_docker_host.run import run
-from consul_docker_host.workspace import ROOT
+from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import ROOT
+from consul_docker_host.prove.distributions import read_distributions
 from pyinfra_deploy.data import LINKS
 from tests.deploy.kit import SSHD
 from tests.support.bed import Bed
-from tests.support.distributions import read_distributions
 from tests.support.engine import LABEL
 from tests.support.figures import tell
 from tests.support.host import Host

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from consul_docker_host.run import Result, run
-from consul_docker_host.workspace import ROOT
+from consul_docker_host.core.run import Result, run
+from consul_docker_host.core.workspace import ROOT
+from consul_docker_host.prove.distributions import Family, read_distributions
 from tests.support.bed import Bed
 from tests.support.consul import consul_image
-from tests.support.distributions import Family, read_distributions
 from tests.support.host import Host
 from tests.support.images import base_image, system_recipe
 from tests.support.inventory import new_key, write_inventory

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.run import run
-from consul_docker_host.workspace import ROOT
+from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import ROOT
 from tests.deploy.kit import DEPLOY_SECONDS, Fleet, of, pids, trouble
 from tests.support.containers import CONTAINER, GONE, IN_IT
 from tests.support.packages import DIG, NAME

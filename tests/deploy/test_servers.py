@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from consul_docker_host.run import Result, run
+from consul_docker_host.core.run import Result, run
+from consul_docker_host.prove.consul_binary import consul_binary
 from pyinfra_deploy.lock import KEY, SECONDS
 from tests.deploy.kit import USER, Fleet, fleet_of, of, pids, ssh_image
 from tests.support.bed import Bed
 from tests.support.cluster import API
-from tests.support.consul import consul_binary
 from tests.support.host import Host
 from tests.support.packages import ADDRESS, NAME
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from consul_docker_host.run import find_program, run
-from consul_docker_host.workspace import cache_folder
+from consul_docker_host.core.run import find_program, run
+from consul_docker_host.core.workspace import cache_folder
 from tests.host.conftest import REPOSITORY, render
 
 RICH = REPOSITORY / "tests/golden/rich.toml"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.workspace import ROOT
+from consul_docker_host.core.workspace import ROOT
 from tests.image.kit import Made, docker_archive, image_of, inv_image
 from tests.support.registrator import standin_program
 from tests.support.vm.hosts import REGISTRATOR_IMAGE, registrator_tar, tools_tar

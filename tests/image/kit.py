@@ -19,12 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from consul_docker_host.image.base import CACHE
+from consul_docker_host.core.architectures import own_architecture
+from consul_docker_host.core.run import Result, run, start
+from consul_docker_host.core.workspace import Workspace
+from consul_docker_host.image.bootstrap import CACHE
 from consul_docker_host.image.manifest import Manifest, read_manifest
 from consul_docker_host.image.proof import EMULATORS, Machine, cloud_config, text_of, write_seed
-from consul_docker_host.machines import own_architecture
-from consul_docker_host.run import Result, run, start
-from consul_docker_host.workspace import Workspace
 from tests.support.consul import consul_package
 from tests.support.engine import Handle
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.image.base import CACHE
+from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import cache_folder
+from consul_docker_host.image.bootstrap import CACHE
 from consul_docker_host.image.manifest import differences, digest_of, read_manifest
-from consul_docker_host.run import run
-from consul_docker_host.workspace import cache_folder
+from consul_docker_host.prove.consul_binary import VERSION, consul_binary
 from tests.image.kit import (
     Made,
     assert_clean,
@@ -25,7 +26,6 @@ from tests.image.kit import (
     moments,
     start_image,
 )
-from tests.support.consul import VERSION, consul_binary
 from tests.unit.kit import inv
 
 # SHA-256 of nothing.

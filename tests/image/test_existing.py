@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from consul_docker_host.core.workspace import ROOT, Workspace
 from consul_docker_host.image import write_image
-from consul_docker_host.image.base import base_of, laid_over
+from consul_docker_host.image.bake import copy_over
+from consul_docker_host.image.bootstrap import base_of, laid_over
 from consul_docker_host.image.request import read_request
-from consul_docker_host.image.root import copy_over
-from consul_docker_host.workspace import ROOT, Workspace
 from tests.image.kit import Made, alone, assert_clean, image_of, inv_image, kill_image, leftovers, moments, new_machine
 from tests.support.packages import SERVER_SETTINGS
 

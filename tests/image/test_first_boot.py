@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from consul_docker_host.core.report import say
+from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import ROOT, Workspace
 from consul_docker_host.image import SCRATCH, write_image
-from consul_docker_host.image.base import base_of, laid_over
+from consul_docker_host.image.bake import WITH_US, fill_root
+from consul_docker_host.image.bootstrap import base_of, laid_over
 from consul_docker_host.image.request import Format, read_request
-from consul_docker_host.image.root import WITH_US, bake
-from consul_docker_host.report import say
-from consul_docker_host.run import run
-from consul_docker_host.workspace import ROOT, Workspace
 from tests.image.kit import Booted, alone, new_machine
 from tests.repository.site import Site, make_keys, make_site
 from tests.support.consul import consul_package
@@ -71,7 +71,7 @@ def stock(
     request = dataclasses.replace(whole, debs=whole.debs[:1], format=Format.QCOW2)
     image = folder / "stock.qcow2"
     with base_of(request, epoch=EPOCH, fresh=False) as base, laid_over(base, folder / "opened") as root:
-        bake(work, request, root, epoch=EPOCH)
+        fill_root(work, request, root, epoch=EPOCH)
         run([*WITH_US, "sh", "-c", OFFLINE], cwd=root.tree)
         shutil.copytree(site.trees["new"], root.tree / "srv/site")
         (root.tree / "etc/systemd/system/site.service").write_text(SITE)

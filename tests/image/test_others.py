@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 from hcl2 import api as hcl2
 
-from consul_docker_host.build import make_plan
-from consul_docker_host.image.ignition import ignition, write_confext
-from consul_docker_host.plan import Plan
-from consul_docker_host.run import run
-from consul_docker_host.workspace import ROOT, Workspace, cache_folder, content_key, replacing
-from tests.support.golang import build_program
-from tests.support.locks import FileLock
+from consul_docker_host.core.locks import Lock
+from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import ROOT, Workspace, cache_folder, content_key, replacing
+from consul_docker_host.package.plan import Plan
+from consul_docker_host.package.plans import make_plan
+from consul_docker_host.prove.golang import build_program
+from consul_docker_host.settings.load import project_settings
+from consul_docker_host.snippets.confext import write_confext
+from consul_docker_host.snippets.ignition import ignition
 from tests.unit.kit import copy_checkout, inv
 
 SUPPORT = ROOT / "tests" / "support"
@@ -30,14 +32,15 @@ BUILDERS = ("amazon-ebs", "azure-arm", "googlecompute", "qemu")
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     """Give the plan of the packages."""
-    return make_plan(copy_checkout(tmp_path_factory.mktemp("plan") / "checkout"), None)
+    work = copy_checkout(tmp_path_factory.mktemp("plan") / "checkout")
+    return make_plan(project_settings(work), work)
 
 
 def program_of(source: Path, package: str) -> Path:
     """Return a program built from its pinned source on the first call."""
     key = content_key([path.read_bytes() for path in sorted(source.iterdir())])[:12]
     program = cache_folder(source.name, key) / source.name.removesuffix("-source")
-    with FileLock(program.parent / "lock"):
+    with Lock(program.parent / "lock"):
         if not program.exists():
             with replacing(program, mode=0o755) as beside:
                 build_program(source, package, beside)

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.run import run
-from consul_docker_host.toolbox import python_program
-from consul_docker_host.workspace import ROOT
+from consul_docker_host.core.programs import python_program
+from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import ROOT
+from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.rpm_kit import is_settled
 from tests.support.bed import Bed
-from tests.support.distributions import Distribution, Family
 from tests.support.figures import tell
 from tests.support.host import Host
 from tests.support.images import put_file

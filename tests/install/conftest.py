@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consul_docker_host.errors import BuildError
-from consul_docker_host.workspace import ROOT
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.workspace import ROOT
+from consul_docker_host.prove.distributions import Distribution, Family, select
 from tests.conftest import leave_out
 from tests.support.bed import Bed
 from tests.support.consul import consul_image
-from tests.support.distributions import Distribution, Family, select
 from tests.support.fixtures import bed, engine
 from tests.support.host import Host
 from tests.support.images import base_image, system_recipe

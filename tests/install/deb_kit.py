@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from consul_docker_host.run import Result
+from consul_docker_host.core.run import Result
 from tests.support.host import Host
 from tests.support.images import put_file
 from tests.support.packages import INSTALL_SECONDS, NAME

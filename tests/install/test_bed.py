@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from consul_docker_host.prove.distributions import Distribution
 from tests.support.bed import Bed
-from tests.support.distributions import Distribution
 from tests.support.host import Host
 from tests.support.upstream import Upstream
 

@@ -13,11 +13,11 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from consul_docker_host.cloudinit import APPEND
-from consul_docker_host.workspace import ROOT
+from consul_docker_host.core.workspace import ROOT
+from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.snippets.cloudinit import APPEND
 from tests.support.bed import Bed
 from tests.support.consul import consul_image
-from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.images import base_image, prepare, put_bytes, put_file, system_recipe, temporary_image
 from tests.support.packages import ADDRESS, DIG, NAME, SERVER_SETTINGS, Installer, wait_for_consul

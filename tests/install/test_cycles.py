@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.deb_kit import Deb
 from tests.install.kit import ENVIRONMENT, assert_nothing_runs
 from tests.support import tree
 from tests.support.bed import Bed
-from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.packages import NAME, Installer
 from tests.support.upstream import Upstream

@@ -16,7 +16,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from consul_docker_host.workspace import ROOT
+from consul_docker_host.core.workspace import ROOT
 from tests.support import upstream
 from tests.support.host import Host
 from tests.support.packages import ADDRESS, DIG, NAME, wait_for_consul

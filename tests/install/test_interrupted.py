@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.deb_kit import Deb
 from tests.install.kit import FILL, assert_late_writers_leave_nothing
 from tests.support import tree
 from tests.support.bed import Bed
-from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.packages import NAME, Installer
 from tests.support.upstream import Upstream

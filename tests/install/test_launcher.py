@@ -15,9 +15,9 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from consul_docker_host import run
-from consul_docker_host.workspace import ROOT
-from tests.support.distributions import Distribution, read_distributions
+from consul_docker_host.core import run
+from consul_docker_host.core.workspace import ROOT
+from consul_docker_host.prove.distributions import Distribution, read_distributions
 from tests.support.images import bare_recipe, base_image, execute, put_bytes, temporary_container
 
 CHECKOUT = "/home/newcomer/consul-docker-host"

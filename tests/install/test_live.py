@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from consul_docker_host.prove.distributions import Distribution, Family
 from tests.support.bed import Bed
-from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.packages import ADDRESS, NAME, Installer, wait_for_consul
 from tests.support.upstream import Upstream

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import docker
 import pytest
 
-from consul_docker_host.run import Result
+from consul_docker_host.core.run import Result
+from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.deb_kit import Deb
 from tests.support import tree
 from tests.support.bed import Bed
-from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.images import temporary_container
 from tests.support.packages import NAME, Installer, wait_for_consul

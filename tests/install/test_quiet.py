@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from consul_docker_host.prove.distributions import Distribution
 from tests.install.bench_install import INSTALL
 from tests.install.rpm_kit import is_settled
 from tests.support.bed import Bed
-from tests.support.distributions import Distribution
 from tests.support.host import Host
 from tests.support.packages import INSTALL_SECONDS, Installer
 from tests.support.upstream import Upstream

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.kit import ENVIRONMENT, assert_nothing_runs
 from tests.support import tree, upstream
 from tests.support.bed import Bed
-from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.packages import DIG, NAME, Installer, wait_for_consul
 from tests.support.upstream import Upstream

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.payload import Format
-from consul_docker_host.workspace import Workspace
+from consul_docker_host.core.workspace import Workspace
+from consul_docker_host.package.description import Format
+from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.deb_kit import Deb
 from tests.install.rpm_kit import Rpm, is_settled
 from tests.support import tree
 from tests.support.bed import Bed
-from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.images import put_file
 from tests.support.packages import NAME, Installer

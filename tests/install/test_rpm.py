@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.kit import ENVIRONMENT, STARTED, assert_late_writers_leave_nothing, assert_nothing_runs
 from tests.install.rpm_kit import Rpm, is_settled
 from tests.support import tree, upstream
 from tests.support.bed import Bed
-from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.packages import ADDRESS, DIG, NAME, Installer, wait_for_consul
 from tests.support.upstream import Upstream

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.kit import FILL
 from tests.install.rpm_kit import Rpm, is_settled
 from tests.support import tree
 from tests.support.bed import Bed
-from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.images import put_file
 from tests.support.packages import NAME, Installer

@@ -8,11 +8,11 @@ import docker
 import pytest
 from docker.models.containers import Container
 
+from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.kit import STARTED, assert_nothing_runs
 from tests.install.rpm_kit import Rpm, is_settled
 from tests.support.bed import Bed
 from tests.support.consul import consul_repository
-from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.images import prepare, put_file, temporary_image
 from tests.support.packages import ADDRESS, DIG, NAME, Installer

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from consul_docker_host.prove.distributions import Distribution
 from tests.support.bed import Bed
 from tests.support.cluster import (
     API,
@@ -31,7 +32,6 @@ from tests.support.cluster import (
     members,
     pid,
 )
-from tests.support.distributions import Distribution
 from tests.support.packages import ADDRESS, DIG, NAME, Installer
 from tests.support.upstream import Upstream
 

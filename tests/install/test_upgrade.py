@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.deb_kit import Deb
 from tests.support.bed import Bed
-from tests.support.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.packages import DIG, NAME, Installer, wait_for_consul
 from tests.support.upstream import Upstream

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.errors import BuildError
-from consul_docker_host.toolbox import find_fpm
-from consul_docker_host.workspace import Workspace, cache_folder
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.programs import find_fpm
+from consul_docker_host.core.workspace import Workspace, cache_folder
 from tests.unit.kit import ARCHIVE_KEY, RICH, copy_checkout, inv
 
 BACKENDS = ("fpm", "nfpm")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from debian.debfile import DebFile
 
-from consul_docker_host.run import run
+from consul_docker_host.core.run import run
 
 FIELD, LINE = "\x1f", "\x1e\n"
 # One tag a column, one file a line.

@@ -14,9 +14,9 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from consul_docker_host.errors import BuildError
-from consul_docker_host.run import run
-from consul_docker_host.workspace import Workspace, cache_folder
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import Workspace, cache_folder
 from tests.unit.kit import copy_checkout, inv
 
 LIBRARY = "usr/lib/python3/dist-packages"

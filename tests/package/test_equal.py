@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host import keyring
-from consul_docker_host.plan import FOLDERS_OF_OTHERS, Plan
-from consul_docker_host.workspace import Workspace
+from consul_docker_host.core.workspace import Workspace
+from consul_docker_host.package import archive_sources
+from consul_docker_host.package.plan import FOLDERS_OF_OTHERS, Plan
 from tests.package.conftest import BACKENDS, artefact, built
 from tests.package.readers import Deb, Rpm, read_deb, read_rpm
 from tests.unit.kit import copy_checkout, plan_of
 
-LIMIT = 64 * 1024
+LIMIT = 200 * 1000
 Builds = dict[str, Workspace]
 CONFIG, DOC, NOREPLACE = 1, 2, 16
 RPM_TAGS = {"pre": "PREIN", "post": "POSTIN", "preun": "PREUN", "postun": "POSTUN", "posttrans": "POSTTRANS"}
@@ -57,10 +57,10 @@ def test_the_debs_have_the_same_control_files(builds: Builds) -> None:
 
 
 def test_both_make_the_same_keyring_package(rich_builds: Builds) -> None:
-    fpm, nfpm = (read_deb(artefact(rich_builds[name], ".deb", keyring.PACKAGE)) for name in BACKENDS)
+    fpm, nfpm = (read_deb(artefact(rich_builds[name], ".deb", archive_sources.PACKAGE)) for name in BACKENDS)
     assert (fpm.data, fpm.fields) == (nfpm.data, nfpm.fields)
     assert fpm.texts["conffiles"] == nfpm.texts["conffiles"]
-    first, second = (read_rpm(artefact(rich_builds[name], ".rpm", keyring.PACKAGE)) for name in BACKENDS)
+    first, second = (read_rpm(artefact(rich_builds[name], ".rpm", archive_sources.PACKAGE)) for name in BACKENDS)
     assert first.files == second.files
     assert "/etc/pki" not in {str(path) for path in first.files}
 

@@ -6,9 +6,10 @@ import itertools
 
 import pytest
 
-from consul_docker_host import keyring, verify
-from consul_docker_host.run import find_program, run
-from consul_docker_host.workspace import PROJECT, Workspace
+from consul_docker_host.core.run import find_program, run
+from consul_docker_host.core.workspace import PROJECT, Workspace
+from consul_docker_host.package import archive_sources
+from consul_docker_host.verify import packages
 from tests.package.conftest import BACKENDS, artefact
 
 JUDGES = {".deb": "lintian", ".rpm": "rpmlint"}
@@ -23,13 +24,13 @@ def test_the_package_s_judge_is_silent(builds: dict[str, Workspace], backend: st
 @pytest.mark.parametrize("suffix", JUDGES)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_keyring_package_s_judge_is_silent(rich_builds: dict[str, Workspace], backend: str, suffix: str) -> None:
-    assert_silent(rich_builds[backend], suffix, keyring.PACKAGE)
+    assert_silent(rich_builds[backend], suffix, archive_sources.PACKAGE)
 
 
 def assert_silent(work: Workspace, suffix: str, name: str) -> None:
     assert find_program(JUDGES[suffix]), f"{JUDGES[suffix]} is needed here: ./inv setup.system"
-    command = verify.judge_command(work, artefact(work, suffix, name))
-    judged = run(command, timeout=verify.JUDGE_TIMEOUT, check=False)
+    command = packages.judge_command(work, artefact(work, suffix, name))
+    judged = run(command, timeout=packages.JUDGE_TIMEOUT, check=False)
     complaints = [line for line in judged.output.splitlines() if line.split(":")[0] in "EWP" and ": " in line]
     complaints += [line for line in judged.output.splitlines() if ": E: " in line or ": W: " in line]
     assert not complaints

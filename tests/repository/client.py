@@ -14,8 +14,8 @@ from pathlib import Path
 import docker
 from docker.models.containers import Container
 
-from consul_docker_host.run import Result
-from tests.support.distributions import Distribution, Family
+from consul_docker_host.core.run import Result
+from consul_docker_host.prove.distributions import Distribution, Family
 from tests.support.host import Host
 from tests.support.images import (
     DEPENDENCIES,

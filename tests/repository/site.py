@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from consul_docker_host.errors import BuildError
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.locks import Lock
+from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import ROOT, Workspace, cache_folder
 from consul_docker_host.repository import yum
 from consul_docker_host.repository.rpms import read_rpm
 from consul_docker_host.repository.signing import GPG, make_key, short_home, signer
-from consul_docker_host.run import run
-from consul_docker_host.workspace import ROOT, Workspace, cache_folder
-from tests.support.locks import FileLock
 from tests.support.variants import earlier_version
 from tests.unit.kit import copy_checkout, inv
 
@@ -59,7 +59,7 @@ def make_keys() -> Keys:
     """Return keys of the tests, kept in the user's cache: four of them take half a minute."""
     folder = cache_folder("repository-keys", "2")
     homes = {name: folder / ("archive" if name in {"old", "new"} else name) for name in NAMES}
-    with FileLock(folder / "lock"):
+    with Lock(folder / "lock"):
         if not (folder / "whole").exists():
             for home in homes.values():
                 shutil.rmtree(home, ignore_errors=True)

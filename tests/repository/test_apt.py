@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from consul_docker_host.prove.distributions import Family
 from tests.repository.client import Client, command_of
 from tests.repository.site import NEW_VERSION, OLD_VERSION, Site, copied_halfway
-from tests.support.distributions import Family
 from tests.support.packages import NAME
 
 FAMILY = Family.DEB

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.consul import build_packages
-from consul_docker_host.memory import file_digest
+from consul_docker_host.build.last import file_digest
+from consul_docker_host.consul_release.release import build_packages
+from consul_docker_host.prove.consul_binary import VERSION, architecture, consul_binary
+from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.settings.load import project_settings
 from tests.repository.client import Client, command_of
 from tests.repository.site import Site
-from tests.support.consul import VERSION, architecture, consul_binary
-from tests.support.distributions import Distribution, Family
 from tests.support.packages import ADDRESS, DIG, NAME, Installer
 
 SHORT_FORM_ON = ("debian-13",)
@@ -30,7 +31,9 @@ def tree(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
     sums.with_name(f"{sums.name}.sig").write_text(site.keys.sign(["wrong"], sums.read_text(), "--detach-sign"))
     key = folder / "hashicorp.asc"
     key.write_text(site.keys.public("wrong"))
-    build_packages(site.work, version=VERSION, archive=str(archive), key=str(key), backend="nfpm")
+    build_packages(
+        site.work, project_settings(site.work), version=VERSION, archive=str(archive), key=str(key), backend="nfpm"
+    )
     return site.publish("rotated", "--with-consul")
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from consul_docker_host.core.run import find_program, run
+from consul_docker_host.prove.distributions import Family
 from consul_docker_host.repository.signing import short_home
-from consul_docker_host.run import find_program, run
 from tests.repository.client import Client, command_of
 from tests.repository.site import NEW_VERSION, OLD_VERSION, Site, copied_halfway
-from tests.support.distributions import Family
 from tests.support.packages import NAME
 
 FAMILY = Family.RPM

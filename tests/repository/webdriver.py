@@ -13,8 +13,8 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from consul_docker_host.errors import BuildError
-from consul_docker_host.run import find_program
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.run import find_program
 
 # Nothing of it may ask the network for anything; a container has no user of its own for the sandbox.
 FLAGS = (

@@ -20,11 +20,11 @@ from docker.models.containers import Container
 from docker.models.networks import Network
 from docker.types import IPAMConfig, IPAMPool
 
-from consul_docker_host.errors import BuildError
-from consul_docker_host.workspace import cache_folder, content_key
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.locks import Lock
+from consul_docker_host.core.workspace import cache_folder, content_key
 from tests.support.engine import LABEL
 from tests.support.host import Host
-from tests.support.locks import FileLock
 
 BOOT_SECONDS = 60.0
 NETWORK_PREFIX = "consul-docker-host-test"
@@ -190,7 +190,7 @@ def test_network(client: docker.DockerClient) -> Iterator[Network]:
     Its subnet is fixed by the process (10.213.N.0/24), because what Docker would choose by itself is 172.17.0.0/16,
     which the hosts inside need for a docker0 of their own.
     """
-    with FileLock(cache_folder("bed") / "network.lock"):
+    with Lock(cache_folder("bed") / "network.lock"):
         taken = {network.name for network in client.networks.list()}
         number = next(number for number in range(1, 255) if f"{NETWORK_PREFIX}-{number}" not in taken)
         pool = IPAMPool(subnet=f"10.213.{number}.0/24", gateway=f"10.213.{number}.1")

@@ -20,10 +20,10 @@ from typing import Protocol
 import docker
 from docker.errors import APIError, DockerException
 
-from consul_docker_host import run
-from consul_docker_host.errors import BuildError
-from consul_docker_host.workspace import cache_folder, content_key
-from tests.support.locks import FileLock
+from consul_docker_host.core import run
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.locks import Lock
+from consul_docker_host.core.workspace import cache_folder, content_key
 
 LABEL = "consul-docker-host.test"  # on everything made here; the value is the process that made it
 API_TIMEOUT = 300
@@ -142,7 +142,7 @@ def running_engine() -> Iterator[docker.DockerClient]:
 def shared_engine(engine: OwnEngine) -> Iterator[docker.DockerClient]:
     """Give a client of our own engine; start it as the first, stop it as the last of its users."""
     engine.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-    gate, users = FileLock(engine.runtime / "gate.lock"), FileLock(engine.runtime / "users.lock")
+    gate, users = Lock(engine.runtime / "gate.lock"), Lock(engine.runtime / "users.lock")
     with gate:
         users.acquire(shared=True)
         client = engine.client() or start(engine)

@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from consul_docker_host.errors import BuildError
+from consul_docker_host.core.errors import BuildError
 
 FILE = Path(__file__).resolve().parent / "exposure.toml"
 # What a unit may reach without giving a reason.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consul_docker_host.report import say, table
+from consul_docker_host.core.report import say, table
 
 
 def tell(what: str, value: str, goal: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from docker.models.containers import Container
 
-from consul_docker_host.run import Result, failure_text
+from consul_docker_host.core.run import Result, failure_text
 from tests.support.images import execute, put_bytes
 from tests.support.tree import Tree, read_tree
 

@@ -22,12 +22,12 @@ import docker
 from docker.errors import APIError, ImageNotFound
 from docker.models.containers import Container
 
-from consul_docker_host import run
-from consul_docker_host.errors import BuildError
-from consul_docker_host.workspace import cache_folder, content_key, replacing
-from tests.support.distributions import Distribution
+from consul_docker_host.core import run
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.locks import Lock
+from consul_docker_host.core.workspace import cache_folder, content_key, replacing
+from consul_docker_host.prove.distributions import Distribution
 from tests.support.engine import LABEL
-from tests.support.locks import FileLock
 
 REPOSITORY = "consul-docker-host-test"
 MMDEBSTRAP_SECONDS = 900.0
@@ -107,7 +107,7 @@ def base_image(client: docker.DockerClient, recipe: Recipe) -> str:
     if has_image(client, recipe.tag):
         return recipe.tag
     folder = cache_folder("images")
-    with FileLock(folder / f"{recipe.name}.lock"):
+    with Lock(folder / f"{recipe.name}.lock"):
         if not has_image(client, recipe.tag):
             tar = folder / f"{recipe.name}-{recipe.key}.tar"
             if not tar.exists():
@@ -131,15 +131,9 @@ def make_tar(recipe: Recipe, tar: Path) -> None:
         run.run(
             recipe.command(beside),
             timeout=MMDEBSTRAP_SECONDS,
-            env=network_environment(),
+            env=run.network_environment(),
             hint="it needs mmdebstrap, debian-archive-keyring and the distribution's package archive",
         )
-
-
-def network_environment() -> dict[str, str]:
-    """Return the caller's proxy and certificate settings, which programs that download need."""
-    names = ("http_proxy", "https_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir", "requests_ca_bundle")
-    return {name: value for name, value in os.environ.items() if name.lower() in names}
 
 
 def import_tar(client: docker.DockerClient, tag: str, tar: Path) -> None:
@@ -163,7 +157,7 @@ def derived_image(
 ) -> str:
     """Return the name of an image made from ``base`` by ``change``, kept by ``key`` and the base."""
     tag = f"{base}-{name}-{content_key(key)[:12]}"
-    with FileLock(cache_folder("images") / f"{content_key([tag])[:12]}.lock"):
+    with Lock(cache_folder("images") / f"{content_key([tag])[:12]}.lock"):
         if has_image(client, tag):
             return tag
         with temporary_container(client, base, network_mode=network_mode, environment=environment) as container:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from consul_docker_host.run import run
+from consul_docker_host.core.run import run
 
 Hosts = Mapping[str, Mapping[str, Any]]
 

@@ -12,9 +12,10 @@ import docker
 from docker.errors import DockerException, ImageNotFound
 from docker.models.containers import Container
 
-from consul_docker_host.errors import BuildError
-from tests.support.distributions import Distribution, Family
-from tests.support.images import DEPENDENCIES, SYSTEM, TOOLS, derived_image, network_environment, prepare, put_file
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.run import network_environment
+from consul_docker_host.prove.distributions import Distribution, Family
+from tests.support.images import DEPENDENCIES, SYSTEM, TOOLS, derived_image, prepare, put_file
 
 SOURCE = Path(__file__).resolve().parent / "official-source"
 TARGET = "/usr/src/official.sh"

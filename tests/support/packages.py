@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from consul_docker_host.run import Result
-from tests.support.distributions import Family
+from consul_docker_host.core.run import Result
+from consul_docker_host.prove.distributions import Family
 from tests.support.host import Host
 from tests.support.images import put_file
 

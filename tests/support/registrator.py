@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from consul_docker_host.workspace import cache_folder, content_key, replacing
-from tests.support.golang import build_program
-from tests.support.locks import FileLock
+from consul_docker_host.core.locks import Lock
+from consul_docker_host.core.workspace import cache_folder, content_key, replacing
+from consul_docker_host.prove.golang import build_program
 
 STANDIN = Path(__file__).with_name("registrator-standin")
 LEADER = "10.0.0.1:8300"
@@ -29,7 +29,7 @@ def standin_program() -> Path:
     """Return the stand-in for Registrator, built on the first call."""
     sources = [path.read_bytes() for path in sorted(STANDIN.glob("*.*"))]
     program = cache_folder("registrator") / f"standin-{content_key(sources)[:12]}"
-    with FileLock(program.with_suffix(".lock")):
+    with Lock(program.with_suffix(".lock")):
         if not program.exists():
             with replacing(program, mode=0o755) as beside, tempfile.TemporaryDirectory() as folder:
                 built = Path(folder) / "registrator"

@@ -11,7 +11,7 @@ from pathlib import Path
 import docker
 from docker.models.containers import Container
 
-from tests.support.distributions import Distribution
+from consul_docker_host.prove.distributions import Distribution
 from tests.support.images import SYSTEM, TOOLS, Recipe, base_image, derived_image, prepare, put_file
 
 SOURCE = Path(__file__).resolve().parent / "rpm-source"

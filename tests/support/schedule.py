@@ -12,8 +12,8 @@ import re
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from consul_docker_host.workspace import ROOT
-from tests.support.distributions import read_distributions
+from consul_docker_host.core.workspace import ROOT
+from consul_docker_host.prove.distributions import read_distributions
 
 
 class DistributionScheduling(LoadScopeScheduling):  # type: ignore[misc]

@@ -13,8 +13,8 @@ from docker.errors import APIError
 from docker.models.containers import Container
 from docker.models.networks import Network
 
-from consul_docker_host.errors import BuildError
-from tests.support.distributions import Family
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.prove.distributions import Family
 from tests.support.engine import LABEL
 from tests.support.images import derived_image, execute, prepare
 

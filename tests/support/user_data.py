@@ -7,7 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from consul_docker_host.cloudinit import APPEND
+from consul_docker_host.snippets.cloudinit import APPEND
 from tests.support.packages import NAME
 
 SETTINGS = f"/etc/default/{NAME}"

@@ -6,11 +6,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from consul_docker_host import formats
 from consul_docker_host.backends import choose_backend
-from consul_docker_host.build import make_plan
-from consul_docker_host.payload import Format
-from consul_docker_host.workspace import ROOT, Workspace
+from consul_docker_host.core.workspace import ROOT, Workspace
+from consul_docker_host.package import control
+from consul_docker_host.package.description import Format
+from consul_docker_host.package.plans import make_plan
+from consul_docker_host.settings.load import project_settings
 
 READ = ("files", "packaging", "CHANGELOG.md", "LICENSE")
 Change = Callable[[Workspace], None]
@@ -40,8 +41,8 @@ def build_variant(
         change(work)
     override = folder / "override.toml"
     override.write_text(settings, encoding="utf-8")
-    plan = make_plan(work, override)
-    out = folder / formats.artefact_name(plan, package_format)
+    plan = make_plan(project_settings(work, override), work)
+    out = folder / control.artefact_name(plan, package_format)
     choose_backend(backend).backend.build(plan, package_format, out)
     return out
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-from consul_docker_host import keyring
 from consul_docker_host.backends.nfpm import NfpmBackend
-from consul_docker_host.build import make_keyring_plan
-from consul_docker_host.formats import artefact_name
-from consul_docker_host.plan import Plan
+from consul_docker_host.core.workspace import Workspace
+from consul_docker_host.package import archive_sources
+from consul_docker_host.package.control import artefact_name
+from consul_docker_host.package.plan import Plan
+from consul_docker_host.package.plans import make_keyring_plan
 from consul_docker_host.repository import signing
-from consul_docker_host.workspace import Workspace
+from consul_docker_host.settings.load import project_settings
 from tests.unit.kit import copy_checkout, plan_of
 
 # The same examples in every run: a pipeline that fails by chance teaches nobody.
@@ -76,11 +77,11 @@ def keyring_rpms(tmp_path_factory: pytest.TempPathFactory, archive_key: Path) ->
     made = []
     for version, url in (("1.0", "https://a.example"), ("2.0", "https://a.example"), ("2.0", "https://b.example")):
         work = copy_checkout(tmp_path_factory.mktemp("rpm") / "checkout")
-        (work.root / "archive.asc").write_text((archive_key / keyring.KEY_NAME).read_text())
+        (work.root / "archive.asc").write_text((archive_key / archive_sources.KEY_NAME).read_text())
         (work.root / "my.toml").write_text(
             f'[package]\nversion = "{version}"\n[repository]\nurl = "{url}"\nkey_file = "archive.asc"\n'
         )
-        plan = make_keyring_plan(work, work.root / "my.toml")
+        plan = make_keyring_plan(project_settings(work, work.root / "my.toml"), work)
         assert plan
         made.append(work.root / artefact_name(plan, "rpm"))
         NfpmBackend().build(plan, "rpm", made[-1])

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from consul_docker_host.build import make_plan
-from consul_docker_host.memory import file_digest
-from consul_docker_host.model import Table
-from consul_docker_host.plan import Plan
-from consul_docker_host.run import Result, run
-from consul_docker_host.workspace import ROOT, Workspace
+from consul_docker_host.build.last import file_digest
+from consul_docker_host.core.run import Result, run
+from consul_docker_host.core.workspace import ROOT, Workspace
+from consul_docker_host.package.plan import Plan
+from consul_docker_host.package.plans import make_plan
+from consul_docker_host.settings.load import project_settings
+from consul_docker_host.settings.model import Table
 
 DEFAULTS = ROOT / "packaging" / "settings.toml"
 GOLDEN = ROOT / "tests" / "golden"
@@ -75,10 +76,10 @@ def replace_in(path: Path, old: str, new: str) -> None:
 def plan_of(work: Workspace, settings: str = "") -> Plan:
     """Render a workspace with the text of a settings file."""
     if not settings:
-        return make_plan(work, None)
+        return make_plan(project_settings(work), work)
     path = work.root / "my.toml"
     path.write_text(settings, encoding="utf-8")
-    return make_plan(work, path)
+    return make_plan(project_settings(work, path), work)
 
 
 def fake_program(folder: Path, name: str, body: str) -> Path:

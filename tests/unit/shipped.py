@@ -13,10 +13,10 @@ from typing import Any
 
 from debian.deb822 import Deb822
 
-from consul_docker_host.model import Registrator, Service, Settings
-from consul_docker_host.plan import Plan
-from consul_docker_host.run import run
-from consul_docker_host.workspace import ROOT
+from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import ROOT
+from consul_docker_host.package.plan import Plan
+from consul_docker_host.settings.model import Registrator, Service, Settings
 from tests.unit.kit import Directive, read_unit
 
 HOST_KEYS = ROOT / "packaging" / "host-keys.toml"

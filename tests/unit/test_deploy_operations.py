@@ -8,7 +8,6 @@ from pyinfra_deploy.facts import Installed
 from pyinfra_deploy.operations import (
     BEGIN,
     END,
-    install_command,
     is_fine,
     is_version,
     local_package,
@@ -24,14 +23,6 @@ def test_foreign_lines_stay_and_ours_come_last() -> None:
     assert with_block(once, ["ROLE=client"]) == once
     assert with_block(once + "# later\n", ["A=1"]) == f"{text}# later\n{BEGIN}\nA=1\n{END}\n"
     assert with_block(once, []) == text
-
-
-def test_packages_go_through_apt_get_and_dnf_with_everything_quoted() -> None:
-    rpm = install_command("rpm", ["/var/x.rpm"])
-    assert rpm == "dnf --assumeyes install /var/x.rpm || dnf --assumeyes --refresh install /var/x.rpm"
-    deb = install_command("deb", ["x=1; reboot"])
-    assert "'x=1; reboot'" in deb
-    assert "dpkg -i" not in deb
 
 
 def test_the_newest_local_package_of_the_family_is_taken(tmp_path: Path) -> None:

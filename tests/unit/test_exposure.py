@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.errors import BuildError
-from consul_docker_host.plan import Plan
-from consul_docker_host.run import Result, run
-from consul_docker_host.workspace import ROOT
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.run import Result, run
+from consul_docker_host.core.workspace import ROOT
+from consul_docker_host.package.plan import Plan
 from tests.support.exposure import Limit, read_limits
 
 UNITS = "usr/lib/systemd/system"

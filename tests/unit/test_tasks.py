@@ -11,10 +11,10 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 
 import tasks
-from consul_docker_host import commands, commands_image
-from consul_docker_host.errors import BuildError
-from consul_docker_host.workspace import Workspace
-from tests.unit.kit import copy_checkout, inv, snapshot
+from consul_docker_host.commands import bench, build, deploy, image, repository, test
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.workspace import Workspace
+from tests.unit.kit import copy_checkout, inv
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +26,11 @@ def test_every_command_is_a_task_with_one_line_of_help(work: Workspace) -> None:
     listed = inv(work, "--list")
     assert listed.returncode == 0
     assert (listed.stderr, "Traceback" in listed.stdout) == ("", False)
-    found = [(module, one) for module in (commands, commands_image) for one in vars(module).values()]
+    found = [
+        (module, one) for module in (bench, build, deploy, image, repository, test) for one in vars(module).values()
+    ]
     functions = [one for module, one in found if inspect.isfunction(one) and one.__module__ == module.__name__]
-    helpers = {commands.settings_path, commands.rounds_of}
+    helpers = {build.settings_path, bench.rounds_of}
     public = [function for function in functions if not function.__name__.startswith("_") and function not in helpers]
     assert len(public) > 10
     # The list is wrapped, also at hyphens.
@@ -85,39 +87,6 @@ def test_an_unknown_option_or_task_is_no_traceback(work: Workspace) -> None:
         assert "Traceback" not in ended.output
 
 
-def test_rendering_shows_every_file_and_writes_no_package(work: Workspace) -> None:
-    ended = inv(work, "render")
-    assert ended.returncode == 0, ended.output
-    lines = ended.stdout.splitlines()
-    shown = {line.split()[-1] for line in lines if line.startswith("0")}
-    tree = work.build / "consul-docker-host" / "tree"
-    assert shown == {f"/{path}" for path in snapshot(tree)}
-    assert any(line.startswith("0755") and line.endswith("/usr/bin/consul-docker-host") for line in lines)
-    assert any("conffile" in line and line.endswith("/etc/consul.d/agent.json") for line in lines)
-    assert not work.dist.exists()
-
-
-def test_cleaning_removes_what_was_built_and_nothing_else(work: Workspace) -> None:
-    before = snapshot(work.files)
-    assert inv(work, "render").returncode == 0
-    assert inv(work, "clean").returncode == 0
-    assert not work.build.exists()
-    assert not work.dist.exists()
-    assert snapshot(work.files) == before
-    assert inv(work, "clean").returncode == 0, "twice is no mistake"
-
-
-def test_cleaning_leaves_what_was_published(work: Workspace) -> None:
-    published = work.dist / "repository" / "apt" / "a.deb"
-    published.parent.mkdir(parents=True)
-    published.write_text("the only one")
-    (work.dist / "b.deb").write_text("")
-    (work.dist / "cloud-init").mkdir()
-    assert inv(work, "clean").stdout == "dist/repository/ stays: remove it by hand if no host needs it\n"
-    assert [path.name for path in work.dist.iterdir()] == ["repository"]
-    assert published.read_text() == "the only one"
-
-
 @pytest.mark.parametrize(
     ("error", "code", "told"),
     [
@@ -148,10 +117,3 @@ def test_a_bug_keeps_its_traceback() -> None:
 
     with pytest.raises(AttributeError):
         tasks.wired(fails)(Context())
-
-
-def test_the_working_folder_does_not_matter(work: Workspace, tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    ended = inv(work, "--search-root", str(work.root), "render", before=f"cd '{tmp_path}/elsewhere'")
-    assert ended.returncode == 0, ended.output
-    assert list((tmp_path / "elsewhere").iterdir()) == []

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.errors import BuildError
-from consul_docker_host.workspace import ROOT
-from tests.support.distributions import select
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.workspace import ROOT
+from consul_docker_host.prove.distributions import select
 from tests.support.vm.disk import baked_disk, guest_disk
 from tests.support.vm.guest import MEMORY, Guest, running_guest
 from tests.support.vm.hosts import SETTINGS_PATH, Uplink, settings_text, stock

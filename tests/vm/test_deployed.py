@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from consul_docker_host.run import run
-from consul_docker_host.workspace import ROOT
+from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import ROOT
 from tests.support.inventory import new_key, write_inventory
 from tests.support.packages import ADDRESS
 from tests.support.vm.guest import Guest

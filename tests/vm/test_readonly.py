@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.build import make_plan
-from consul_docker_host.image.ignition import ignition, write_confext
-from consul_docker_host.plan import Plan
+from consul_docker_host.package.plan import Plan
+from consul_docker_host.package.plans import make_plan
+from consul_docker_host.settings.load import project_settings
+from consul_docker_host.snippets.confext import write_confext
+from consul_docker_host.snippets.ignition import ignition
 from tests.support.packages import ADDRESS, NAME
 from tests.support.vm.guest import Guest
 from tests.support.vm.hosts import configure, install_consul, networkd, wait_for_leader
@@ -29,7 +31,8 @@ CONFEXT = f"/var/lib/confexts/{NAME}.raw"
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     """Give the plan of the packages."""
-    return make_plan(copy_checkout(tmp_path_factory.mktemp("plan") / "checkout"), None)
+    work = copy_checkout(tmp_path_factory.mktemp("plan") / "checkout")
+    return make_plan(project_settings(work), work)
 
 
 @pytest.fixture(scope="module")

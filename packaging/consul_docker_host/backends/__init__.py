@@ -8,10 +8,10 @@ from typing import Protocol
 
 from consul_docker_host.backends.fpm import FpmBackend
 from consul_docker_host.backends.nfpm import NfpmBackend
-from consul_docker_host.errors import BuildError
-from consul_docker_host.payload import Format
-from consul_docker_host.plan import Plan
-from consul_docker_host.toolbox import find_fpm
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.programs import find_fpm
+from consul_docker_host.package.description import Format
+from consul_docker_host.package.plan import Plan
 
 CHOICES = ("auto", "fpm", "nfpm")
 

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from consul_docker_host import changelog, formats
 from consul_docker_host.backends.nfpm import BUILD_HOST, script_texts
-from consul_docker_host.errors import BuildError
-from consul_docker_host.payload import Format
-from consul_docker_host.plan import Plan
-from consul_docker_host.run import find_program, run
-from consul_docker_host.toolbox import Fpm
-from consul_docker_host.workspace import copy_entry
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.programs import Fpm
+from consul_docker_host.core.run import find_program, run
+from consul_docker_host.core.workspace import copy_entry
+from consul_docker_host.package import changelog, control
+from consul_docker_host.package.description import Format
+from consul_docker_host.package.plan import Plan
 
 # Complete scripts only: --deb-systemd*, --after-upgrade and --deb-after-purge wrap them in templates that fail on
 # abort-upgrade, ignore triggers, enable disabled units again and lose the purge script (fpm #1472).
@@ -91,7 +91,7 @@ def stage(plan: Plan, package_format: Format, root: Path) -> None:
 def side_files(plan: Plan) -> dict[str, str]:
     """Return the texts that fpm reads from files, by file name."""
     return {
-        "control": formats.control_text(plan),
+        "control": control.control_text(plan),
         "changelog.deb": changelog.as_debian(plan.releases, package=plan.name, maintainer=plan.maintainer),
         "changelog.rpm": changelog.as_spec(plan.releases, maintainer=plan.maintainer, revision=plan.revision),
     }
@@ -103,7 +103,7 @@ def fpm_arguments(plan: Plan, package_format: Format, folder: Path, out: Path) -
     arguments += ["--package", str(out), "--name", plan.name, "--version", plan.version]
     arguments += ["--architecture", plan.architecture, "--maintainer", plan.maintainer, "--url", plan.homepage]
     arguments += ["--license", plan.license, "--vendor", "", "--category", plan.section]
-    arguments += ["--description", formats.rpm_description(plan)]
+    arguments += ["--description", control.rpm_description(plan)]
     arguments += [part for entry in plan.entries_for(package_format) if entry.is_conffile
                   for part in ("--config-files", f"/{entry.path}")]  # fmt: skip
     for name in script_texts(plan, package_format):
@@ -144,7 +144,7 @@ def rpm_arguments(plan: Plan, folder: Path) -> Iterator[str]:
         yield from ("--rpm-rpmbuild-define", definition)
     for relation in plan.relations.named("depends", "rpm"):
         yield from ("--depends", relation)
-    for kind, tag in formats.RPM_RELATIONS.items():
+    for kind, tag in control.RPM_RELATIONS.items():
         for relation in plan.relations.named(kind, "rpm"):
             yield from ("--rpm-tag", f"{tag}: {relation}")
     for path, mode in plan.folders_for("rpm"):

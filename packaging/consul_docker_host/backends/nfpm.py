@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from consul_docker_host import changelog, formats
-from consul_docker_host.payload import Format
-from consul_docker_host.plan import Entry, Plan
-from consul_docker_host.run import run
-from consul_docker_host.toolbox import python_program
+from consul_docker_host.core.programs import python_program
+from consul_docker_host.core.run import run
+from consul_docker_host.package import changelog, control
+from consul_docker_host.package.description import Format
+from consul_docker_host.package.plan import Entry, Plan
 
 SCRIPTS: dict[Format, dict[str, str]] = {
     "deb": {"preinst": "preinstall", "postinst": "postinstall", "prerm": "preremove", "postrm": "postremove"},
@@ -73,7 +73,7 @@ def configuration(plan: Plan, package_format: Format, folder: Path) -> dict[str,
         "maintainer": plan.maintainer,
         "homepage": plan.homepage,
         "license": plan.license,
-        "description": formats.long_description(plan) if package_format == "deb" else formats.rpm_description(plan),
+        "description": control.long_description(plan) if package_format == "deb" else control.rpm_description(plan),
         "mtime": stamp,
         "umask": 0o022,
         "depends": [

@@ -6,10 +6,10 @@ import json
 import sys
 from pathlib import Path
 
-from consul_docker_host.errors import BuildError
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.run import follow
+from consul_docker_host.core.workspace import Workspace
 from consul_docker_host.fleet.waves import parse_sizes
-from consul_docker_host.run import follow
-from consul_docker_host.workspace import Workspace
 
 DEPLOY_SECONDS = 24 * 3600.0
 

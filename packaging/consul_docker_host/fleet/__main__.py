@@ -8,7 +8,7 @@ monkey.patch_all()
 import json
 import sys
 
-from consul_docker_host.errors import BuildError
+from consul_docker_host.core.errors import BuildError
 from consul_docker_host.fleet.drive import Asked, drive
 
 if __name__ == "__main__":

@@ -17,13 +17,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from consul_docker_host.errors import BuildError
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.report import is_terminal, say
 from consul_docker_host.fleet.gossip import change_keys, key_mistakes
 from consul_docker_host.fleet.lock import locked
 from consul_docker_host.fleet.outcome import as_json, summary
 from consul_docker_host.fleet.rollout import Rollout
 from consul_docker_host.fleet.waves import parse_sizes
-from consul_docker_host.report import is_terminal, say
 from pyinfra_deploy.data import DEFAULTS, mistakes
 from pyinfra_deploy.host import consul_docker_host, consul_docker_host_removed
 

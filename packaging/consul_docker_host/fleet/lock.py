@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from consul_docker_host.errors import BuildError
+from consul_docker_host.core.errors import BuildError
 from consul_docker_host.fleet.session import Tell, first_answer
 from consul_docker_host.fleet.waves import by_datacenter
 from pyinfra_deploy.lock import KEY, Answer, RenewedLock, ReturnedLock, TakenLock, holder_of, holder_text

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from consul_docker_host.report import table
+from consul_docker_host.core.report import table
 
 
 class State(StrEnum):

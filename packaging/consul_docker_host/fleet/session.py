@@ -28,6 +28,7 @@ from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
 
 from consul_docker_host.fleet.outcome import Outcome, State
 from pyinfra_deploy.facts import InstalledPackage
+from pyinfra_deploy.operations import judges_health
 
 CONNECT_SECONDS = 10
 # A host that dies says no goodbye: unanswered data is given up after this time.
@@ -195,7 +196,7 @@ def note_failure(opened: Session, host: Host, op_hash: str, step: str) -> None:
     said = [line for line in (meta.stderr_lines or meta.stdout_lines) if line.strip()][-TAIL:]
     if not is_connected(host):
         opened.fail(host, State.FAILED, step, "connection lost: the host no longer answers")
-    elif "healthy" in step:
+    elif judges_health(meta):
         opened.fail(host, State.UNHEALTHY, step, "\n".join(said) or "gave no answer in time")
     else:
         opened.fail(host, State.FAILED, step, "\n".join(said) or "no answer within its time")

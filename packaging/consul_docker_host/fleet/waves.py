@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from consul_docker_host.errors import BuildError
+from consul_docker_host.core.errors import BuildError
 from consul_docker_host.fleet.outcome import Outcome, State
 
 DEFAULT = "1,10%"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import shutil
 import tempfile
@@ -11,18 +10,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from consul_docker_host.changelog import read_changelog, source_date_epoch
-from consul_docker_host.errors import BuildError
-from consul_docker_host.image.base import base_key, base_of, laid_over
+from consul_docker_host.core.locks import Lock
+from consul_docker_host.core.report import say, stage, table
+from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import Workspace
+from consul_docker_host.image.bake import WITH_US, Root, clamp_times, fill_root
+from consul_docker_host.image.bootstrap import base_key, base_of, laid_over
 from consul_docker_host.image.disk import convert, place_boot_files, plan_layout, write_disk
-from consul_docker_host.image.existing import Disk, copy_disk, opened, put_back
+from consul_docker_host.image.foreign import Disk, copy_disk, opened, put_back
 from consul_docker_host.image.manifest import Manifest, digest_of, read_tree, spdx
 from consul_docker_host.image.proof import check_emulator, prove
 from consul_docker_host.image.request import Format, Request, check_machine
-from consul_docker_host.image.root import WITH_US, Root, bake, clamp_times
-from consul_docker_host.report import say, stage, table
-from consul_docker_host.run import run
-from consul_docker_host.workspace import Workspace
+from consul_docker_host.package.changelog import read_changelog, source_date_epoch
 
 SCRATCH = ".making-"
 TAR_SECONDS = 600.0
@@ -45,7 +44,7 @@ def make_image(work: Workspace, request: Request, *, fresh: bool, has_proof: boo
         if request.base is None:
             with base_of(request, epoch=epoch, fresh=fresh) as base, laid_over(base, scratch / "opened") as root:
                 from_base = time.monotonic()
-                bake(work, request, root, epoch=epoch)
+                fill_root(work, request, root, epoch=epoch)
                 made = write_image(work, request, root, image, inputs=inputs_of(request), epoch=epoch)
         else:
             disk = copy_disk(request.base, image.with_suffix(".disk"), size=request.size)
@@ -87,7 +86,7 @@ def write_image(
 def fill_image(work: Workspace, request: Request, disk: Disk, image: Path, *, epoch: int) -> Manifest:
     """Put the packages into a copy of an existing image's disk and return the manifest of its root."""
     with opened(request, disk, image.parent) as root:
-        bake(work, request, root, epoch=epoch)
+        fill_root(work, request, root, epoch=epoch)
         clamp_times(root.tree, epoch)
         made = hashed(root.tree, inputs_of(request))
         if request.format is Format.TAR:
@@ -149,12 +148,7 @@ def size_of(path: Path) -> str:
 @contextlib.contextmanager
 def scratch_folder(folder: Path) -> Iterator[Path]:
     """Give a folder for the making of one image, removed in every case; what a killed one left goes first."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BuildError(f"{folder}: another image is being made", hint="wait for it") from None
+    with Lock(folder / ".lock", busy=f"{folder}: another image is being made", hint="wait for it", seconds=0):
         for stale in folder.glob(f"{SCRATCH}*"):
             shutil.rmtree(stale, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=folder, ignore_cleanup_errors=True) as name:

@@ -19,8 +19,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from consul_docker_host.errors import BuildError
-from consul_docker_host.report import say, stage
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.report import say, stage
 
 BLOCK = 512 * 1024
 GIB = 1 << 30

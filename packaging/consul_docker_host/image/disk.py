@@ -13,11 +13,11 @@ from pathlib import Path
 
 import jinja2
 
+from consul_docker_host.core.report import stage
+from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import Workspace
+from consul_docker_host.image.bake import WITH_US, Root
 from consul_docker_host.image.request import Format, Request
-from consul_docker_host.image.root import WITH_US, Root
-from consul_docker_host.report import stage
-from consul_docker_host.run import run
-from consul_docker_host.workspace import Workspace
 
 SECTOR = 512
 ALIGNED = 1 << 20
@@ -170,9 +170,10 @@ def write_bios(root: Root, layout: Layout, raw: Path) -> None:
     lead.write_text(
         f"search --no-floppy --fs-uuid --set=root {layout.root_id}\nset prefix=($root)/boot/grub\n", "ascii"
     )
-    line = f"grub-mkimage -O i386-pc -p /boot/grub -c /var/tmp/lead.cfg -o /var/tmp/core.img {BIOS_MODULES}"
+    inside = [f"/{path.relative_to(tree)}" for path in (lead, core)]
+    argv = ["grub-mkimage", "-O", "i386-pc", "-p", "/boot/grub", "-c", inside[0], "-o", inside[1]]
     try:
-        run([*root.isolated, "sh", "-c", root.enter, str(root.inside), "-c", line], timeout=DISK_SECONDS)
+        run(root.command(*argv, *BIOS_MODULES.split()), timeout=DISK_SECONDS)
         image = bytearray(core.read_bytes())
         boot = bytearray((tree / "usr/lib/grub/i386-pc/boot.img").read_bytes())
     finally:

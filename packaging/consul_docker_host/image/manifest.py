@@ -16,9 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from consul_docker_host.errors import BuildError
-from consul_docker_host.run import run
-from consul_docker_host.workspace import content_key
+from packageurl import PackageURL
+
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import content_key
 
 VERSION = 1
 ZEROS = memoryview(bytes(1 << 20))
@@ -172,5 +174,5 @@ def spdx(manifest: Manifest, name: str, *, epoch: int) -> str:
 
 def purl(name: str, version: str, architecture: str) -> str:
     """Return a Debian package's address as package-url has it."""
-    escaped = version.replace("+", "%2B").replace(":", "%3A").replace("~", "~")
-    return f"pkg:deb/debian/{name.replace('+', '%2B')}@{escaped}?arch={architecture}"
+    qualifiers = {"arch": architecture}
+    return PackageURL(type="deb", namespace="debian", name=name, version=version, qualifiers=qualifiers).to_string()

@@ -17,18 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from consul_docker_host.cloudinit import APPEND
-from consul_docker_host.errors import BuildError
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.report import say, stage
+from consul_docker_host.core.run import find_program, run, start
+from consul_docker_host.core.workspace import Workspace
 from consul_docker_host.image.request import Format, Request
-from consul_docker_host.report import say, stage
-from consul_docker_host.run import find_program, run, start
-from consul_docker_host.workspace import PROJECT, Workspace
+from consul_docker_host.snippets.cloudinit import APPEND
 
 BOOT_SECONDS = 900.0
 MEMORY_MIB = 1024
 GROWN_GIB = 1
 LINE = re.compile(r"proof: (ok|broken|left out) (.*?)\r?$", re.MULTILINE)
 TAIL = 25
+SCRIPTS = ("proof.sh", "first-boot.sh")
 # Architecture -> QEMU's program, its machine, and where Debian has the firmware (code, variables).
 EMULATORS = {
     "amd64": ("qemu-system-x86_64", "q35", "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
@@ -109,19 +110,9 @@ def prove(work: Workspace, request: Request, image: Path, *, scratch: Path, is_e
     run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(image.resolve()), "-F", kind, str(disk), size])
     if not request.is_bios:
         shutil.copyfile(EMULATORS[request.architecture][3], folder / "vars.fd")
-    script = (work.packaging / "images" / "proof.sh").read_text(encoding="utf-8")
-    settings = f"/bin/sh -c \"printf 'ROLE=server\\nBOOTSTRAP_EXPECT=1\\n' >>/etc/default/{PROJECT}\""
-    commands = [
-        settings,
-        f"{PROJECT} apply",
-        # The script waits for cloud-init's end, so cloud-init must not wait for the script's.
-        f"systemd-run --no-block --unit=proof --setenv=GROWN_KIB={request.size // 1024} sh /run/proof.sh",
-    ]
-    write_seed(
-        folder / "seed.img",
-        name="proof",
-        user_data=[cloud_config({"/run/proof.sh": script}, commands)],
-    )
+    scripts = {f"/run/{name}": (work.packaging / "images" / name).read_text(encoding="utf-8") for name in SCRIPTS}
+    commands = [f"sh /run/first-boot.sh {request.size // 1024}"]
+    write_seed(folder / "seed.img", name="proof", user_data=[cloud_config(scripts, commands)])
     with stage(f"booting {image.name}"):
         boot_to_end(machine.argv(folder, disk, folder / "seed.img"), folder)
     said = text_of(folder / "told")

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from consul_docker_host.errors import BuildError
-from consul_docker_host.machines import is_program, own_architecture
-from consul_docker_host.run import find_program, run
-from consul_docker_host.workspace import Workspace
+from consul_docker_host.core.architectures import is_program, own_architecture
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.run import find_program, run
+from consul_docker_host.core.workspace import Workspace
 
 SIZE = re.compile(r"([1-9][0-9]{0,3})G")
 SUITE = "bookworm"

@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from consul_docker_host.core.workspace import PROJECT
 from consul_docker_host.repository.catalogue import Item
 from consul_docker_host.repository.signing import Signer
 from consul_docker_host.repository.swap import link_file, write_bytes
-from consul_docker_host.workspace import PROJECT
 
 ARCHITECTURES = ("all", "amd64", "arm64")
 COMPONENT = "main"

@@ -15,16 +15,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from consul_docker_host.errors import BuildError
-from consul_docker_host.keyring import CHANNELS, KEY_NAME, apt_source, source_name, yum_source
-from consul_docker_host.memory import file_digest
-from consul_docker_host.plan import RepositoryPlan
+from consul_docker_host.build.last import file_digest
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.workspace import Workspace, content_key, write_text
+from consul_docker_host.package.archive_sources import CHANNELS, KEY_NAME, apt_source, source_name, yum_source
+from consul_docker_host.package.plan import RepositoryPlan
 from consul_docker_host.repository import apt, page, yum
 from consul_docker_host.repository.catalogue import Catalogue, Item, is_consul
 from consul_docker_host.repository.intake import Intake, Pool, packages_in
 from consul_docker_host.repository.signing import Signer
 from consul_docker_host.repository.swap import link_file, link_folder, take_place, write_bytes
-from consul_docker_host.workspace import Workspace, content_key, write_text
 
 # How long what an index was stays fetchable after it was replaced: for clients, proxies and mirrors that hold the
 # signed file which names it.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from consul_docker_host.workspace import write_text
+from consul_docker_host.core.workspace import write_text
 
 CONSUL = ("consul", "consul-enterprise")
 FORM = 1  # of the file; another one is not read

@@ -9,7 +9,7 @@ from debian.arfile import ArError
 from debian.deb822 import Deb822
 from debian.debfile import DebFile
 
-from consul_docker_host.errors import BuildError
+from consul_docker_host.core.errors import BuildError
 from consul_docker_host.repository.catalogue import Item
 
 

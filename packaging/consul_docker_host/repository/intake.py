@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from consul_docker_host.errors import BuildError
-from consul_docker_host.keyring import CHANNELS
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.package.archive_sources import CHANNELS
 from consul_docker_host.repository.catalogue import Catalogue, Item, Reader
 from consul_docker_host.repository.debs import read_deb
 from consul_docker_host.repository.rpms import read_rpm

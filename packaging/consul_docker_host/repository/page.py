@@ -10,14 +10,24 @@ from pathlib import Path
 
 import jinja2
 
-from consul_docker_host.keyring import APT_KEY, CHANNELS, KEY_NAME, PACKAGE, RPM_KEY, apt_source_path, yum_source_path
-from consul_docker_host.plan import RepositoryPlan
+from consul_docker_host.core.workspace import PROJECT
+from consul_docker_host.package.archive_sources import (
+    APT_KEY,
+    CHANNELS,
+    KEY_NAME,
+    PACKAGE,
+    RPM_KEY,
+    apt_source_path,
+    yum_source_path,
+)
+from consul_docker_host.package.plan import RepositoryPlan
 from consul_docker_host.repository.catalogue import Item, is_consul
 from consul_docker_host.repository.signing import Key
-from consul_docker_host.workspace import PROJECT
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "repository" / "index.html.j2"
-TOKENS = re.compile(r"\d+|~|[^\d~]+")
+# A text without digits and the number behind it; one of them may be empty, and both are at the end.
+PAIRS = re.compile(r"(?=.)(\D*)(\d*)")
+END = 0
 # A page of thousands helps nobody; what is older is in the indices.
 EARLIER = 100
 
@@ -66,17 +76,27 @@ def rows(items: Mapping[str, Sequence[Item]], channel: str) -> tuple[list[Row], 
     return newest, earlier
 
 
-def version_key(version: str) -> list[tuple[int, int, str]]:
-    """Return what versions are ordered by on the page: as dpkg and rpm do, for all that this project makes."""
+def version_key(version: str) -> tuple[tuple[tuple[int, ...], int], ...]:
+    """Return what versions are ordered by on the page, as dpkg does (deb-version(7)).
+
+    python-debian's Version says the same and takes two seconds for 2,000 packages, which is four times as long as a
+    whole publication may; the tests hold one against the other.
+    """
     upstream, dash, revision = version.rpartition("-")
     return part_key(upstream) + part_key(revision) if dash else part_key(version)
 
 
-def part_key(version: str) -> list[tuple[int, int, str]]:
-    """Return the order of a version or a revision: numbers as numbers, `~` before the end, letters after it."""
-    parts = TOKENS.findall(version)
-    order = [(-1, 0, "") if part == "~" else (2, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
-    return [*order, (0, 0, "")]
+def part_key(version: str) -> tuple[tuple[tuple[int, ...], int], ...]:
+    """Return the order of a version or a revision: text and number in turn; its end comes before all but `~`."""
+    pairs = PAIRS.findall(version)
+    return (*(((*map(character_key, text), END), int(number or 0)) for text, number in pairs), ((END,), 0))
+
+
+def character_key(character: str) -> int:
+    """Return the order of a character: `~` before the end, letters before all others."""
+    if character == "~":
+        return END - 1
+    return ord(character) + (0 if character.isalpha() else 256)
 
 
 def page(plan: RepositoryPlan, items: Mapping[str, Sequence[Item]], keys: Sequence[Key]) -> str:

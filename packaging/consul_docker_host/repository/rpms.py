@@ -10,7 +10,7 @@ import hashlib
 import struct
 from pathlib import Path
 
-from consul_docker_host.errors import BuildError
+from consul_docker_host.core.errors import BuildError
 from consul_docker_host.repository.catalogue import Item
 
 LEAD_SIZE = 96

@@ -8,7 +8,6 @@ and Enterprise Linux 9 refuse less.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
@@ -18,10 +17,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from consul_docker_host.errors import BuildError
-from consul_docker_host.keyring import KEY_NAME
-from consul_docker_host.run import find_program, run
-from consul_docker_host.workspace import PROJECT, Workspace, wait_for_lock, write_text
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.locks import Lock
+from consul_docker_host.core.run import find_program, run
+from consul_docker_host.core.workspace import PROJECT, Workspace, write_text
+from consul_docker_host.package.archive_sources import KEY_NAME
 
 RSA = "1"  # OpenPGP's number of the algorithm (RFC 4880, 9.1)
 LEAST_BITS = 3072
@@ -31,6 +31,7 @@ DIGEST = "SHA256"
 GPG = ("gpg", "--batch", "--no-tty", "--quiet", "--digest-algo", DIGEST, "--cert-digest-algo", DIGEST)
 # With the longest name of a socket in it, S.gpg-agent.browser, a path must not be longer than 107 bytes.
 LONGEST_HOME = 80
+SIGN_SECONDS = 600.0
 NEW_KEY_HINT = "./inv repo.key --folder DIR makes a key; then name DIR/" + KEY_NAME
 SIGN_HINT = "give the folder or the file of the secret key with --key, or have it in your own gpg"
 
@@ -201,16 +202,17 @@ def short_home(folder: Path | None = None) -> Iterator[dict[str, str]]:
         else:
             home.symlink_to(folder)
         environment = {"GNUPGHOME": str(home)}
-        lock = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
+        busy = (
+            f"{home.resolve()}: another program has been signing with it for more than {SIGN_SECONDS / 60:.0f} minutes"
+        )
+        lock = Lock(home, busy=busy, waiting="waiting for another program that signs ...", seconds=SIGN_SECONDS)
         try:
-            how = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
-            wait_for_lock(lock, how, f"{home.resolve()}: another program has been signing with it for long")
+            lock.acquire(shared=is_shared)
             yield environment
         finally:
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if lock.try_acquire():
                 end_agent(environment)
-            os.close(lock)
+            lock.release()
 
 
 def end_agent(environment: dict[str, str]) -> None:
@@ -227,7 +229,7 @@ def secret_fingerprints(keys: Sequence[Key], environment: dict[str, str]) -> set
     return {key.fingerprint for part in parts for key in parse_keys(f"sec:{part}")}
 
 
-def verify(file: Path, signature: Path, key: Path) -> None:
+def verify_signature(file: Path, signature: Path, key: Path) -> None:
     """Raise BuildError unless ``signature`` is one of ``file`` by a key in the file ``key``, which is good today."""
     demand_gpg()
     with short_home() as environment:

@@ -9,7 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
-from consul_docker_host.errors import BuildError
+from consul_docker_host.core.errors import BuildError
 
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2

@@ -17,7 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import cast
 
-from consul_docker_host.run import Result
+from consul_docker_host.core.run import Result
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ANSWER_SECONDS = 30.0

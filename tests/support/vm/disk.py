@@ -16,12 +16,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from consul_docker_host import run
-from consul_docker_host.workspace import cache_folder, content_key, replacing
+from consul_docker_host.core import run
+from consul_docker_host.core.locks import Lock
+from consul_docker_host.core.run import network_environment
+from consul_docker_host.core.workspace import cache_folder, content_key, replacing
+from consul_docker_host.prove.distributions import Distribution
 from tests.support.consul import consul_package
-from tests.support.distributions import Distribution
-from tests.support.images import MMDEBSTRAP_SECONDS, network_environment
-from tests.support.locks import FileLock
+from tests.support.images import MMDEBSTRAP_SECONDS
 
 SIZE = "6G"  # sparse
 SYSTEM = (
@@ -100,7 +101,7 @@ def guest_disk(distribution: Distribution) -> Disk:
     command = mmdebstrap_command(distribution.suite, Path("identity"), Path(consul.name), Path("root"))
     folder = cache_folder("vm", f"{distribution.name}-{content_key([*command, UNPACK, SIZE, TREE])[:12]}")
     disk = Disk(root=folder / "root.img", kernel=folder / "vmlinuz", initrd=folder / "initrd")
-    with FileLock(folder / "lock"):
+    with Lock(folder / "lock"):
         if not disk.root.exists():
             make_disk(disk, distribution.suite, consul)
     return disk
@@ -112,7 +113,7 @@ def baked_disk(distribution: Distribution, package: Path | None) -> Disk:
     folder = plain.root.parent
     content = package.read_bytes() if package else b""
     baked = folder / f"baked-{content_key([BAKE, content])[:12]}.img"
-    with FileLock(folder / "lock"):
+    with Lock(folder / "lock"):
         if not baked.exists():
             # Each build of the package makes one: the last few serve.
             for old in sorted(folder.glob("baked-*.img"), key=lambda path: path.stat().st_mtime)[: -KEPT + 1]:

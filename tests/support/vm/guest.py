@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from consul_docker_host import run
-from consul_docker_host.run import Result, failure_text
+from consul_docker_host.core import run
+from consul_docker_host.core.run import Result, failure_text
 from tests.support.engine import Handle
 from tests.support.vm.agent import Agent, NoAnswerError
 from tests.support.vm.disk import Disk, identity_tar

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from consul_docker_host import run
-from consul_docker_host.workspace import cache_folder, content_key, replacing
-from tests.support.locks import FileLock
+from consul_docker_host.core import run
+from consul_docker_host.core.locks import Lock
+from consul_docker_host.core.workspace import cache_folder, content_key, replacing
 from tests.support.vm.guest import Guest
 from tests.support.vm.hosts import image_tar
 
@@ -17,7 +17,7 @@ IMAGE, TAR = "musl:latest", "/var/tmp/musl.tar"
 def musl_program() -> Path:
     """Return the program, static, built on the first call."""
     program = cache_folder("vm") / f"resolve-{content_key([SOURCE.read_bytes()])[:12]}"
-    with FileLock(program.with_suffix(".lock")):
+    with Lock(program.with_suffix(".lock")):
         if not program.exists():
             with replacing(program, mode=0o755) as beside:
                 argv = ["musl-gcc", "-static", "-Os", "-Wall", "-Wextra", "-Werror", "-o", str(beside), str(SOURCE)]

@@ -1,0 +1,140 @@
+"""One build: settings to tree to artefacts, each written beside its place and renamed when all of them are whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+from consul_docker_host.backends import Choice, choose_backend
+from consul_docker_host.build import last
+from consul_docker_host.core.report import say, stage, table
+from consul_docker_host.core.run import end_running
+from consul_docker_host.core.workspace import Workspace, fresh_folder, only_one
+from consul_docker_host.package import control
+from consul_docker_host.package.description import Format
+from consul_docker_host.package.plan import Plan
+from consul_docker_host.package.plans import make_keyring_plan, make_plan
+from consul_docker_host.settings.model import Settings
+from consul_docker_host.verify import judge_tree, judgement, refuse_faults
+from consul_docker_host.verify.parsers import Answer
+
+TARGETS = ("deb", "rpm", "cloud-init")
+SUMS = "SHA256SUMS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artefact:
+    """One file for dist/: its name there, what it is made from, and by which program."""
+
+    name: str
+    source: str
+    maker: str
+
+
+def build(work: Workspace, settings: Settings, *, backend: str, targets: tuple[str, ...], key: str) -> None:
+    """Make the targets (some of TARGETS) into dist/ and tell the user what was made."""
+    choice = choose_backend(backend)
+    with only_one(work):
+        plan, beside_it = make_plan(settings, work), make_keyring_plan(settings, work)
+        plans = (plan, beside_it) if beside_it else (plan,)
+        if beside_it:
+            refuse_faults(beside_it)
+        with stage("asking the parsers"):
+            answers = judge_tree(plan)
+        former = last.last_build(work)
+        with fresh_folder(work) as beside:
+            with stage(f"{choice.backend.name} writes {', '.join(targets)}"):
+                artefacts = make_artefacts(plans, choice, targets, beside)
+            outputs = publish(work, [artefact.name for artefact in artefacts], beside, former)
+        lines = summary(work, artefacts, answers, choice)
+        key_file = plan.repository.key_file
+        outside = {str(key_file): last.file_digest(key_file)} if key_file else {}
+        last.remember(work, last.Built(key=key, lines=lines, outputs=outputs, outside=outside))
+    for line in lines:
+        say(line)
+
+
+def make_artefacts(plans: Sequence[Plan], choice: Choice, targets: tuple[str, ...], folder: str) -> list[Artefact]:
+    """Write the targets into a folder, the packages at the same time, and return what was made.
+
+    The snippets are made from the first plan.
+    """
+    formats_wanted: list[Format] = [target for target in ("deb", "rpm") if target in targets]
+    wanted = [(plan, package_format) for plan in plans for package_format in formats_wanted]
+    backend = choice.backend
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        running = [
+            pool.submit(backend.build, plan, package_format, Path(folder, control.artefact_name(plan, package_format)))
+            for plan, package_format in wanted
+        ]
+        try:
+            made = list(_cloud_init(plans[0], Path(folder, "cloud-init"))) if "cloud-init" in targets else []
+            for job in running:
+                job.result()
+        except BaseException:
+            # The pool waits for its threads, and a thread may be about to start its program: until all have ended.
+            while wait(running, timeout=0.05).not_done:
+                end_running()
+            raise
+    packages = [
+        Artefact(
+            name=control.artefact_name(plan, package_format),
+            source=f"{len(plan.entries_for(package_format))} files",
+            maker=backend.name,
+        )
+        for plan, package_format in wanted
+    ]
+    return packages + made
+
+
+def _cloud_init(plan: Plan, folder: Path) -> Iterator[Artefact]:
+    from consul_docker_host.snippets import cloudinit  # noqa: PLC0415 - 50 ms that only snippets need
+
+    for path in cloudinit.write_snippets(cloudinit.snippets(plan), folder):
+        size = cloudinit.gzipped_size(path.read_text(encoding="utf-8"))
+        maker = f"ruamel.yaml ({size / 1024:.1f} of {cloudinit.limit_of(path.name)[0] // 1024} KiB gzipped)"
+        yield Artefact(name=f"cloud-init/{path.name}", source=f"{len(plan.entries)} files", maker=maker)
+
+
+def publish(work: Workspace, names: list[str], beside: str, former: last.Built | None) -> dict[str, str]:
+    """Move the artefacts into dist/, write SHA256SUMS, and remove what an earlier build made and this one did not.
+
+    Returns each output's SHA-256. Artefacts of other targets stay, and stay in SHA256SUMS.
+    """
+    others = [name for name in (former.outputs if former else ()) if name not in names and name != SUMS]
+    kinds = {kind(name) for name in names}
+    kept = [name for name in others if kind(name) not in kinds and (work.dist / name).is_file()]
+    digests = {name: last.file_digest(Path(beside, name)) for name in names}
+    digests |= {name: last.file_digest(work.dist / name) for name in kept}
+    # Whatever a full disk could refuse comes before the first file changes its place.
+    lines = (f"{digests[name]}  {name}\n" for name in sorted(digests))
+    Path(beside, SUMS).write_text("".join(lines), encoding="utf-8")
+    for name in names:
+        (work.dist / name).parent.mkdir(parents=True, exist_ok=True)
+    for name in (*names, SUMS):
+        Path(beside, name).chmod(0o644)
+        Path(beside, name).replace(work.dist / name)
+    for name in set(others) - set(kept):
+        (work.dist / name).unlink(missing_ok=True)
+    return digests | {SUMS: last.file_digest(work.dist / SUMS)}
+
+
+def kind(name: str) -> str:
+    """Return which target makes an artefact of this name."""
+    return "cloud-init" if name.startswith("cloud-init/") else Path(name).suffix.lstrip(".")
+
+
+def summary(work: Workspace, artefacts: list[Artefact], answers: tuple[Answer, ...], choice: Choice) -> tuple[str, ...]:
+    """Return the lines that tell what was made, by whom, and who has judged it."""
+    rows = [
+        (f"dist/{artefact.name}", artefact.source, f"{_size(work.dist / artefact.name)}", artefact.maker)
+        for artefact in artefacts
+    ]
+    lines = [f"backend: {choice.backend.name} ({choice.reason})", *table(("made", "from", "size", "by"), rows)]
+    return (*lines, *judgement(answers))
+
+
+def _size(path: Path) -> str:
+    return f"{path.stat().st_size / 1024:.1f} KiB"

@@ -1,0 +1,1 @@
+"""What each task does: one module for each group of tasks, one function for each task."""

@@ -1,0 +1,103 @@
+"""What each task does, one function a task: the first line of its docstring is what ``inv --list`` shows.
+
+Heavy modules are imported where they are needed: ``inv --list`` and a build with nothing to do need none of them.
+"""
+
+# ruff: noqa: PLC0415 - see above
+from __future__ import annotations
+
+from pathlib import Path
+
+from consul_docker_host.build import last
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.programs import install_fpm
+from consul_docker_host.core.report import say
+from consul_docker_host.core.workspace import Workspace, only_one
+
+
+def build_all(*, backend: str = "auto", settings: str = "") -> None:
+    """Build the deb, the rpm and the cloud-init snippets into dist/."""
+    _build("deb", "rpm", "cloud-init", backend=backend, settings=settings)
+
+
+def build_deb(*, backend: str = "auto", settings: str = "") -> None:
+    """Build the deb alone."""
+    _build("deb", backend=backend, settings=settings)
+
+
+def build_rpm(*, backend: str = "auto", settings: str = "") -> None:
+    """Build the rpm alone."""
+    _build("rpm", backend=backend, settings=settings)
+
+
+def build_cloud_init(*, settings: str = "") -> None:
+    """Build the cloud-init snippets alone."""
+    _build("cloud-init", backend="nfpm", settings=settings)
+
+
+def _build(*targets: str, backend: str, settings: str) -> None:
+    work = Workspace()
+    override = settings_path(settings)
+    key = last.build_key(work, backend=backend, targets=targets, settings=override)
+    former = last.last_build(work)
+    if former and last.is_current(work, former, key):
+        for line in (*former.lines, "nothing has changed since: these files are as they were made"):
+            say(line)
+        return
+    from consul_docker_host.build.artefacts import build
+    from consul_docker_host.settings.load import project_settings
+
+    build(work, project_settings(work, override), backend=backend, targets=targets, key=key)
+
+
+def settings_path(settings: str) -> Path | None:
+    """Return the file that --settings names; None where it is not given."""
+    if not settings:
+        return None
+    path, hint = Path(settings), "give a TOML file; packaging/settings.toml explains every key"
+    if path.is_dir():
+        raise BuildError(f"--settings {settings}: is a folder", hint=hint)
+    if not path.exists():
+        raise BuildError(f"--settings {settings}: no such file", hint=hint)
+    return path
+
+
+def render(*, settings: str = "") -> None:
+    """Render only the tree, to look at it: build/consul-docker-host/tree."""
+    from consul_docker_host.package.plans import make_plan
+    from consul_docker_host.settings.load import project_settings
+    from consul_docker_host.verify import judge_tree, judgement
+
+    work = Workspace()
+    chosen = project_settings(work, settings_path(settings))
+    with only_one(work):
+        plan = make_plan(chosen, work)
+        answers = judge_tree(plan)
+    for entry in plan.entries:
+        say(f"{entry.mode:04o}  {'conffile' if entry.is_conffile else '':8}  /{entry.path}")
+    size = sum(entry.size for entry in plan.entries)
+    say(f"{plan.tree.relative_to(work.root)}: {len(plan.entries)} files, {size / 1024:.1f} KiB")
+    for line in judgement(answers):
+        say(line)
+
+
+def setup_fpm() -> None:
+    """Install fpm into the user's cache: from the folder of gems in FPM_GEMS, or from RubyGems."""
+    say(f"fpm: {install_fpm().program}")
+
+
+def clean() -> None:
+    """Remove build/ and what was built into dist/; what was published and the user's cache stay."""
+    import shutil
+
+    work = Workspace()
+    shutil.rmtree(work.build, ignore_errors=True)
+    # Every version that was ever published is in there, and nowhere else.
+    kept = work.dist / "repository"
+    if not kept.is_dir():
+        shutil.rmtree(work.dist, ignore_errors=True)
+        return
+    for path in work.dist.iterdir():
+        if path != kept:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    say(f"{kept.relative_to(work.root)}/ stays: remove it by hand if no host needs it")

@@ -1,0 +1,116 @@
+"""The tasks that make disk images, one function a task, as `commands` has all others."""
+
+# ruff: noqa: PLC0415 - heavy modules are imported where they are needed
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from consul_docker_host.commands.build import build_all, settings_path
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.report import say
+from consul_docker_host.core.workspace import Workspace, only_one, write_text
+
+if TYPE_CHECKING:
+    from consul_docker_host.package.plan import Plan
+
+NO_CONSUL = "--with consul=FILE (./inv consul makes one); --no-proof for machines that get theirs later"
+
+
+def make_image(  # noqa: PLR0913 - one for each option
+    *,
+    suite: str = "",
+    base: str = "",
+    format: str = "qcow2",  # noqa: A002 - the option's name
+    with_: str = "",
+    preload: str = "",
+    size: str = "",
+    mirror: str = "",
+    bios: bool = False,
+    fresh: bool = False,
+    proof: bool = True,
+    accel: str = "tcg",
+    settings: str = "",
+) -> None:
+    """Make a disk image with the package, Docker, dnsmasq and Consul in dist/images/, and boot it."""
+    from consul_docker_host import image
+    from consul_docker_host.consul_release.release import package_of
+    from consul_docker_host.image.request import read_request
+    from consul_docker_host.settings.load import project_settings
+
+    if accel not in ("tcg", "kvm"):
+        raise BuildError(f"--accel {accel}: unknown", hint="tcg, which works everywhere, or kvm")
+    if proof and format != "tar" and not (with_ or base):
+        raise BuildError("no Consul would be in the image, and its proof is a cluster", hint=NO_CONSUL)
+    build_all(settings=settings)
+    work, files = Workspace(), [part for part in preload.split(",") if part]
+    with tempfile.TemporaryDirectory(prefix="consul-") as folder:
+        request = read_request(
+            work,
+            suite=suite,
+            kind=format,
+            size=size,
+            given=with_,
+            preload=files,
+            mirror=mirror,
+            is_bios=bios,
+            base=base,
+            pack=lambda program: package_of(work, project_settings(work), program, Path(folder)),
+        )
+        image.make_image(work, request, fresh=fresh, has_proof=proof, is_emulated=accel == "tcg")
+
+
+def compare_images(*, old: str = "", new: str = "") -> None:
+    """Tell by what two images differ, from the manifests beside them; nothing is said of equal ones."""
+    from consul_docker_host.image.manifest import differences, read_manifest
+
+    for line in differences(read_manifest(Path(old)), read_manifest(Path(new))):
+        say(line)
+
+
+def make_ami(*, image: str = "", region: str = "", name: str = "", dry: bool = False) -> None:
+    """Make an AMI of a raw image by EBS's direct API; --dry prints every call and makes none."""
+    from consul_docker_host.image import ami
+
+    wanted = ami.read_ami(Path(image), name)
+    if dry:
+        for line in ami.plan(wanted):
+            say(line)
+        return
+    say(f"{ami.make_ami(wanted, region=region)}  {wanted.name}")
+
+
+def make_ignition(*, settings: str = "") -> None:
+    """Write Ignition's configuration of a host (Fedora CoreOS, Flatcar) into dist/ignition/."""
+    from consul_docker_host.snippets.ignition import ignition
+
+    work, plan = _planned(settings)
+    target = work.dist / "ignition" / f"{plan.name}.ign"
+    write_text(target, ignition(plan))
+    say(f"{target.relative_to(work.root)}: {target.stat().st_size / 1024:.1f} KiB")
+
+
+def make_confext(*, settings: str = "") -> None:
+    """Write the configuration as a confext for hosts whose /etc is read-only into dist/confext/."""
+    from consul_docker_host.core.workspace import fresh_folder
+    from consul_docker_host.snippets.confext import write_confext
+
+    work, plan = _planned(settings)
+    with only_one(work), fresh_folder(work) as folder:
+        made = write_confext(plan, Path(folder))
+        target = work.dist / "confext" / made.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made.chmod(0o644)
+        made.replace(target)
+    say(f"{target.relative_to(work.root)}: {target.stat().st_size / 1024:.1f} KiB")
+
+
+def _planned(settings: str) -> tuple[Workspace, Plan]:
+    from consul_docker_host.package.plans import make_plan
+    from consul_docker_host.settings.load import project_settings
+
+    work = Workspace()
+    chosen = project_settings(work, settings_path(settings))
+    with only_one(work):
+        return work, make_plan(chosen, work)

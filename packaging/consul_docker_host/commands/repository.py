@@ -1,0 +1,33 @@
+"""The tasks that publish packages, and that make packages to be published beside ours."""
+
+# ruff: noqa: PLC0415 - heavy modules are imported where they are needed
+from __future__ import annotations
+
+from consul_docker_host.commands.build import settings_path
+from consul_docker_host.core.workspace import Workspace
+
+
+def publish_repository(*, channel: str = "", key: str = "", settings: str = "", with_consul: bool = False) -> None:
+    """Add the packages of dist/ to the signed repository in dist/repository/."""
+    from consul_docker_host.repository.publish import publish_dist
+    from consul_docker_host.settings.load import project_settings
+
+    work = Workspace()
+    chosen = project_settings(work, settings_path(settings))
+    publish_dist(work, chosen, channel=channel, key=key, with_consul=with_consul)
+
+
+def make_repository_key(*, folder: str = "", add: bool = False) -> None:
+    """Make the key that signs the repository, in a folder outside the checkout."""
+    from consul_docker_host.repository.publish import make_archive_key
+
+    make_archive_key(Workspace(), folder=folder, add=add)
+
+
+def build_consul(*, version: str = "", archive: str = "", hashicorp_key: str = "", backend: str = "auto") -> None:
+    """Build packages of Consul from its official release archive into dist/consul/, for closed networks."""
+    from consul_docker_host.consul_release.release import build_packages
+    from consul_docker_host.settings.load import project_settings
+
+    work = Workspace()
+    build_packages(work, project_settings(work), version=version, archive=archive, key=hashicorp_key, backend=backend)

@@ -1,0 +1,105 @@
+"""The tasks that judge: tests, linters, and every judge of tree and packages."""
+
+# ruff: noqa: PLC0415 - heavy modules are imported where they are needed
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from consul_docker_host.commands.build import build_all, settings_path
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.report import say
+from consul_docker_host.core.workspace import Workspace
+
+
+def verify(*, settings: str = "") -> None:
+    """Demand every judge of tree and packages: real parsers, shellcheck, lintian, rpmlint."""
+    from consul_docker_host.backends import choose_backend
+    from consul_docker_host.prove import suites
+    from consul_docker_host.settings.load import project_settings
+    from consul_docker_host.verify.packages import verify as ask_all
+
+    work = Workspace()
+    chosen = project_settings(work, settings_path(settings))
+    suites.prepare(work, ("verify",))
+    backends = (choose_backend("nfpm").backend, choose_backend("fpm").backend)
+    builders = {backend.name: backend.build for backend in backends}
+    ask_all(work, chosen, builders=builders)
+
+
+def lint() -> None:
+    """Lint the project itself: ruff, mypy --strict, shellcheck."""
+    from consul_docker_host.prove import lint as linters
+    from consul_docker_host.prove import suites
+
+    suites.run_suites((), first={"lint": lambda: linters.lint(Workspace())})
+
+
+def run_all_tests(*, long: bool = False) -> None:
+    """Lint, verify, and run every suite; installs the system packages it needs."""
+    from consul_docker_host.prove import lint as linters
+    from consul_docker_host.prove import suites
+
+    def is_verified() -> bool:
+        try:
+            verify()
+        except BuildError as error:
+            say(str(error))
+            return False
+        return True
+
+    first = {"lint": lambda: linters.lint(Workspace()), "verify": is_verified}
+    _test(*suites.ALL, long=long, first=first)
+
+
+def run_unit_tests(*, long: bool = False, args: str = "") -> None:
+    """Test the builder and the host's scripts, in seconds."""
+    _test("unit", long=long, args=args)
+
+
+def run_package_tests(*, long: bool = False, args: str = "") -> None:
+    """Test the packages as files: equal by both backends, reproducible, judged."""
+    _test("package", long=long, args=args)
+
+
+def run_install_tests(*, distro: str = "", story: str = "", long: bool = False, args: str = "") -> None:
+    """Test the packages in systemd containers with a real Consul and dnsmasq."""
+    from consul_docker_host.prove import suites
+
+    chosen = suites.story_options(Workspace(), distro=distro, story=story)
+    _test("install", long=long, args=f"{chosen} {args}")
+
+
+def run_repository_tests(*, long: bool = False, args: str = "") -> None:
+    """Test the repository with real apt, dnf and a browser."""
+    _test("repository", long=long, args=args)
+
+
+def run_deploy_tests(*, long: bool = False, args: str = "") -> None:
+    """Test the deploy over ssh: one server and two clients in systemd containers."""
+    _test("deploy", long=long, args=args)
+
+
+def run_vm_tests(*, long: bool = False, args: str = "") -> None:
+    """Test the packages on booted machines, one and two of them, in QEMU."""
+    _test("vm", long=long, args=args)
+
+
+def run_image_tests(*, long: bool = False, args: str = "") -> None:
+    """Test disk images: what is in them, that they are the same again, and machines that boot them in QEMU."""
+    _test("image", long=long, args=args)
+
+
+def _test(*names: str, long: bool, args: str = "", first: Mapping[str, Callable[[], bool]] | None = None) -> None:
+    from consul_docker_host.prove import suites
+
+    suites.prepare(Workspace(), names)
+    if any(suites.SUITES[name].takes_packages for name in names):
+        build_all()
+    suites.run_suites(names, first=first, long=long, args=args)
+
+
+def setup_system() -> None:
+    """Install what the tests need: system packages, fpm, a Consul."""
+    from consul_docker_host.prove import suites
+
+    suites.prepare(Workspace(), ("verify", *suites.ALL))

@@ -1,0 +1,154 @@
+"""Packages of Consul for closed networks, from the official release archive and nothing else.
+
+The archive is verified: its checksum is in SHA256SUMS, and HashiCorp has signed SHA256SUMS. Their
+public key is the user's to bring: a key that came with this project would prove nothing. Never publish the packages:
+Consul's licence (BUSL) does not let them be; they lie in dist/consul/, which `inv repo` takes up only if asked.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import zipfile
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from consul_docker_host.backends import choose_backend
+from consul_docker_host.core.architectures import architecture_of, own_architecture
+from consul_docker_host.core.download import check_digest, fetch, is_address
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.report import say, stage, table
+from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import Workspace, fresh_folder, only_one
+from consul_docker_host.package import control
+from consul_docker_host.package.changelog import Release, read_changelog
+from consul_docker_host.package.description import FORMATS
+from consul_docker_host.package.plans import make_consul_plan
+from consul_docker_host.repository.signing import verify_signature
+from consul_docker_host.settings.model import Settings
+
+RELEASES = "https://releases.hashicorp.com/consul"
+VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
+ARCHIVE = re.compile(r"consul_(?P<version>[^_]+)_linux_(?P<architecture>amd64|arm64)\.zip")
+PROGRAM = re.compile(r"Consul v(?P<version>[0-9][0-9A-Za-z.+-]*)")
+LICENCE = "LICENSE.txt"
+KEY_HINT = "HashiCorp's public key, from https://www.hashicorp.com/trust/security or a machine that has it, as a file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """A release archive on this disk, verified: its file, Consul's version, Debian's name of the architecture."""
+
+    file: Path
+    version: str
+    architecture: str
+
+
+def build_packages(work: Workspace, settings: Settings, *, version: str, archive: str, key: str, backend: str) -> None:
+    """Make dist/consul/ from the archive, a file or an address; empty: HashiCorp's own address of it, for amd64."""
+    if not VERSION.fullmatch(version):
+        raise BuildError(f"--version {version}: is no version of Consul", hint="such as --version 1.22.7")
+    if not key or not Path(key).is_file():
+        said = f"--hashicorp-key {key}: no such file" if key else "--hashicorp-key: is missing"
+        raise BuildError(f"{said}, and without it nobody knows whose archive this is", hint=KEY_HINT)
+    choice = choose_backend(backend)
+    where = archive or f"{RELEASES}/{version}/consul_{version}_linux_amd64.zip"
+    with tempfile.TemporaryDirectory(prefix="consul-") as name:
+        with stage(f"checking {where}"):
+            found = verified_archive(where, version, Path(key), Path(name))
+            program, licence, day = unpack(found)
+        release = Release(version=version, day=day, notes=(f"Consul {version} from the official release archive.",))
+        with only_one(work), fresh_folder(work) as folder, stage(f"{choice.backend.name} writes deb, rpm"):
+            plan = make_consul_plan(
+                settings, work, program=program, licence=licence, release=release, architecture=found.architecture
+            )
+            made = []
+            for package_format in FORMATS:
+                # HashiCorp's own debs have a revision, which a deb of ours that is a native package has not.
+                own = replace(plan, version=f"{version}-1") if package_format == "deb" else plan
+                path = Path(folder, control.artefact_name(own, package_format))
+                choice.backend.build(own, package_format, path)
+                path.chmod(0o644)
+                made.append(path)
+            (work.dist / "consul").mkdir(exist_ok=True)
+            done = [path.replace(work.dist / "consul" / path.name) for path in made]
+    rows = [
+        (f"dist/consul/{path.name}", f"{path.stat().st_size / 2**20:.1f} MiB", choice.backend.name) for path in done
+    ]
+    for line in table(("made", "size", "by"), rows):
+        say(line)
+    say("for your own network alone: Consul's licence (BUSL) does not let them be published; ./inv repo --with-consul")
+
+
+def package_of(work: Workspace, settings: Settings, program: Path, folder: Path) -> Path:
+    """Make a Debian package of a program that the user has, and return its path in ``folder``.
+
+    Whoever gives the program vouches for it. Its day is that of our own version: the same one gives the same package.
+    """
+    architecture = architecture_of(program)
+    if architecture != own_architecture():
+        raise BuildError(
+            f"{program}: is of {architecture or 'another architecture'}", hint="this machine's own is needed"
+        )
+    said = run([str(program.absolute()), "version"], check=False)
+    match = PROGRAM.match(said.stdout)
+    if said.returncode or not match:
+        reason = f"does not say which Consul it is: {said.output.strip()[:200] or 'nothing'}"
+        raise BuildError(f"{program}: {reason}", hint="`consul version` begins with: Consul v1.22.7")
+    version = match["version"].replace("-", "~")
+    day = read_changelog(work.root / "CHANGELOG.md")[0].day
+    release = Release(version=version, day=day, notes=(f"Consul {version}, a program given to an image.",))
+    choice = choose_backend("auto")
+    with only_one(work), stage(f"packing {program.name} {version}"):
+        plan = make_consul_plan(
+            settings, work, program=program.read_bytes(), licence=b"", release=release, architecture=architecture
+        )
+        own = replace(plan, version=f"{version}-1")
+        path = folder / control.artefact_name(own, "deb")
+        choice.backend.build(own, "deb", path)
+    return path
+
+
+def verified_archive(where: str, version: str, key: Path, folder: Path) -> Archive:
+    """Return the archive, fetched into ``folder`` where it is an address; BuildError unless it is HashiCorp's."""
+    name = where.rpartition("/")[2]
+    match = ARCHIVE.fullmatch(name)
+    if not match or match["version"] != version:
+        hint = f"give consul_{version}_linux_amd64.zip or consul_{version}_linux_arm64.zip"
+        raise BuildError(f"--archive {where}: its name is not that of Consul {version} for Linux", hint=hint)
+    beside = where.removesuffix(name)
+    sums, signature = (fetch_file(f"{beside}consul_{version}_SHA256SUMS{suffix}", folder) for suffix in ("", ".sig"))
+    file = fetch_file(where, folder)
+    verify_signature(sums, signature, key)
+    hint = "fetch the archive again; do not use this one"
+    check_digest(file, name=name, sums=sums, source=where, hint=hint)
+    return Archive(file=file, version=version, architecture=match["architecture"])
+
+
+def fetch_file(where: str, folder: Path) -> Path:
+    """Return a file of this disk, or one that was fetched from an address into ``folder``."""
+    if is_address(where):
+        try:
+            return fetch(where, folder / where.rpartition("/")[2])
+        except OSError as error:
+            hint = "without that network: fetch the files elsewhere and give --archive FILE"
+            raise BuildError(f"{where}: {error}", hint=hint) from error
+    path = Path(where)
+    if not path.is_file():
+        hint = "the archive, consul_VERSION_SHA256SUMS and consul_VERSION_SHA256SUMS.sig lie in one directory"
+        raise BuildError(f"{path}: no such file", hint=hint)
+    return path
+
+
+def unpack(archive: Archive) -> tuple[bytes, bytes, date]:
+    """Return the program, its licence (empty where the archive has none), and its day, the time stamp of all."""
+    try:
+        with zipfile.ZipFile(archive.file) as opened:
+            entry = opened.getinfo("consul")
+            licence = opened.read(LICENCE) if LICENCE in opened.namelist() else b""
+            return opened.read(entry), licence, date(*entry.date_time[:3])
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise BuildError(
+            f"{archive.file}: {error}", hint="the archive of a release holds one program, consul"
+        ) from error

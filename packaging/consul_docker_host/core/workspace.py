@@ -1,0 +1,121 @@
+"""Where things are: the checkout's folders, the user's cache, and how a file gets its final name."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from consul_docker_host.core.locks import Lock
+
+PROJECT = "consul-docker-host"
+# Folders in dist/ whose content is not whole yet.
+BESIDE = ".new-"
+LOCK_SECONDS = 600.0
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """The folders of one build; tests give their own root."""
+
+    root: Path = ROOT
+
+    @property
+    def files(self) -> Path:
+        """The payload as it lands on disk."""
+        return self.root / "files"
+
+    @property
+    def packaging(self) -> Path:
+        """The source root of the builder, with the packages' descriptions and scripts."""
+        return self.root / "packaging"
+
+    @property
+    def build(self) -> Path:
+        """Rendered trees and what is remembered between builds."""
+        return self.root / "build"
+
+    @property
+    def dist(self) -> Path:
+        """The artefacts."""
+        return self.root / "dist"
+
+
+def cache_path(*parts: str) -> Path:
+    """Return a path in the user's cache, below ``$XDG_CACHE_HOME`` or ``~/.cache``; nothing is made."""
+    try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # neither HOME nor an entry in passwd, as in some containers
+        base = Path(tempfile.gettempdir(), f"cache-{os.getuid()}")
+    return Path(base, PROJECT, *parts)
+
+
+def cache_folder(*parts: str) -> Path:
+    """Return a folder in the user's cache, made where it is missing."""
+    folder = cache_path(*parts)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextlib.contextmanager
+def only_one(work: Workspace) -> Iterator[None]:
+    """Keep other builds of this checkout out of build/ and dist/ while the block runs; wait 10 minutes at most."""
+    busy = f"{work.build}: another build has been running for more than {LOCK_SECONDS / 60:.0f} minutes"
+    waiting = "waiting for another build of this checkout ..."
+    with Lock(work.build / ".lock", busy=busy, waiting=waiting, seconds=LOCK_SECONDS):
+        # Whoever was killed in the middle could not remove these.
+        for stale in work.dist.glob(f"{BESIDE}*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        yield
+
+
+def fresh_folder(work: Workspace) -> tempfile.TemporaryDirectory[str]:
+    """Return a folder on the file system of dist/, removed in every case."""
+    work.dist.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryDirectory(prefix=BESIDE, dir=work.dist)
+
+
+def content_key(parts: Iterable[bytes | str]) -> str:
+    """Return one hexadecimal key for these values; each is framed by its length, so that no two lists share a key."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; take it for ``path`` when the block ends well, else remove it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    beside = Path(name)
+    try:
+        yield beside
+        beside.chmod(mode)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """Write a text file so that a reader sees the old content or the new, never a part."""
+    with replacing(path, mode=mode) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def copy_entry(source: Path, target: Path, path: str, mode: int, epoch: int) -> None:
+    """Copy one file to the same path below another root, with the mode and the time stamp given."""
+    copied = target / path
+    copied.parent.mkdir(parents=True, exist_ok=True)
+    copied.write_bytes((source / path).read_bytes())
+    copied.chmod(mode)
+    os.utime(copied, (epoch, epoch))

@@ -1,0 +1,143 @@
+"""An existing cloud image as the root: opened without booting it, by a loop device in a mount namespace of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from consul_docker_host.core.architectures import ARCHITECTURES, architecture_of
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.report import stage
+from consul_docker_host.core.run import run
+from consul_docker_host.image.bake import SCRIPTS, Root
+from consul_docker_host.image.disk import DISK_SECONDS, ROOT_TYPES, SECTOR
+from consul_docker_host.image.namespace import held
+from consul_docker_host.image.request import Request
+
+# Where it does not say that it is a root, a partition is one of Linux's by its GPT's word or its MBR's.
+LINUX_TYPES = {*ROOT_TYPES.values(), "0FC63DAF-8483-4772-8E79-3D69D8477DE4", "83"}
+LOOP_CONTROL = Path("/dev/loop-control")
+LOOP_HINT = "modprobe loop; a container needs the loop devices: --device /dev/loop-control and --device /dev/loop0 ..."
+ENTER = SCRIPTS / "enter-foreign.sh"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The root's partition in a disk: its number in the table, start and size in bytes."""
+
+    number: int
+    start: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """A copy of the base as a raw disk, its root's place in it, and that root's file system as a file of its own."""
+
+    raw: Path
+    place: Place
+    root: Path
+
+
+def copy_disk(base: Path, raw: Path, *, size: int) -> Disk:
+    """Write the base as a raw disk of so many bytes, its root grown with it."""
+    with stage(f"copying {base.name}"):
+        done = run(["qemu-img", "convert", "-O", "raw", str(base), str(raw)], timeout=DISK_SECONDS, check=False)
+    if done.returncode:
+        raise BuildError(f"--base {base}: cannot be read: {done.output.strip()}", hint="raw or qcow2")
+    place = find_root(base, raw)
+    if size > raw.stat().st_size:
+        with raw.open("ab") as file:
+            file.truncate(size)
+        grow = ["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "-N", str(place.number), str(raw)]
+        run(grow, stdin=", +\n")
+        place = find_root(base, raw)
+    return Disk(raw=raw, place=place, root=take_out(base, raw, place))
+
+
+def take_out(base: Path, raw: Path, place: Place) -> Path:
+    """Return the root's file system as a file of its own, sound and grown to its partition.
+
+    Growing a mounted one takes a right that containers lack (CAP_SYS_RESOURCE), and resize2fs cuts a whole disk short.
+    """
+    part = raw.with_suffix(".root")
+    with stage("growing the root"):
+        run(["qemu-img", "convert", "-O", "raw", "--image-opts", within(raw, place), str(part)], timeout=DISK_SECONDS)
+        check = run(["e2fsck", "-f", "-p", str(part)], timeout=DISK_SECONDS, check=False)
+        if check.returncode > 1:
+            raise BuildError(f"--base {base}: its root is damaged: {check.output.strip()}", hint="a fresh download")
+        run(["resize2fs", str(part)], timeout=DISK_SECONDS)
+    return part
+
+
+def put_back(disk: Disk) -> None:
+    """Write the root's file system into its place in the disk."""
+    run(["e2fsck", "-f", "-p", str(disk.root)], timeout=DISK_SECONDS)
+    argv = ["qemu-img", "convert", "-n", "-f", "raw", str(disk.root), "--target-image-opts"]
+    run([*argv, within(disk.raw, disk.place)], timeout=DISK_SECONDS)
+    disk.root.unlink()
+
+
+def within(raw: Path, place: Place) -> str:
+    """Return QEMU's name of a part of a disk."""
+    # A comma in a file's name is written twice.
+    name = str(raw).replace(",", ",,")
+    return f"driver=raw,offset={place.start},size={place.size},file.driver=file,file.filename={name}"
+
+
+def find_root(base: Path, raw: Path) -> Place:
+    """Return the largest of the disk's Linux partitions, which must be an ext4."""
+    listed = run(["sfdisk", "--json", str(raw)], check=False)
+    if listed.returncode:
+        raise BuildError(f"--base {base}: has no partition table", hint="a disk image, as a cloud takes it")
+    parts: list[dict[str, Any]] = json.loads(listed.stdout)["partitiontable"].get("partitions", [])
+    found = [
+        Place(number=number_of(part["node"]), start=part["start"] * SECTOR, size=part["size"] * SECTOR)
+        for part in parts
+        if part["type"].upper() in LINUX_TYPES
+    ]
+    if not found:
+        raise BuildError(f"--base {base}: has no Linux partition", hint="a disk image, as a cloud takes it")
+    place = max(found, key=lambda one: one.size)
+    kind = run(["blkid", "-p", "-O", str(place.start), "-s", "TYPE", "-o", "value", str(raw)], check=False)
+    if kind.stdout.strip() != "ext4":
+        said = kind.stdout.strip() or "nothing that is known"
+        raise BuildError(f"--base {base}: its root (partition {place.number}) is {said}", hint="only ext4 is filled")
+    return place
+
+
+def number_of(node: str) -> int:
+    """Return a partition's number from sfdisk's name of it."""
+    return int(node[len(node.rstrip("0123456789")) :])
+
+
+@contextlib.contextmanager
+def opened(request: Request, disk: Disk, scratch: Path) -> Iterator[Root]:
+    """Give the disk's root; it is closed at the end."""
+    if not LOOP_CONTROL.exists():
+        raise BuildError(f"{LOOP_CONTROL} is not there: an existing image is opened by a loop device", hint=LOOP_HINT)
+
+    def refused(why: str) -> BuildError:
+        return BuildError(f"--base {request.base}: {why}", hint=LOOP_HINT)
+
+    with held(SCRIPTS / "loop.sh", str(disk.root), folder=scratch / "opened", refused=refused, enter=ENTER) as root:
+        check_system(request, root.tree)
+        yield root
+
+
+def check_system(request: Request, tree: Path) -> None:
+    """Raise BuildError unless the root is a system of dpkg's, with cloud-init, for this architecture."""
+    program = tree / "usr/bin/dpkg"
+    if not program.exists():
+        raise BuildError(f"--base {request.base}: has no dpkg", hint="Debian and its like; for others: packer/")
+    machine = architecture_of(program)
+    if machine != request.architecture:
+        known = ", ".join(ARCHITECTURES.values())
+        reason = f"is of {machine or 'another architecture'}, and this machine runs {request.architecture}"
+        raise BuildError(f"--base {request.base}: {reason}", hint=f"on a machine of its own; known: {known}")
+    if not (tree / "usr/bin/cloud-init").exists():
+        raise BuildError(f"--base {request.base}: has no cloud-init", hint="a cloud's image has it")

@@ -1,0 +1,201 @@
+"""What a package consists of: its description from packages/NAME.toml and the files below files/.
+
+Values only, nothing rendered: a source says where a file comes from, where it lands, and under which condition.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from consul_docker_host.core.errors import BuildError
+
+TEMPLATE_SUFFIX = ".j2"
+# Explains the folder to its reader; never part of a package.
+NOT_SHIPPED = frozenset({"README.md"})
+CONFFILE_FOLDER = "etc/"
+Format = Literal["deb", "rpm"]
+FORMATS: tuple[Format, ...] = ("deb", "rpm")
+
+
+class Description(BaseModel):
+    """A closed, frozen table of packages/NAME.toml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Dependency(Description):
+    """One relation, in the words of each format; empty where a format has no such package."""
+
+    deb: str = ""
+    rpm: str = ""
+    when: str = ""
+
+    def as_deb(self) -> str:
+        """Return the relation as a control field holds it."""
+        return self.deb
+
+    def as_rpm(self) -> str:
+        """Return the relation as a spec file's tag holds it."""
+        return self.rpm
+
+
+class Relations(Description):
+    """All relations of a package."""
+
+    depends: tuple[Dependency, ...] = ()
+    recommends: tuple[Dependency, ...] = ()
+    suggests: tuple[Dependency, ...] = ()
+    conflicts: tuple[Dependency, ...] = ()
+
+    def named(self, kind: str, package_format: Format) -> tuple[str, ...]:
+        """Return the relations of one kind in one format's words."""
+        dependencies: tuple[Dependency, ...] = getattr(self, kind)
+        words = (entry.as_deb() if package_format == "deb" else entry.as_rpm() for entry in dependencies)
+        return tuple(word for word in words if word)
+
+
+class DebScripts(Description):
+    """Maintainer scripts of the deb, file names in scripts/deb."""
+
+    preinst: str = ""
+    postinst: str = ""
+    prerm: str = ""
+    postrm: str = ""
+    triggers: str = ""
+
+
+class RpmScripts(Description):
+    """Scriptlets of the rpm, file names in scripts/rpm."""
+
+    pre: str = ""
+    post: str = ""
+    preun: str = ""
+    postun: str = ""
+    posttrans: str = ""
+
+
+class Scripts(Description):
+    """The scripts of both formats."""
+
+    deb: DebScripts = DebScripts()
+    rpm: RpmScripts = RpmScripts()
+
+
+class FileRule(Description):
+    """What is special about one path: everything else is 0644 root:root, and a conffile below etc/."""
+
+    path: str
+    source: str = ""
+    mode: Annotated[str, Field(pattern=r"^0[0-7]{3}$")] = "0644"
+    when: str = ""
+    for_each: Literal["", "services"] = ""
+    formats: tuple[Format, ...] = FORMATS
+    is_core: bool = True  # false: a host works without it, so the small cloud-init snippet leaves it out
+
+
+class Folder(Description):
+    """A folder that the package owns though it ships nothing in it."""
+
+    path: str
+    mode: Annotated[str, Field(pattern=r"^0[0-7]{3}$")] = "0755"
+
+
+class Renamed(Description):
+    """A configuration file that has another name since a version: what an administrator wrote goes with it."""
+
+    former: Annotated[str, Field(alias="from", pattern=r"^etc/[\w./-]+$")]
+    path: Annotated[str, Field(alias="to", pattern=r"^etc/[\w./-]+$")]
+    since: Annotated[str, Field(pattern=r"^\d[\w.+]*$")]
+
+
+class PackageDescription(Description):
+    """One package, as packages/NAME.toml has it."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]+$")]
+    summary: str
+    description: str
+    section: str
+    priority: str
+    license: str
+    architecture: Literal["all", "amd64", "arm64"]
+    relations: Relations = Relations()
+    scripts: Scripts = Scripts()
+    files: tuple[FileRule, ...] = ()
+    folders: tuple[Folder, ...] = ()
+    renamed: tuple[Renamed, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_rule_a_path(self) -> Self:
+        paths = [rule.path for rule in self.files]
+        repeated = {path for path in paths if paths.count(path) > 1}
+        if repeated:
+            raise ValueError(f"more than one rule for {', '.join(sorted(repeated))}")
+        return self
+
+
+class Source(Description):
+    """One file of the payload: where it comes from and the rule it follows."""
+
+    path: str
+    source: Path
+    rule: FileRule
+
+    @property
+    def is_template(self) -> bool:
+        """Whether the file is rendered rather than copied."""
+        return self.source.suffix == TEMPLATE_SUFFIX
+
+    @property
+    def is_conffile(self) -> bool:
+        """Whether the administrator's changes to it survive an upgrade."""
+        return self.path.startswith(CONFFILE_FOLDER)
+
+
+def load_package(path: Path) -> PackageDescription:
+    """Read packages/NAME.toml; a mistake raises BuildError with file and key."""
+    try:
+        return PackageDescription.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BuildError(f"{path}: {error}") from error
+    except ValidationError as error:
+        lines = (f"{path}:{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors())
+        raise BuildError("\n".join(lines)) from None
+
+
+def collect_payload(package: PackageDescription, files: Path) -> tuple[Source, ...]:
+    """Return every file of the payload, sorted by its path on the host.
+
+    A rule that names no file below ``files`` raises BuildError: a misspelt path would lose its mode.
+    """
+    rules = {(rule.source or rule.path).removesuffix(TEMPLATE_SUFFIX): rule for rule in package.files}
+    sources: dict[str, Path] = {}
+    for path in _walk(files):
+        other = sources.setdefault(source_key(path, files), path)
+        if other is not path:
+            raise BuildError(f"{other} and {path}: two sources of one file", hint="keep the file or the template")
+    lost = sorted(set(rules) - set(sources))
+    if lost:
+        raise BuildError(f"packages/{package.name}.toml: no file below {files} for {', '.join(lost)}")
+    found = (
+        Source(path=rules[key].path if key in rules else key, source=path, rule=rules.get(key) or FileRule(path=key))
+        for key, path in sources.items()
+    )
+    return tuple(sorted(found, key=lambda source: source.path))
+
+
+def source_key(path: Path, files: Path) -> str:
+    """Return the name by which rules speak of a file: its path below ``files`` without the template's suffix."""
+    return str(path.relative_to(files)).removesuffix(TEMPLATE_SUFFIX)
+
+
+def _walk(files: Path) -> Iterator[Path]:
+    for path in sorted(files.rglob("*")):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise BuildError(f"{path}: the payload holds plain files only")
+        if path.is_file() and path.name not in NOT_SHIPPED:
+            yield path

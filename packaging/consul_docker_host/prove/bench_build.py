@@ -1,0 +1,136 @@
+"""Benchmarks: whole commands timed in turn, round by round, and compared by their medians as ratios in one run."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.programs import Fpm, find_fpm
+from consul_docker_host.core.report import say, stage, table
+from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import PROJECT, Workspace
+
+COPIED = ("files", "packaging", "tasks.py", "CHANGELOG.md", "requirements.lock")
+# Prints the seconds of the work between the imports and the end.
+OWN_WORK = """
+import sys, time
+sys.path.insert(0, "packaging")
+from pathlib import Path
+from consul_docker_host.build import artefacts
+from consul_docker_host.core import workspace
+from consul_docker_host.settings.load import project_settings
+begin = time.perf_counter()
+work = workspace.Workspace(root=Path.cwd())
+artefacts.build(work, project_settings(work), backend="nfpm", targets=artefacts.TARGETS, key="")
+print(time.perf_counter() - begin)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratio:
+    """A comparison of two figures (seconds) with the goal that the project set itself."""
+
+    what: str
+    value: float
+    goal: float
+
+    def row(self) -> tuple[str, str, str, str]:
+        """Return the cells of its line."""
+        verdict = "met" if self.value <= self.goal else "missed"
+        return f"{self.value:.2f}", f"<= {self.goal:.2f}", verdict, self.what
+
+
+def build(work: Workspace, *, rounds: int) -> None:
+    """Time builds, bare fpm calls and bare Invoke ``rounds`` times in turn, and print the ratios of their medians."""
+    fpm = find_fpm()
+    if not fpm:
+        raise BuildError("fpm is not installed, and the benchmark compares with it", hint="./inv setup.fpm installs it")
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        copy = Path(name, "copy")
+        copy_project(work.root, copy)
+        with stage(f"{rounds} rounds"):
+            medians = measure(jobs(copy, Path(name), fpm), rounds)
+    for line in table(("seconds", "command (median)"), [(f"{value:.3f}", what) for what, value in medians.items()]):
+        say(line)
+    say("")
+    for line in table(("ratio", "goal", "verdict", "of"), [ratio.row() for ratio in ratios(medians)]):
+        say(line)
+
+
+def copy_project(root: Path, copy: Path) -> None:
+    """Copy what a build reads, so that the user's build/ and dist/ stay as they are."""
+    copy.mkdir()
+    for name in COPIED:
+        if (root / name).is_dir():
+            shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(root / name, copy / name)
+
+
+def jobs(copy: Path, scratch: Path, fpm: Fpm) -> dict[str, Callable[[], float]]:
+    """Return what is timed, by name; each call runs it once and returns its seconds."""
+    invoke = [sys.executable, "-m", "invoke"]
+    tree = copy / "build" / PROJECT / "tree"
+
+    def command(*argv: str, forget: bool = False, env: Mapping[str, str] | None = None) -> Callable[[], float]:
+        def timed() -> float:
+            if forget:
+                (copy / "build" / "built.json").unlink(missing_ok=True)
+            begin = time.perf_counter()
+            run(argv, cwd=copy, env=env)
+            return time.perf_counter() - begin
+
+        return timed
+
+    def bare(package_format: str) -> Callable[[], float]:
+        out = str(scratch / f"bare.{package_format}")
+        argv = (str(fpm.program), "-f", "-s", "dir", "-t", package_format, "-n", PROJECT, "-v", "1", "-a", "all")
+        return command(*argv, "-C", str(tree), "-p", out, ".", env={**fpm.environment, "TMPDIR": str(scratch)})
+
+    return {
+        'python -c "import invoke"': command(sys.executable, "-c", "import invoke"),
+        "inv --list": command(*invoke, "--list"),
+        "inv build --backend nfpm": command(*invoke, "build", "--backend", "nfpm", forget=True),
+        "inv build --backend nfpm, nothing changed": command(*invoke, "build", "--backend", "nfpm"),
+        "own work with nfpm, after the imports": lambda: float(
+            run([sys.executable, "-c", OWN_WORK], cwd=copy).stdout.split()[-1]
+        ),
+        "bare fpm, deb": bare("deb"),
+        "bare fpm, rpm": bare("rpm"),
+        "inv build --backend fpm": command(*invoke, "build", "--backend", "fpm", forget=True),
+    }
+
+
+def measure(timed: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """Run every job once unmeasured and then ``rounds`` times in turn; return each one's median in seconds."""
+    # The tree that the bare calls pack is made by a build, so builds warm up first.
+    for what in sorted(timed, key=lambda what: what.startswith("bare")):
+        timed[what]()
+    seconds: dict[str, list[float]] = {what: [] for what in timed}
+    for _ in range(rounds):
+        for what, job in timed.items():
+            seconds[what].append(job())
+    return {what: statistics.median(values) for what, values in seconds.items()}
+
+
+def ratios(medians: Mapping[str, float]) -> tuple[Ratio, ...]:
+    """Return the comparisons that the project has goals for."""
+    start, listing, nfpm, unchanged, own, deb, rpm, fpm = medians.values()
+    return (
+        Ratio(what="inv --list / import invoke", value=listing / start, goal=1.5),
+        Ratio(what="nothing changed / inv --list", value=unchanged / listing, goal=1.2),
+        Ratio(what="own work with nfpm / one bare fpm call", value=own / deb, goal=0.5),
+        Ratio(what="inv build --backend nfpm / one bare fpm call", value=nfpm / deb, goal=2.0),
+        Ratio(
+            what="inv build --backend fpm beyond the start / two bare fpm calls",
+            value=(fpm - listing) / (deb + rpm),
+            goal=1.3,
+        ),
+    )

@@ -1,0 +1,174 @@
+"""The repository's benchmark: one more package among two thousand, beside apt-ftparchive with its cache, in one run."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.report import say, stage, table
+from consul_docker_host.core.run import find_program, run
+from consul_docker_host.core.workspace import Workspace
+from consul_docker_host.package import archive_sources
+from consul_docker_host.prove.bench_build import Ratio, copy_project, measure
+from consul_docker_host.repository.signing import GPG, end_agent, make_key
+
+PACKAGES = 2000
+GOAL_SECONDS = 0.5
+SETTINGS = '[repository]\nurl = "https://packages.bench.example"\nkey_file = "archive.asc"\n'
+CONTROL = """Package: {name}
+Version: {version}
+Section: net
+Priority: optional
+Architecture: all
+Maintainer: bench <bench@bench.example>
+Installed-Size: 100
+Depends: dnsmasq, nftables, iproute2, jq, curl, systemd, procps
+Description: one of many
+ As long as an ordinary description is, so that the indices are of the size
+ that they would be for a repository of so many packages. Two lines more of
+ this kind make it about the size of what consul-docker-host says of itself
+ in its own control file.
+"""
+# Prints the seconds of the work between the imports and the end.
+OWN_WORK = """
+import sys, time
+sys.path.insert(0, "packaging")
+from pathlib import Path
+from consul_docker_host.core import workspace
+from consul_docker_host.repository import publish
+from consul_docker_host.settings.load import project_settings
+begin = time.perf_counter()
+work = workspace.Workspace(root=Path.cwd())
+settings = project_settings(work, Path("bench.toml"))
+publish.publish_dist(work, settings, channel="stable", key=sys.argv[1], with_consul=False)
+print(time.perf_counter() - begin)
+"""
+FTPARCHIVE = """
+Dir {{ ArchiveDir "{archive}"; CacheDir "{cache}"; }};
+Default {{ Packages::Compress ". gzip xz"; }};
+Tree "dists/stable" {{
+  Sections "main"; Architectures "amd64 arm64"; Directory "pool/stable"; BinCacheDB "packages.db";
+}};
+"""
+
+
+def repository(work: Workspace, *, rounds: int) -> None:
+    """Publish one deb after another into a repository of two thousand, and print seconds and ratio."""
+    if not find_program("apt-ftparchive"):
+        reason = "apt-ftparchive is not installed, and the benchmark compares with it"
+        raise BuildError(reason, hint="apt-get install apt-utils")
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        copy, key = Path(name, "copy"), Path(name, "key")
+        with stage(f"making {PACKAGES} packages and a key"):
+            copy_project(work.root, copy)
+            make_key(work, key, add=False)
+            shutil.copy(key / archive_sources.KEY_NAME, copy / "archive.asc")
+            (copy / "bench.toml").write_text(SETTINGS, encoding="utf-8")
+            archive = fill(copy, Path(name), key)
+        try:
+            with stage(f"{rounds} rounds"):
+                medians = measure(jobs(copy, archive, key), rounds)
+        finally:
+            end_agent({"GNUPGHOME": str(key)})
+    for line in table(("seconds", "command (median)"), [(f"{value:.3f}", what) for what, value in medians.items()]):
+        say(line)
+    say("")
+    for line in table(("figure", "goal", "verdict", "of"), [ratio.row() for ratio in ratios(medians)]):
+        say(line)
+
+
+def fill(copy: Path, scratch: Path, key: Path) -> Path:
+    """Publish the packages by the project's own task and return an archive of apt-ftparchive's with the same ones."""
+    (copy / "dist").mkdir()
+    for number in range(PACKAGES):
+        write_deb(copy / "dist", f"1.0.{number}")
+    archive = scratch / "archive"
+    shutil.copytree(copy / "dist", archive / "pool/stable")
+    for architecture in ("amd64", "arm64"):
+        (archive / f"dists/stable/main/binary-{architecture}").mkdir(parents=True)
+    (scratch / "cache").mkdir()
+    config = FTPARCHIVE.format(archive=archive, cache=scratch / "cache")
+    (archive / "generate.conf").write_text(config, encoding="utf-8")
+    run([sys.executable, "-m", "invoke", "repo", "--settings", "bench.toml", "--key", str(key)], cwd=copy)
+    return archive
+
+
+def write_deb(folder: Path, version: str, name: str = "bench") -> Path:
+    """Write a small deb into a folder."""
+
+    def packed(files: dict[str, bytes]) -> bytes:
+        stream = io.BytesIO()
+        with tarfile.open(fileobj=stream, mode="w:xz", preset=0) as tar:
+            for path, content in files.items():
+                entry = tarfile.TarInfo(path)
+                entry.size = len(content)
+                tar.addfile(entry, io.BytesIO(content))
+        return stream.getvalue()
+
+    members = {
+        "debian-binary": b"2.0\n",
+        "control.tar.xz": packed({"./control": CONTROL.format(name=name, version=version).encode()}),
+        "data.tar.xz": packed({"./usr/share/bench": version.encode()}),
+    }
+    path = folder / f"{name}_{version}_all.deb"
+    with path.open("wb") as file:
+        file.write(b"!<arch>\n")
+        for member, content in members.items():
+            file.write(f"{member:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode("ascii"))
+            file.write(content + b"\n" * (len(content) % 2))
+    return path
+
+
+def jobs(copy: Path, archive: Path, key: Path) -> dict[str, Callable[[], float]]:
+    """Return what is timed, by name; each call adds one package that is new to it."""
+    versions = (f"2.0.{number}" for number in range(10**6))
+
+    def fresh(folder: Path, versions: Iterator[str]) -> None:
+        for path in folder.glob("bench_*"):
+            if folder.name == "dist":
+                path.unlink()
+        write_deb(folder, next(versions))
+
+    def command() -> float:
+        fresh(copy / "dist", versions)
+        begin = time.perf_counter()
+        run([sys.executable, "-m", "invoke", "repo", "--settings", "bench.toml", "--key", str(key)], cwd=copy)
+        return time.perf_counter() - begin
+
+    def own_work() -> float:
+        fresh(copy / "dist", versions)
+        return float(run([sys.executable, "-c", OWN_WORK, str(key)], cwd=copy).stdout.split()[-1])
+
+    def ftparchive() -> float:
+        fresh(archive / "pool/stable", versions)
+        suite = archive / "dists/stable"
+        begin = time.perf_counter()
+        run(["apt-ftparchive", "generate", str(archive / "generate.conf")], cwd=archive)
+        release = run(["apt-ftparchive", "release", str(suite)], cwd=archive).stdout
+        (suite / "Release").write_text(release, encoding="utf-8")
+        for kind in ("--clearsign", "--detach-sign"):
+            run([*GPG, "--armor", kind], env={"GNUPGHOME": str(key)}, stdin=release)
+        return time.perf_counter() - begin
+
+    return {
+        f"one deb among {PACKAGES}: the work, after the imports": own_work,
+        f"one deb among {PACKAGES}: inv repo, with Python's start": command,
+        f"one deb among {PACKAGES}: apt-ftparchive with its cache, and gpg": ftparchive,
+    }
+
+
+def ratios(medians: dict[str, float]) -> tuple[Ratio, ...]:
+    """Return the figures that the project has goals for; the first is in seconds."""
+    own, command, ftparchive = medians.values()
+    return (
+        Ratio(what="seconds to publish one deb among 2,000", value=own, goal=GOAL_SECONDS),
+        Ratio(what="the same / apt-ftparchive with its cache, and gpg", value=own / ftparchive, goal=1.0),
+        Ratio(what="inv repo / apt-ftparchive with its cache, and gpg", value=command / ftparchive, goal=1.5),
+    )

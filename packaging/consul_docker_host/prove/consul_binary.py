@@ -1,0 +1,78 @@
+"""A real Consul, for the parsers and the tests: HashiCorp's release where it can be had, else built from source.
+
+Consul's licence (BUSL) forbids publishing it: it never leaves the machine.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+from consul_docker_host.core import run
+from consul_docker_host.core.architectures import ARCHITECTURES, own_architecture
+from consul_docker_host.core.download import check_digest, fetch
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.locks import Lock
+from consul_docker_host.core.workspace import ROOT, cache_folder, content_key, replacing
+from consul_docker_host.prove.golang import build_program
+
+VERSION = "1.22.7"
+SOURCE = ROOT / "tests" / "support" / "consul-source"  # go.mod and go.sum, and the package's files
+RELEASES = "https://releases.hashicorp.com/consul"
+CONNECT_SECONDS = 5.0
+DOWNLOAD_SECONDS = 300.0
+
+
+def architecture() -> str:
+    """Return the machine's architecture as Debian and Go call it."""
+    if not own_architecture():
+        reason = f"{platform.machine()}: no Consul for this architecture"
+        raise BuildError(reason, hint="known: " + ", ".join(ARCHITECTURES))
+    return own_architecture()
+
+
+def consul_binary(version: str = VERSION) -> Path:
+    """Return the Consul program, from the cache after the first time."""
+    pins = [(SOURCE / name).read_bytes() for name in ("go.mod", "go.sum")]
+    binary = cache_folder("consul", content_key([version, architecture(), *pins])[:12]) / "consul"
+    with Lock(binary.parent / "lock"):
+        if not binary.exists():
+            with replacing(binary, mode=0o755) as beside:
+                if not fetch_release(version, beside):
+                    build_from_source(version, beside)
+                check_version(beside, version)
+    return binary
+
+
+def fetch_release(version: str, target: Path) -> bool:
+    """Write the official program to ``target``; False where the site does not answer. A wrong checksum is an error."""
+    name = f"consul_{version}_linux_{architecture()}.zip"
+    with tempfile.TemporaryDirectory(prefix="consul-") as folder:
+        sums, archive = Path(folder, "SHA256SUMS"), Path(folder, name)
+        try:
+            for file, path in ((f"consul_{version}_SHA256SUMS", sums), (name, archive)):
+                fetch(f"{RELEASES}/{version}/{file}", path, connect=CONNECT_SECONDS, seconds=DOWNLOAD_SECONDS)
+        except OSError:  # no route, no such name, refused, too slow
+            return False
+        check_digest(archive, name=name, sums=sums, source=f"{RELEASES}/{version}/{name}", hint="try again later")
+        with zipfile.ZipFile(archive) as opened, opened.open("consul") as program, target.open("wb") as output:
+            shutil.copyfileobj(program, output)
+    return True
+
+
+def build_from_source(version: str, target: Path) -> None:
+    """Build the version that go.mod pins."""
+    if f"github.com/hashicorp/consul v{version} " not in (SOURCE / "go.mod").read_text(encoding="utf-8"):
+        raise BuildError(f"{SOURCE}/go.mod does not pin Consul {version}", hint="go get -tool, then go mod tidy")
+    build_program(SOURCE, "github.com/hashicorp/consul", target)
+
+
+def check_version(program: Path, version: str) -> None:
+    """Run the program once: a half download or a build for another machine must not stay in the cache."""
+    program.chmod(0o755)
+    said = run.run([str(program), "version"], timeout=60).stdout
+    if not said.startswith(f"Consul v{version}"):
+        raise BuildError(f"{program}: not Consul {version}: {said.strip()[:60]}")

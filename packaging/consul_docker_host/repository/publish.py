@@ -1,0 +1,76 @@
+"""One publication as a user asks for it: settings, keys and dist/ become dist/repository/; and the making of keys."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.report import say, stage, table
+from consul_docker_host.core.workspace import Workspace, fresh_folder, only_one
+from consul_docker_host.package.archive_sources import CHANNELS, KEY_NAME
+from consul_docker_host.package.plans import make_keyring_plan
+from consul_docker_host.repository.archive import Published, publish, served_folder
+from consul_docker_host.repository.signing import NEW_KEY_HINT, Key, make_key, signer
+from consul_docker_host.settings.model import Settings
+
+SOON = timedelta(days=180)
+WARNING = """
+{folder} holds the secret key of the archive, without a passphrase. Whoever has it can install anything on every host
+that trusts it. Keep the folder off machines that build and test, in no checkout, image or backup that others read;
+make one copy now, offline: a lost key means a visit to every host.
+"""
+
+
+def publish_dist(work: Workspace, settings: Settings, *, channel: str, key: str, with_consul: bool) -> None:
+    """Add the packages of dist/ to a channel of dist/repository/ and tell the user what it holds now."""
+    with only_one(work):
+        plan = make_keyring_plan(settings, work)
+        if plan is None:
+            reason = "repository.key_file: is empty, and a repository must be signed"
+            raise BuildError(reason, hint=f"{NEW_KEY_HINT} in the settings")
+        repository = plan.repository
+        wanted = channel or repository.channel
+        source = str(repository.key_file)
+        with fresh_folder(work) as folder, signer(repository.key, source, key) as signing, stage("publishing"):
+            published = publish(work, repository, signing, Path(folder), channel=wanted, with_consul=with_consul)
+    for line in summary(work, published, wanted):
+        say(line)
+    say(f"signed by {', '.join(one.fingerprint for one in signing.keys)}")
+    for line in warnings(signing.keys, now=time.time()):
+        say(line)
+    if with_consul:
+        say("with Consul in it: for your own network alone, its licence (BUSL) does not let it be published")
+
+
+def warnings(keys: Sequence[Key], *, now: float) -> Iterator[str]:
+    """Yield a line for each key that hosts will soon refuse: a change of keys takes as long as their upgrades do."""
+    for key in keys:
+        if 0 < key.expires < now + SOON.total_seconds():
+            remedy = "./inv repo.key --add makes the next one; hosts need time to get it"
+            yield f"{key.fingerprint} ends on {key.end}: {remedy}"
+
+
+def summary(work: Workspace, published: Published, channel: str) -> tuple[str, ...]:
+    """Return the lines that tell what came in and what is there."""
+    where = served_folder(work).relative_to(work.root)
+    if not published.is_changed:
+        return (f"nothing has changed since: {where}/ is as it was made",)
+    counts = [(name, *(str(len(published.items[f"{kind}/{name}"])) for kind in ("apt", "rpm"))) for name in CHANNELS]
+    new = [f"new in {channel}: {name}" for name in published.added] or [f"nothing new in {channel}, indices made anew"]
+    return (*new, *table((f"{where}/", "debs", "rpms"), counts))
+
+
+def make_archive_key(work: Workspace, *, folder: str, add: bool) -> None:
+    """Make a key of the archive in a folder outside the checkout, and warn of what it is."""
+    if not folder:
+        raise BuildError("--folder: is missing", hint="name a folder outside the checkout for the secret key")
+    keys = make_key(work, Path(folder), add=add)
+    rows = [(one.fingerprint, f"RSA {one.bits}", one.end, one.user) for one in keys]
+    for line in table(("key", "kind", "ends", "of"), rows):
+        say(line)
+    say(WARNING.format(folder=folder))
+    say(f'in the settings: [repository] key_file = "{Path(folder).absolute() / KEY_NAME}" (or a copy in the checkout:')
+    say(f"it is public); then ./inv build and ./inv repo --key {folder}")

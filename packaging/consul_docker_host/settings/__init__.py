@@ -1,0 +1,1 @@
+"""TOML files become one frozen value, once."""

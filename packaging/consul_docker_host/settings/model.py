@@ -1,0 +1,284 @@
+"""The settings' model: closed and frozen, one table of settings.toml a class.
+
+It has no defaults of its own for what settings.toml holds, so a key that is missing there, or a key there that the
+model does not know, fails the first test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from consul_docker_host.settings import values as v
+
+
+class Table(BaseModel):
+    """A table of the settings: closed (an unknown key is a mistake) and frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Yield each broken rule between several keys of this table: the key to show it at, and the reason."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _rules(self) -> Self:
+        found = [
+            InitErrorDetails(
+                type=PydanticCustomError("rule", "{reason}", {"reason": reason}), loc=(key,) if key else (), input=None
+            )
+            for key, reason in self.faults()
+        ]
+        if found:
+            # All of them at once, among the mistakes of single values.
+            raise ValidationError.from_exception_data(type(self).__name__, found)
+        return self
+
+
+class Package(Table):
+    """What deb and rpm say of themselves."""
+
+    version: v.Version
+    revision: Annotated[str, v.matching(r"[0-9]+([.][A-Za-z0-9]+)*", "a revision such as 1")]
+    maintainer: v.Maintainer
+    homepage: v.Url
+
+
+class Link(Table):
+    """The interface and the address that every host has."""
+
+    interface: v.LinkName
+    address: v.LinkAddress
+
+    @property
+    def mac(self) -> str:
+        """The hardware address by which systemd-networkd knows the link for ours: a local one, made of the address."""
+        return "02:00:" + ":".join(f"{int(part):02x}" for part in str(self.address).split("."))
+
+
+class Ports(Table):
+    """Consul's own ports."""
+
+    http: v.Port
+    dns: v.Port
+    serf_lan: v.Port
+    serf_wan: v.Port
+    server: v.Port
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Yield ports that are taken twice."""
+        taken = {53: "dnsmasq"}
+        for name, port in self:
+            if port in taken:
+                yield name, f"{port} is the port of {taken[port]} already"
+            taken[port] = name
+
+
+class Consul(Table):
+    """The agent's configuration."""
+
+    run: Literal["package", "container"]
+    image: v.FixedImage
+    datacenter: Annotated[str, v.matching(r"[a-z0-9_-]{1,64}", "a datacenter: lower case letters, digits, - and _")]
+    node_name: Annotated[str, v.matching(r"([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)?", "a host name without dots")]
+    role: Literal["client", "server"]
+    bootstrap_expect: Literal[0, 1, 3, 5, 7]
+    retry_join: tuple[v.JoinAddress, ...]
+    bind_addr: v.OptionalAddress
+    domain: v.Domain
+    alt_domain: v.OptionalDomain
+    log_level: Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
+    write_access: Literal["containers", "host"]
+    local_script_checks: StrictBool
+    gossip_key_file: v.HostFile
+    ca_file: v.HostFile
+    cert_file: v.HostFile
+    key_file: v.HostFile
+    acl: Literal["off", "allow", "deny"]
+    agent_token_file: v.HostFile
+    dns_token_file: v.HostFile
+    services_token_file: v.HostFile
+    ports: Ports
+
+    @property
+    def unit(self) -> str:
+        """The systemd unit of the agent."""
+        return "consul.service" if self.run == "package" else "consul-docker-host-agent.service"
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Yield what does not go together."""
+        tls = {"ca_file": self.ca_file, "cert_file": self.cert_file, "key_file": self.key_file}
+        missing = [name for name, value in tls.items() if not value]
+        if 0 < len(missing) < len(tls):
+            yield missing[0], "is empty: TLS needs ca_file, cert_file and key_file, or none of them"
+        if self.role == "server" and self.bootstrap_expect == 0:
+            yield "bootstrap_expect", "is 0: a server must know how many servers form the cluster (1, 3, 5 or 7)"
+        if self.role == "client" and self.bootstrap_expect:
+            yield "bootstrap_expect", f"is {self.bootstrap_expect} with role client: only servers take it"
+        if self.alt_domain and self.alt_domain == self.domain:
+            yield "alt_domain", f"{self.alt_domain!r} is the domain itself"
+        for name in ("agent_token_file", "dns_token_file", "services_token_file"):
+            if getattr(self, name) and self.acl == "off":
+                yield name, 'is set with acl "off"'
+
+
+class Dns(Table):
+    """The resolver in front of Consul."""
+
+    ttl: Annotated[StrictInt, Field(ge=0, le=2)]  # an answer may be at most 2 s old
+    cache_size: Annotated[StrictInt, Field(ge=0, le=1_000_000)]
+    upstreams: tuple[v.Upstream, ...]
+    reverse_zones: tuple[v.Network, ...]
+
+    @property
+    def reverse_domains(self) -> tuple[str, ...]:
+        """The zones below in-addr.arpa for ``reverse_zones``, each split at the next octet, without repeats."""
+        domains: dict[str, None] = {}
+        for zone in map(IPv4Network, self.reverse_zones):
+            octets = -(-zone.prefixlen // 8)
+            for part in zone.subnets(new_prefix=octets * 8):
+                labels = str(part.network_address).split(".")[:octets]
+                domains[".".join(reversed(labels)) + ".in-addr.arpa"] = None
+        return tuple(domains)
+
+
+class Docker(Table):
+    """How containers learn of the resolver."""
+
+    dns: Literal["per-container", "daemon"]
+
+
+class Registrator(Table):
+    """The container that publishes containers."""
+
+    enabled: StrictBool
+    image: v.Image
+    resync: Annotated[StrictInt, Field(ge=1, le=86_400)]
+    ttl: Annotated[StrictInt, Field(ge=0, le=86_400)]
+    ttl_refresh: Annotated[StrictInt, Field(ge=0, le=86_400)]
+    deregister: Literal["always", "on-success"]
+    internal: StrictBool
+    tags: tuple[v.Tag, ...]
+    options: tuple[v.RegistratorOption, ...]
+    token_file: v.HostFile
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The options of the command that these settings stand for."""
+        refresh = ("-ttl", str(self.ttl), "-ttl-refresh", str(self.ttl_refresh)) if self.ttl else ()
+        internal = ("-internal",) if self.internal else ()
+        tags = ("-tags", ",".join(self.tags)) if self.tags else ()
+        fixed = ("-cleanup", "-resync", str(self.resync), "-retry-attempts", "-1", "-deregister", self.deregister)
+        return (*fixed, *refresh, *internal, *tags)
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Yield what does not go together."""
+        if bool(self.ttl) != bool(self.ttl_refresh):
+            yield "ttl_refresh", "ttl and ttl_refresh go together: set both or neither"
+        elif self.ttl and self.ttl_refresh >= self.ttl:
+            yield "ttl_refresh", f"{self.ttl_refresh} is not below ttl ({self.ttl}): services would flap"
+
+
+class Environment(Table):
+    """The variables for shells and services."""
+
+    enabled: StrictBool
+
+
+class Guard(Table):
+    """Who may reach the address."""
+
+    enabled: StrictBool
+    bridges: tuple[v.BridgePattern, ...]
+
+
+class Repository(Table):
+    """Where the packages are published."""
+
+    url: v.Url
+    key_file: v.Text
+    channel: Literal["stable", "testing"]
+    valid_days: Annotated[StrictInt, Field(ge=0, le=3650)]
+
+
+class Check(Table):
+    """One health check of a host service; exactly one of http, tcp, ttl and args."""
+
+    name: v.Text = ""
+    # Printable ASCII without quotes and backslash.
+    http: Annotated[str, v.matching(r"(https?://[!#-&(-\[\]-~]+)?", "an http or https address")] = ""
+    tcp: Annotated[str, v.matching(r"([A-Za-z0-9.-]+:[0-9]{1,5})?", "host:port")] = ""
+    ttl: Annotated[str, v.matching(r"([1-9][0-9]*(ms|s|m|h))?", "a duration such as 10s")] = ""
+    args: tuple[v.Text, ...] = ()
+    interval: v.Duration = "10s"
+    timeout: v.Duration = "5s"
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Yield a check of no kind, or of several."""
+        kinds = [name for name in ("http", "tcp", "ttl", "args") if getattr(self, name)]
+        if len(kinds) != 1:
+            yield "", f"a check has exactly one of http, tcp, ttl and args, not {' and '.join(kinds) or 'none'}"
+
+
+class Service(Table):
+    """A service of the host itself, published from /etc/consul.d/NAME.json."""
+
+    name: Annotated[
+        str, v.matching(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", "a service name: letters, digits and -")
+    ]
+    port: Annotated[StrictInt, Field(ge=0, le=65535)] = 0
+    address: v.OptionalAddress = ""
+    tags: tuple[v.Text, ...] = ()
+    meta: Mapping[Annotated[str, v.matching(r"[A-Za-z0-9_-]{1,128}", "a key: letters, digits, - and _")], v.Text] = {}
+    checks: tuple[Check, ...] = ()
+
+    @field_validator("name")
+    @classmethod
+    def _not_ours(cls, value: str) -> str:
+        if value in {"interfaces", "agent", "consul"}:
+            raise ValueError(f"{value!r} names a file of the agent itself in /etc/consul.d")
+        return value
+
+
+def unique_names(services: tuple[Service, ...]) -> tuple[Service, ...]:
+    """Accept services of which no two have the same name."""
+    names = [service.name for service in services]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"more than one service is named {' and '.join(map(repr, repeated))}")
+    return services
+
+
+class Settings(Table):
+    """All settings of one build."""
+
+    package: Package
+    link: Link
+    consul: Consul
+    dns: Dns
+    docker: Docker
+    registrator: Registrator
+    environment: Environment
+    guard: Guard
+    repository: Repository
+    services: Annotated[tuple[Service, ...], AfterValidator(unique_names)] = ()
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Yield rules between tables, which are asked when every table is right."""
+        for service in self.services:
+            if any(check.args for check in service.checks) and not self.consul.local_script_checks:
+                yield "services", f"{service.name!r}: a check with args needs consul.local_script_checks = true"

@@ -1,0 +1,36 @@
+"""The verdict on a plan: its tree checked in this process, then by the parsers that are on this machine."""
+
+from __future__ import annotations
+
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.package.plan import Plan
+from consul_docker_host.verify.parsers import PARSERS, Answer, Verdict
+from consul_docker_host.verify.rules import check_tree
+
+
+def judge_tree(plan: Plan) -> tuple[Answer, ...]:
+    """Check the tree in process and by the parsers that are here; a refusal raises BuildError with every finding."""
+    refuse_faults(plan)
+    answers = tuple(parser.judge(plan) for parser in PARSERS)
+    refused = [f"{answer.program}: {finding}" for answer in answers for finding in answer.findings]
+    if refused:
+        raise BuildError("\n".join(refused), hint=f"{plan.tree} holds the rendered files; no package was written")
+    return answers
+
+
+def refuse_faults(plan: Plan) -> None:
+    """Check the tree in process; a fault raises BuildError with every finding."""
+    findings = [str(finding) for finding in check_tree(plan)]
+    if findings:
+        raise BuildError("\n".join(findings), hint=f"{plan.tree} holds the rendered files; no package was written")
+
+
+def judgement(answers: tuple[Answer, ...]) -> tuple[str, ...]:
+    """Return the lines that say which parsers have accepted the tree, and which could not be asked."""
+    asked = [answer.parser for answer in answers if answer.verdict.is_accepted]
+    missing = [f"{answer.parser} ({answer.program})" for answer in answers if answer.verdict is Verdict.missing]
+    unable = [f"{answer.parser}: {answer.reason}" for answer in answers if answer.verdict is Verdict.unable]
+    lines = [f"accepted by the parsers of: {', '.join(asked) or 'none'}"]
+    if missing:
+        lines.append(f"not asked, the program is not installed: {', '.join(missing)}")
+    return (*lines, *(f"could not judge on this machine: {line}" for line in unable))

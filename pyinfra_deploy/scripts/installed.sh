@@ -1,0 +1,15 @@
+#!/bin/sh
+# installed.sh MANAGER PACKAGE: prints the family of the host, and the version of the package where it is installed.
+#   MANAGER   deb, rpm, or empty: the host has the one whose program it has
+case $1 in
+    deb) family=deb ;;
+    rpm) family=rpm ;;
+    *) if command -v dnf >/dev/null; then family=rpm; else family=deb; fi ;;
+esac
+echo "$family"
+if [ "$family" = rpm ]; then
+    rpm -q --queryformat '%{VERSION}-%{RELEASE}\n' "$2" 2>/dev/null | grep '^[0-9]' || :
+else
+    # shellcheck disable=SC2016 # dpkg-query's own variables
+    dpkg-query -W -f '${db:Status-Status} ${Version}\n' "$2" 2>/dev/null | sed -n 's/^installed //p'
+fi

@@ -1,0 +1,9 @@
+#!/bin/sh
+# placed.sh PATH...: prints PATH|MODE OWNER DIGEST for each file that is there, and group|consul where Consul has one.
+for file; do
+    [ -f "$file" ] || continue
+    printf '%s|%s %s\n' "$file" "$(stat -c '%a %U:%G' "$file")" "$(sha256sum <"$file" | cut -c 1-64)"
+done
+if getent group consul >/dev/null; then
+    echo 'group|consul'
+fi

@@ -1,0 +1,9 @@
+#!/bin/sh
+# write.sh FILE MODE OWNER: replaces the file with standard input in one step; nobody else ever reads a part of it.
+set -e
+mkdir -p "$(dirname "$1")"
+rm -f "$1.new"
+(umask 077 && cat >"$1.new")
+chown "$3" "$1.new"
+chmod "$2" "$1.new"
+mv -f "$1.new" "$1"
