@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ from consul_docker_host.settings import load_settings
 
 if TYPE_CHECKING:
     from tests.host.sound import Sound
+
+# The host's program is imported from where it is shipped: no bytecode may be left there.
+sys.dont_write_bytecode = True
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTS = "usr/lib/consul-docker-host"

@@ -4,10 +4,24 @@ A directory as the program is the one way in which Python's isolated mode finds 
 https://docs.python.org/3/using/cmdline.html#interface-options
 """
 
-from __future__ import annotations
-
 import sys
 
-from host_program.cli import main
 
-sys.exit(main(sys.argv[1:]))
+def start() -> int:
+    """Run the command; where Python's library is incomplete, or the program itself is at fault, one line says so."""
+    try:
+        from host_program.cli import main  # noqa: PLC0415 - what is missing is reported here
+
+        return main(sys.argv[1:])
+    except ImportError as error:
+        sys.stderr.write(f"consul-docker-host: python3 or this installation is incomplete: {error}\n")
+    except Exception as error:
+        place = error.__traceback__
+        while place and place.tb_next:
+            place = place.tb_next
+        where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
+        sys.stderr.write(f"consul-docker-host: internal error at {where}: {type(error).__name__}: {error}\n")
+    return 3
+
+
+sys.exit(start())

@@ -103,10 +103,10 @@ fault() (
             esac
             ;;
         choice)
-            case " $* " in
-                *" $value "*) ;;
-                *) say "\"$value\" must be $(alternatives "$@")" ;;
-            esac
+            for choice; do
+                [ "$choice" != "$value" ] || exit 0
+            done
+            say "\"$value\" must be $(alternatives "$@")"
             ;;
         count)
             case $value in

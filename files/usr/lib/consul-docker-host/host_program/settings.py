@@ -1,7 +1,7 @@
-"""This host's settings: what is built into the package, with the lines of /etc/default/consul-docker-host above it.
+"""The settings of this host: what is built into the package, and above it /etc/default/consul-docker-host.
 
-The file is data and never run. A wrong line costs its one key; shell reads the same lines the same way (settings.sh), and
-a test holds the two against each other.
+The file is data and never run. A wrong line costs its one key; the shell scripts read the same lines the same way,
+and a test compares the two.
 """
 
 from __future__ import annotations
@@ -21,10 +21,27 @@ FILE = "/etc/default/consul-docker-host"
 WRONG = "?"
 IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)", re.ASCII)
 PORT_LIMIT = 65535
+# The shell scripts compare bytes: what is not ASCII is not printable there.
+PRINTABLE = re.compile("[ -~]*")
+UNPRINTABLE = "contains a character that cannot be printed"
+
+
+class Key(NamedTuple):
+    """A key of the host's settings file: what its value must be, and the value that was built in."""
+
+    kind: str
+    required: bool
+    choices: tuple[str, ...]
+    value: str
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the key names a file with a secret or a certificate."""
+        return self.kind.endswith("-file")
 
 
 class BuiltIn(NamedTuple):
-    """What the build has decided, from defaults.json; ``keys`` maps a host's key to its kind and built-in value."""
+    """What the build has decided, from defaults.json."""
 
     version: str
     interface: str
@@ -37,12 +54,12 @@ class BuiltIn(NamedTuple):
     environment: bool
     guard: bool
     registrator: bool
-    keys: dict[str, tuple[str, str]]
+    keys: dict[str, Key]
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """The keys that name a file with a secret or a certificate."""
-        return tuple(key for key, (kind, _) in self.keys.items() if kind == "path")
+        return tuple(name for name, key in self.keys.items() if key.is_file)
 
 
 class Problem(NamedTuple):
@@ -56,7 +73,7 @@ class Problem(NamedTuple):
 
 
 class Host(NamedTuple):
-    """This host: the prefix of every path (empty on a running host), and its settings."""
+    """One host: the prefix of every path (empty on a running host), and its settings."""
 
     root: str
     built_in: BuiltIn
@@ -67,23 +84,20 @@ class Host(NamedTuple):
         """Return where an absolute path of the host is found."""
         return self.root + place
 
-    def __getitem__(self, key: str) -> str:  # type: ignore[override]
-        return self.values[key]
-
 
 def load_host(root: str) -> Host:
-    """Read built-in values and the host's own; a package that is not whole raises Failure with 3."""
+    """Read the built-in values and the host's own; an incomplete installation raises Failure with 3."""
     built_in = read_built_in(root)
-    values = {key: value for key, (_, value) in built_in.keys.items()}
+    values = {name: key.value for name, key in built_in.keys.items()}
     problems = []
     for number, line in enumerate(read_lines(root + FILE), start=1):
-        found = parse_line(line, number, built_in)
-        if isinstance(found, Problem):
-            problems.append(found)
-            if found.where in built_in.secrets:
-                values[found.where] = WRONG
-        elif found:
-            values[found[0]] = found[1]
+        parsed = parse_line(line, number, built_in.keys)
+        if isinstance(parsed, Problem):
+            problems.append(parsed)
+            if parsed.where in built_in.secrets:
+                values[parsed.where] = WRONG
+        elif parsed:
+            values[parsed[0]] = parsed[1]
     return Host(root=root, built_in=built_in, values=values, problems=tuple(problems))
 
 
@@ -91,55 +105,64 @@ def read_built_in(root: str) -> BuiltIn:
     """Read defaults.json."""
     try:
         with open(f"{root}{LIBRARY}/defaults.json", encoding="utf-8") as file:
-            found = json.load(file)
-        keys = {key: (each["kind"], each["value"]) for key, each in found.pop("keys").items()}
-        return BuiltIn(keys=keys, **{name: found[name] for name in BuiltIn._fields if name != "keys"})
+            content = json.load(file)
+        keys = {
+            name: Key(each["kind"], each["required"], tuple(each["choices"]), each["value"])
+            for name, each in content["keys"].items()
+        }
+        values = {name: content[name] for name in BuiltIn._fields if name != "keys"}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Failure(f"installation is incomplete: {LIBRARY}/defaults.json: {error}", 3) from None
+    return BuiltIn(keys=keys, **values)
 
 
 def read_lines(path: str) -> list[str]:
-    """Return a file's lines; none where it cannot be read."""
+    """Return a file's lines as a shell reads them, without bytes of zero; none where the file cannot be read."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            return file.read().split("\n")
+            return file.read().replace("\0", "").split("\n")
     except OSError:
         return []
 
 
-def parse_line(line: str, number: int, built_in: BuiltIn) -> tuple[str, str] | Problem | None:
-    """Return a line's key and value, what is wrong with it, or None where it says nothing."""
-    line = line.strip(" \t\r\n\v\f")
-    if not line or line[0] in "#;":
+def parse_line(line: str, number: int, keys: dict[str, Key]) -> tuple[str, str] | Problem | None:
+    """Return a line's key and value, what is wrong with it, or None where it sets nothing."""
+    line = line.strip(" \t")
+    if line[:1] in {"#", ";"}:
         return None
-    key, has_value, value = line.partition("=")
+    line = line.rstrip(" \t\r\n\v\f")
+    if not line:
+        return None
+    name, has_value, value = line.partition("=")
+    key = keys.get(name)
     if not has_value:
-        return Problem(key if key in built_in.keys else str(number), "has no =")
-    if key not in built_in.keys:
-        return Problem(str(number), f'"{key}" is none of the keys')
+        return Problem(name if key else str(number), "has no =")
+    if not key:
+        return Problem(str(number), f'"{name}" is none of the keys' if PRINTABLE.fullmatch(name) else UNPRINTABLE)
     if value[:1] in {'"', "'"}:
         if len(value) < 2 or value[-1] != value[0]:
-            return Problem(key, "has an open quote")
+            return Problem(name, "has an open quote")
         value = value[1:-1]
     value = value.replace('\\"', '"')
-    reason = fault(built_in.keys[key][0], value)
-    return Problem(key, reason) if reason else (key, value)
+    reason = fault(key, value)
+    return Problem(name, reason) if reason else (name, value)
 
 
-def fault(kind: str, value: str) -> str:
-    """Return what is wrong with a value of this kind, in the words of a message; empty when it is right."""
-    if not value.isprintable():
-        return "contains a character that cannot be printed"
+def fault(key: Key, value: str) -> str:
+    """Return what is wrong with the value of a key, in the words of a message; empty when it is right."""
+    if not PRINTABLE.fullmatch(value):
+        return UNPRINTABLE
     if not value:
-        return "is empty" if kind in {"role", "acl", "datacenter", "image"} else ""
-    rule = RULES.get(kind)
-    if rule is None:
-        return ""
-    is_right, reason, is_list = rule
-    for part in value.split() if is_list else [value]:
-        if not is_right(part):
-            return f'"{part}" {reason}'
-    return ""
+        return "is empty" if key.required else ""
+    if key.kind == "choice":
+        *others, last = key.choices
+        return "" if value in key.choices else f'"{value}" must be {", ".join(others)} or {last}'
+    if key.is_file:
+        # Without the value: somebody may have put the secret itself there.
+        return "" if value.startswith("/") else "must be an absolute path"
+    is_right, reason, is_list = RULES.get(key.kind, ANYTHING)
+    wrong = [part for part in (value.split() if is_list else [value]) if not is_right(part)]
+    return f'"{wrong[0]}" {reason}' if wrong else ""
 
 
 def is_ipv4(text: str) -> bool:
@@ -156,20 +179,18 @@ def is_server(text: str) -> bool:
 
 
 def _matches(pattern: str) -> Callable[[str], bool]:
-    compiled = re.compile(pattern, re.ASCII)
-    return lambda text: compiled.fullmatch(text) is not None
+    return lambda text: re.fullmatch(pattern, text, re.ASCII) is not None
 
 
-# For each kind of key: what a value has to be, what is said of another, whether it is a list.
-RULES: dict[str, tuple[Callable[[str], bool], str, bool]] = {
-    "ipv4": (is_ipv4, "is not an IPv4 address", False),
+Rule = tuple[Callable[[str], bool], str, bool]
+ANYTHING: Rule = (lambda _: True, "", False)
+# For each kind of key: what a value has to be, the reason against another one, whether the value is a list.
+RULES: dict[str, Rule] = {
+    "address": (is_ipv4, "is not an IPv4 address", False),
     "servers": (is_server, "is not an IPv4 address (with #port where it is not 53)", True),
     "datacenter": (_matches("[a-z0-9_-]+"), "may contain only lower-case letters, digits, - and _", False),
-    "node_name": (_matches("[A-Za-z0-9][A-Za-z0-9-]*"), "may contain only letters, digits and -", False),
-    "acl": (_matches("off|allow|deny"), "must be off, allow or deny", False),
-    "role": (_matches("client|server"), "must be client or server", False),
-    "number": (_matches(r"\d{1,2}"), "must be a number from 0 to 99", False),
-    "path": (lambda text: text.startswith("/"), "must be an absolute path", False),
+    "node-name": (_matches("[A-Za-z0-9][A-Za-z0-9-]*"), "may contain only letters, digits and -", False),
+    "count": (_matches(r"\d{1,2}"), "must be a number from 0 to 99", False),
     "image": (_matches("[A-Za-z0-9._:/@][A-Za-z0-9._:/@-]*"), "is not the name of an image", False),
-    "interfaces": (_matches(r"[A-Za-z0-9_.-]{1,15}\*?"), "is not the name of an interface", True),
+    "bridges": (_matches(r"[A-Za-z0-9_.-]{1,15}\*?"), "is not the name of an interface", True),
 }
