@@ -12,7 +12,7 @@ from host_program.dns import Reply
 from host_program.facts.consul import own_name
 from host_program.files import read_text
 from host_program.output import shorten
-from host_program.programs import have, run
+from host_program.programs import TIMED_OUT, have, run
 from host_program.settings import LIBRARY, RUN, Host
 
 # What package managers leave beside a file, which dnsmasq does not read.
@@ -70,7 +70,8 @@ def _invalid(host: Host) -> str:
     options = OPTIONS.search(read_text(host.path(f"{RUN}/dnsmasq.env")))
     done = run("dnsmasq", "--test", *(options[1].split() if options else ()))
     lines = [line for line in (done.out + done.err).splitlines() if line]
-    if done.is_ok or not lines:
+    # Without an end in time it says nothing about the files.
+    if done.is_ok or done.code == TIMED_OUT or not lines:
         return ""
     return shorten(lines[0].removeprefix("dnsmasq: "))
 
