@@ -158,7 +158,12 @@ def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
 def test_the_agent_s_token_goes_out_in_a_header_alone(connected: Sound, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bytes] = []
     answer = servers.answer_request
-    monkeypatch.setattr(servers, "answer_request", lambda data, request: asked.append(request) or answer(data, request))
+
+    def record(data: Path, request: bytes) -> bytes:
+        asked.append(request)
+        return answer(data, request)
+
+    monkeypatch.setattr(servers, "answer_request", record)
     connected.host.configure("AGENT_TOKEN_FILE=/etc/secret\n")
     connected.host.write("etc/secret", "b1946ac9-2de5\r\n").chmod(0o600)
     connected.run("check", code=0)
