@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.conftest import COMMAND, SCRIPTS, Host, needs_root
+from tests.host.conftest import COMMAND, REPOSITORY, SCRIPTS, Host, needs_root
 from tests.host.inplace import run_in_place
 
 KINDS = ("missing", "exits", "killed", "hangs")
@@ -152,6 +152,24 @@ def test_a_python_that_is_too_old_is_named(host: Host) -> None:
     assert said == "consul-docker-host: python3 is older than 3.9: upgrade it\n"
 
 
+OLD = """import runpy, sys
+sys.version_info = (3, 8, 17)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name='__main__')"""
+
+
+def test_the_program_itself_refuses_an_old_python(host: Host) -> None:
+    """As scripts start it, which do not ask for Python's version first."""
+    host.write("old.py", OLD)
+    program = host.root / SCRIPTS
+    for name in ("host_program", "defaults.json"):
+        (program / name).rename(host.root / name)
+    argv = ["/usr/bin/python3", "-B", str(host.root / "old.py"), str(program), "render-consul"]
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == "consul-docker-host: python3 is older than 3.9: upgrade it\n"
+
+
 INCOMPLETE = """import runpy, sys
 sys.modules['json'] = None
 sys.path.insert(0, sys.argv[1])
@@ -290,3 +308,21 @@ def test_registrator_keeps_its_token_without_python(host: Host, take_python: Tak
     run(host, take_python("missing"), f"{SCRIPTS}/registrator", "run")
     last = calls.read_text().splitlines()[-1]
     assert f"--env-file {host.root}/{RUN}/registrator.env " in last
+
+
+@needs_root
+@pytest.mark.parametrize("step", ["deb/postrm remove", "deb/postrm purge", "rpm/postun 0"])
+@pytest.mark.parametrize("has_data", [False, True])
+def test_a_removal_takes_the_copy_along(host: Host, step: str, *, has_data: bool) -> None:
+    """It holds secrets; the data of an agent in a container stays where the package manager has no purge."""
+    for name in ("systemctl", "deb-systemd-helper", "userdel"):
+        host.fake(name, "exit 3" if name == "systemctl" else "")
+    state = "/var/lib/consul-docker-host"
+    data = f"mkdir -p {state}/consul;" if has_data else ""
+    script = (
+        f"mount -t tmpfs var /var/lib; {data} /{SCRIPTS}/render consul --now >/dev/null; ls {state}/rendered/consul.d; "
+        f"{REPOSITORY}/packaging/scripts/{step} >/dev/null; ls -d {state} {state}/rendered 2>/dev/null || :"
+    )
+    rendered, *left = run_in_place(host, script).stdout.splitlines()
+    assert rendered == "host.json"
+    assert left == ([state] if has_data and "purge" not in step else [])

@@ -8,7 +8,13 @@ import sys
 
 
 def start() -> int:
-    """Run the command; where Python's library is incomplete, or the program itself is at fault, one line says so."""
+    """Run the command; where Python cannot, or the program itself is at fault, one line names the reason.
+
+    An older Python has to understand this file: what is beside it is imported later.
+    """
+    if sys.version_info < (3, 9):  # noqa: UP036 - it is asked of the Python that the host has
+        sys.stderr.write("consul-docker-host: python3 is older than 3.9: upgrade it\n")
+        return 3
     try:
         from host_program.cli import main  # noqa: PLC0415 - what is missing is reported here
 
