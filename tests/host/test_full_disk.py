@@ -227,16 +227,3 @@ def test_a_producer_that_fails_empties_no_file(host: Host, action: str) -> None:
     host.script("environment", action, code=1)
 
     assert path.read_bytes() == marked
-
-
-def test_a_failing_jq_takes_no_rendered_file_away(host: Host) -> None:
-    host.write("etc/gossip", "A" * 22 + "==\n")
-    host.configure("GOSSIP_KEY_FILE=/etc/gossip\n")
-    host.script("render", "consul")
-    before = host.read("run/consul-docker-host/consul.d/encrypt.json")
-    host.fake("jq", "exit 1")
-
-    said = host.script("render", "consul", "--now", code=1).stderr
-
-    assert "/run/consul-docker-host/consul.d/encrypt.json" in said
-    assert host.read("run/consul-docker-host/consul.d/encrypt.json") == before

@@ -264,7 +264,8 @@ def host_answers(tree: Path, keys: list[str]) -> dict[str, str]:
         assert text.count(f"\n#{key}=") == 1, f"{key} stands not exactly once in {path}"
         text = text.replace(f"\n#{key}=", f"\n{key}=")
     path.write_text(text, encoding="utf-8")
-    script = f'. "{tree}/usr/lib/consul-docker-host/lib.sh"; ' + "; ".join(f"{key}=unset" for key in keys)
+    library = tree / "usr/lib/consul-docker-host"
+    script = f'. "{library}/base.sh"; . "{library}/settings.sh"; ' + "; ".join(f"{key}=unset" for key in keys)
     script += "; load_config; " + "; ".join(f'printf "%s\\0" "${key}"' for key in keys)
     assert defaults.is_file()
     result = run(["sh", "-c", f"set -eu; {script}"], env={"CONSUL_DOCKER_HOST_ROOT": str(tree)})

@@ -103,10 +103,10 @@ fault() (
             esac
             ;;
         choice)
-            case " $* " in
-                *" $value "*) ;;
-                *) say "\"$value\" must be $(alternatives "$@")" ;;
-            esac
+            for choice; do
+                [ "$choice" != "$value" ] || exit 0
+            done
+            say "\"$value\" must be $(alternatives "$@")"
             ;;
         count)
             case $value in
@@ -180,7 +180,7 @@ read_setting() {
         return
     fi
     PROBLEMS="$PROBLEMS$SETTINGS:$key: $reason$NL"
-    # As if no file were named, Consul would lose its key: file_fault knows this mark.
+    # As if no file were named, Consul would lose its key: the program knows this mark.
     case $rule in
         *-file\ *) eval "$key=?" ;;
     esac

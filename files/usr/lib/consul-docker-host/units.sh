@@ -1,5 +1,5 @@
 # Units: whether they run, and whether they run on what has changed since their start.
-# Needs settings.sh and secrets.sh for Registrator's fingerprint.
+# Needs settings.sh.
 # shellcheck shell=sh disable=SC2154
 
 is_systemd() { [ -z "$ROOT" ] && [ -d /run/systemd/system ] && have systemctl; }
@@ -31,17 +31,10 @@ fingerprinted() {
         registrator)
             say "$REGISTRATOR_IMAGE $REGISTRATOR_FLAGS $REGISTRATOR_OPTIONS $HOST_IP"
             cat "$LIB/registrator"
-            # Without a usable file it keeps the token that it had.
-            if [ -n "$(file_fault REGISTRATOR_TOKEN_FILE)" ]; then
-                cat "$RUN/registrator.env"
-            elif [ -n "$REGISTRATOR_TOKEN_FILE" ]; then
-                registrator_env
-            fi
+            cat "$RUN/registrator.env"
             ;;
     esac
 }
-
-registrator_env() { printf 'CONSUL_HTTP_TOKEN=%s\n' "$(word "$REGISTRATOR_TOKEN_FILE")"; }
 
 # started UNIT: remember what its program starts with
 started() {
