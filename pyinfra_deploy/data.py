@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import stat
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,34 +15,26 @@ from pyinfra_deploy.repository import CHANNELS
 
 PREFIX = "cdh_"
 SECRETS_FOLDER = "/etc/consul-docker-host/secrets"
-# Host data -> key of /etc/default/consul-docker-host; the values are local paths, the host gets its own.
-SECRETS = {
-    "cdh_gossip_key": "GOSSIP_KEY_FILE",
-    "cdh_ca": "CA_FILE",
-    "cdh_cert": "CERT_FILE",
-    "cdh_key": "KEY_FILE",
-    "cdh_agent_token": "AGENT_TOKEN_FILE",
-    "cdh_dns_token": "DNS_TOKEN_FILE",
-    "cdh_services_token": "SERVICES_TOKEN_FILE",
-    "cdh_registrator_token": "REGISTRATOR_TOKEN_FILE",
-}
+# The one table of the keys of /etc/default/consul-docker-host.
+KEYS: tuple[dict[str, Any], ...] = tuple(
+    tomllib.loads((Path(__file__).parents[1] / "packaging" / "host-keys.toml").read_text(encoding="utf-8"))["keys"]
+)
+# In an inventory a key has the same name in lower case, without "_file": the file lies on this machine. Except these.
+OTHER_NAMES = {"RETRY_JOIN": "join"}
+
+
+def name_in_inventory(key: str) -> str:
+    """Return the host data that sets a key of /etc/default/consul-docker-host."""
+    return PREFIX + OTHER_NAMES.get(key, key.lower().removesuffix("_file"))
+
+
+# Host data -> key of /etc/default/consul-docker-host; the values of secrets are local paths, the host gets its own.
+SECRETS = {name_in_inventory(key["name"]): key["name"] for key in KEYS if key["kind"].endswith("-file")}
+SETTINGS = {name_in_inventory(key["name"]): key["name"] for key in KEYS if not key["kind"].endswith("-file")}
+PUBLIC = tuple(name_in_inventory(key["name"]) for key in KEYS if key["kind"] == "certificate-file")
+GOSSIP_KEYS = tuple(name_in_inventory(key["name"]) for key in KEYS if key["kind"] == "gossip-key-file")
 # Base64 of 16, 24 or 32 bytes.
 GOSSIP_KEY = re.compile(rb"\s*([A-Za-z0-9+/]{22}==|[A-Za-z0-9+/]{32}|[A-Za-z0-9+/]{43}=)\s*")
-PUBLIC = ("cdh_ca", "cdh_cert")
-SETTINGS = {
-    "cdh_host_ip": "HOST_IP",
-    "cdh_join": "RETRY_JOIN",
-    "cdh_datacenter": "DATACENTER",
-    "cdh_node_name": "NODE_NAME",
-    "cdh_role": "ROLE",
-    "cdh_bootstrap_expect": "BOOTSTRAP_EXPECT",
-    "cdh_acl": "ACL",
-    "cdh_upstreams": "UPSTREAMS",
-    "cdh_bridges": "BRIDGES",
-    "cdh_consul_image": "CONSUL_IMAGE",
-    "cdh_registrator_image": "REGISTRATOR_IMAGE",
-    "cdh_registrator_options": "REGISTRATOR_OPTIONS",
-}
 DEFAULTS: dict[str, Any] = {
     **dict.fromkeys((*SETTINGS, *SECRETS), ""),
     "cdh_role": "client",
@@ -57,8 +50,7 @@ DEFAULTS: dict[str, Any] = {
     "cdh_purge": False,  # a removal takes the configuration files too
 }
 CHOICES = {
-    "cdh_role": ("client", "server"),
-    "cdh_acl": ("", "off", "allow", "deny"),
+    **{name_in_inventory(key["name"]): tuple(key["choices"]) for key in KEYS if key["kind"] == "choice"},
     "cdh_manager": ("", "deb", "rpm"),
     "cdh_channel": CHANNELS,
 }
@@ -110,7 +102,7 @@ def mistakes(host: str, given: Mapping[str, Any]) -> list[str]:
 def value_mistakes(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with values that are no files."""
     for name, choices in CHOICES.items():
-        if data[name] not in choices:
+        if data[name] not in (*choices, DEFAULTS[name]):
             yield name, f"{data[name]!r} is none of {', '.join(one for one in choices if one)}"
     for name in SETTINGS:
         if any(sign in text_of(data[name]) for sign in '"\n\\'):
@@ -154,7 +146,7 @@ def file_mistakes(name: str, value: object, *, public: bool) -> list[tuple[str, 
         why = "is empty"
     elif not public and path.stat().st_mode & (stat.S_IRWXO | stat.S_IWGRP):
         why = f"others may read it; chmod 0600 {path}"
-    elif name == "cdh_gossip_key" and not GOSSIP_KEY.fullmatch(path.read_bytes()):
+    elif name in GOSSIP_KEYS and not GOSSIP_KEY.fullmatch(path.read_bytes()):
         why = "holds no key as `consul keygen` makes it"
     else:
         why = ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +18,11 @@ from consul_docker_host.package.render import render_files
 from consul_docker_host.settings.load import load_settings
 
 if TYPE_CHECKING:
+    from tests.host.network import Network
     from tests.host.sound import Sound
+
+# The host's program is imported from where it is shipped: no bytecode may be left there.
+sys.dont_write_bytecode = True
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTS = "usr/lib/consul-docker-host"
@@ -119,16 +125,42 @@ def sound_template(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def sound(sound_template: Path, tmp_path: Path) -> Sound:
-    """Give a host on which every link of the chain is well."""
+    """Give a host on which every link of the chain works, without a network."""
     from tests.host.sound import Sound  # noqa: PLC0415
 
     shutil.copytree(sound_template, tmp_path / "sound", symlinks=True)
     return Sound(host=Host(root=tmp_path / "sound/root", fakes=tmp_path / "sound/fakes"))
 
 
+@pytest.fixture(scope="session")
+def network() -> Iterator[Network]:
+    """Give the networks of a host and of a container."""
+    from tests.host.network import make_network  # noqa: PLC0415
+
+    fail_without_root()
+    with make_network() as network:
+        yield network
+
+
+@pytest.fixture
+def connected(sound: Sound, network: Network) -> Sound:
+    """Give the same host with a network, in which its command is run."""
+    from tests.host.sound import PROCESS, Sound  # noqa: PLC0415
+
+    entry = sound.host.root / f"proc/{PROCESS}/ns/net"
+    entry.parent.mkdir(parents=True)
+    entry.symlink_to(f"/proc/{network.container.pid}/ns/net")
+    return Sound(host=sound.host, network=network)
+
+
 @pytest.fixture
 def root() -> None:
     """Fail, and do not skip, where nobody may make namespaces and mounts."""
+    fail_without_root()
+
+
+def fail_without_root() -> None:
+    """Fail where nobody may make namespaces and mounts."""
     if os.geteuid() != 0:
         pytest.fail("only root makes network namespaces and mounts: sudo ./inv test.unit")
 

@@ -61,7 +61,7 @@ FAULTS = {
         remedy="restart consul-docker-host-guard",
         says=(("guard", ""), ("units", units(consul_docker_host_guard="loaded failed failed"))),
     ),
-    "the guard's unit failed and the watch mended it": Fault(
+    "the guard's unit failed and the watch fixed it": Fault(
         link="guard",
         state="warn",
         text="consul-docker-host-guard failed",
@@ -81,7 +81,7 @@ FAULTS = {
         also=AFTER_CONSUL,
     ),
     "consul missing under a running one": Fault(
-        link="consul", state="warn", text="could not start again", remedy="install consul", lacks="consul"
+        link="consul", state="warn", text="would fail to restart", remedy="install consul", lacks="consul"
     ),
     "consul stopped": Fault(
         link="consul",
@@ -123,7 +123,7 @@ FAULTS = {
         link="consul",
         state="broken",
         text="/etc/consul.d/web.json:2: ",
-        remedy="mend that file",
+        remedy="fix that file",
         says=LOOPING,
         files=(("etc/consul.d/web.json", '{"service":\n  {"name": x}}\n'),),
         also=AFTER_CONSUL,
@@ -132,7 +132,7 @@ FAULTS = {
         link="consul",
         state="broken",
         text="/etc/consul.d/x.hcl: 1 error: * invalid key servce",
-        remedy="mend that file",
+        remedy="fix that file",
         says=(
             *LOOPING,
             (
@@ -145,8 +145,8 @@ FAULTS = {
     "a file of consul.d is broken under a running one": Fault(
         link="consul",
         state="warn",
-        text="could not start again: /etc/consul.d/web.json:1",
-        remedy="mend that file",
+        text="would fail to restart: /etc/consul.d/web.json:1",
+        remedy="fix that file",
         files=(("etc/consul.d/web.json", "{"),),
     ),
     "no default route": Fault(
@@ -199,7 +199,7 @@ FAULTS = {
         link="joined",
         state="warn",
         text="no answer from 10.0.0.9",
-        remedy="mend RETRY_JOIN=",
+        remedy="fix RETRY_JOIN=",
         files=settings("RETRY_JOIN=10.0.0.9\n"),
         says=(("status.leader", '""'), ("dns-8600-name", UNKNOWN), ("dns-53-name", UNKNOWN)),
         also="dns dnsmasq resolver",

@@ -33,7 +33,7 @@ FAULTS = {
     "a broken fragment under a running one": Fault(
         link="dnsmasq",
         state="warn",
-        text="could not start again: bad option at line 2",
+        text="would fail to restart: bad option at line 2",
         remedy="remove that line",
         says=(("dnsmasq", "\ndnsmasq: bad option at line 2 of /etc/dnsmasq.d/x.conf\n"),),
     ),
@@ -106,8 +106,8 @@ FAULTS = {
     "daemon.json broken under a running one": Fault(
         link="docker",
         state="warn",
-        text="could not start again: no JSON: /etc/docker/daemon.json:2: ",
-        remedy="mend that line",
+        text="would fail to restart: not valid JSON: /etc/docker/daemon.json:2: ",
+        remedy="fix that line",
         files=(("etc/docker/daemon.json", '{\n  "dns": [,]\n}\n'),),
     ),
     "the firewall drops, and no container tells": Fault(
@@ -124,10 +124,10 @@ FAULTS = {
         remedy="systemctl start registrator.service",
         says=(NO_REGISTRATOR, ("units", units(registrator="loaded inactive dead"))),
     ),
-    "Registrator ends again and again": Fault(
+    "Registrator keeps crashing": Fault(
         link="registrator",
         state="broken",
-        text="ends again and again",
+        text="keeps crashing",
         remedy="journalctl -u registrator.service",
         says=(NO_REGISTRATOR, ("units", units(registrator="loaded activating auto-restart"))),
     ),
@@ -148,14 +148,14 @@ FAULTS = {
     "published on 127.0.0.1": Fault(
         link="registrator",
         state="warn",
-        text="published on 127.0.0.1 alone, so no other host gets an answer: web",
+        text="published on 127.0.0.1 alone, which other hosts cannot reach: web",
         remedy="SERVICE_IGNORE=1",
         says=(("ps", DATA["ps"].replace("0.0.0.0:", "127.0.0.1:")),),
     ),
     "registered at 127.x": Fault(
         link="registrator",
         state="broken",
-        text="127.x, where no other host gets an answer: web",
+        text="127.x, which other hosts cannot reach: web",
         remedy="systemctl restart registrator",
         says=(("agent.services", f'{{"h:web:80": {SERVICE.replace("10.0.0.5", "127.0.1.1")}}}'),),
     ),

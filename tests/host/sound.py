@@ -1,24 +1,36 @@
-"""A host on which every link of the chain is well, made of fake programs; a fault is one changed file."""
+"""A host on which every link of the chain works, made of fake programs and servers; a fault is one changed file."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+import pytest
+
+from host_program import agent_api, cli, dns
+from host_program.facts import namespace
+from tests.host import network as servers
 from tests.host.conftest import COMMAND, SCRIPTS, Host
+from tests.host.network import Network
 
-ADDRESS = "169.254.1.1"
+T = TypeVar("T")
+ADDRESS = servers.ADDRESS
+
 EVERYWHERE = "0.0.0.0"  # noqa: S104 (nothing is bound: fakes say it)
 # What the scripts may find beside the fakes: a Consul or Docker of the machine itself must not be seen.
 TOOLS = """
 awk basename cat chmod cksum cmp cp cut date df dirname env expr flock grep head id install jq ls mkdir mv od
-printf ps readlink rm rmdir sed sh sleep sort tail tee timeout tr true uname uniq wc xargs
+printf ps python3 readlink rm rmdir sed sh sleep sort tail tee timeout tr true uname uniq wc xargs
 """
-ANSWER = r"printf '\022\064\201\200\000\001\000\001\000\000\000\000'"
-UNKNOWN = r"printf '\022\064\201\203\000\001\000\000\000\000\000\000'"
-EMPTY = r"printf '\022\064\201\200\000\001\000\000\000\000\000\000'"
+# What a DNS server answers: its response code and the number of answers.
+ANSWER = "0 1"
+UNKNOWN = "3 0"
+EMPTY = "0 0"
 
 # Each shows a file of the folder $D, named after what is asked.
 FAKES = {
@@ -38,13 +50,6 @@ FAKES = {
     esac""",
     "ss": 'cat "$D/listen"',
     "ps": 'cat "$D/owner"',
-    "curl": """for url; do :; done
-        path=$(echo "${url#*/v1/}" | tr / .)
-        case "$*" in *http_code*) cat "$D/http_code" ;; *) [ -s "$D/$path" ] || exit 22; cat "$D/$path" ;; esac""",
-    # bash -c PROGRAM - ADDRESS PORT QUESTION
-    "bash": """case $6 in *cachesize*) question=own ;; *) question=name ;; esac
-        . "$D/dns-${INSIDE:+inside-}$5-$question" """,
-    "nsenter": '[ "$1 $2 $3" = "-t 4711 -n" ] || exit 1; shift 3; INSIDE=1 exec "$@"',
     "dnsmasq": 'cat "$D/dnsmasq" >&2; [ ! -s "$D/dnsmasq" ]',
     "consul": 'cat "$D/consul" >&2; [ ! -s "$D/consul" ]',
     "pidof": "exit 0",
@@ -54,10 +59,20 @@ FAKES = {
     "docker": """case "$1 $2" in
         ps*) [ ! -s "$D/docker" ] || { cat "$D/docker" >&2; exit 1; }; cat "$D/ps" ;;
         "network ls") cat "$D/networks" ;;
-        inspect*) cat "$D/inspect" ;;
+        "container inspect") cat "$D/inspect" ;;
         "image inspect") [ -s "$D/image" ] ;;
     esac""",
 }
+RESOLV_CONF = "/var/lib/docker/containers/web/resolv.conf"
+PROCESS = 4711
+
+
+def inspected(*servers: str) -> str:
+    """Return what `docker container inspect` prints of the container, which was started with these servers."""
+    state = {"Name": "/web", "State": {"Pid": PROCESS}, "HostConfig": {"Dns": servers}, "ResolvConfPath": RESOLV_CONF}
+    return json.dumps([state])
+
+
 UNITS = ("consul.service", "dnsmasq.service", "docker.service", "registrator.service")
 SERVICE = '{"ID": "h:web:80", "Service": "web", "Address": "10.0.0.5", "Port": 32768}'
 DATA = {
@@ -80,11 +95,11 @@ DATA = {
     "agent.services": f'{{"h:web:80": {SERVICE}}}',
     "http_code": "000",
     "dns-8600-name": ANSWER,
-    "dns-8600-own": "exit 1",
+    "dns-8600-own": "",
     "dns-53-name": ANSWER,
-    "dns-53-own": f"{ANSWER}; printf '\\00297'",
+    "dns-53-own": "5000 0 97",
     "dns-inside-53-name": ANSWER,
-    "dns-inside-53-own": ANSWER,
+    "dns-inside-53-own": "5000 0 97",
     "dnsmasq": "",
     "consul": "",
     "getent": "10.0.0.5 consul.service.consul\n",
@@ -93,7 +108,7 @@ DATA = {
     "docker": "",
     "ps": "web\tbridge\t0.0.0.0:32768->80/tcp\nconsul-docker-host-registrator\thost\t\n",
     "networks": "bridge false\nshut true\n",
-    "inspect": f"/web 4711 [{ADDRESS}]\n",
+    "inspect": inspected(ADDRESS),
     "image": "here\n",
 }
 
@@ -115,6 +130,7 @@ class Sound:
     """The host and its folder of answers."""
 
     host: Host
+    network: Network | None = None
 
     @property
     def data(self) -> Path:
@@ -125,15 +141,21 @@ class Sound:
         """Let a fake program say something else."""
         (self.data / name).write_text(text, encoding="utf-8")
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables with which programs find the fakes and the plainest tools alone."""
+        return {
+            "PATH": f"{self.host.fakes}:{self.host.fakes}/tools",
+            "CONSUL_DOCKER_HOST_ROOT": str(self.host.root),
+            "D": str(self.data),
+        }
+
     def start(self, *argv: str) -> subprocess.CompletedProcess[str]:
-        """Run a program with the fakes and the plainest tools alone."""
+        """Run a program, in the host's network where there is one."""
+        enter = self.network.enter if self.network else []
         return subprocess.run(
-            argv,
-            env={
-                "PATH": f"{self.host.fakes}:{self.host.fakes}/tools",
-                "CONSUL_DOCKER_HOST_ROOT": str(self.host.root),
-                "D": str(self.data),
-            },
+            [*enter, *argv],
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -142,10 +164,52 @@ class Sound:
         )
 
     def run(self, *arguments: str, code: int) -> subprocess.CompletedProcess[str]:
-        """Run the command; it ends with ``code``."""
-        done = self.start(str(self.host.root / COMMAND), *arguments)
+        """Run the command, with servers that answer; it exits with ``code``."""
+        assert self.network, "the command is run by tests that need root"
+        with self.network.serve(self.data):
+            done = self.start(str(self.host.root / COMMAND), *arguments)
         assert done.returncode == code, done.stdout + done.stderr
         return done
+
+
+def in_process(sound: Sound, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Return what runs a command of the host's program in this process, without a network.
+
+    What the agent and DNS answer is read from the folder of data; other programs are the fakes.
+    """
+    for name, value in (sound.environment | {"LANG": "C.UTF-8"}).items():
+        patch.setenv(name, value)
+    place = ["host"]
+
+    def answer_name(address: tuple[str, int], question: bytes, seconds: float) -> bytes:
+        where = "inside-" if place[-1] == "container" else ""
+        return servers.answer_name(sound.data, f"{where}{address[1]}", question)
+
+    def answer_request(address: tuple[str, int], request: bytes, seconds: float) -> bytes:
+        return servers.answer_request(sound.data, request)
+
+    def inside(path: str, function: Callable[[], T]) -> T:
+        assert path == str(sound.host.root / f"proc/{PROCESS}/ns/net")
+        place.append("container")
+        try:
+            return function()
+        finally:
+            place.pop()
+
+    def run(*arguments: str, code: int = 0) -> str:
+        assert cli.main(list(arguments)) == code
+        return capsys.readouterr().out
+
+    patch.setattr(dns, "exchange", answer_name)
+    patch.setattr(agent_api, "exchange", answer_request)
+    patch.setattr(namespace, "inside", inside)
+    return run
+
+
+def build(host: Host, **values: object) -> None:
+    """Let the host be one that was built with other values."""
+    file = host.root / SCRIPTS / "defaults.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
 
 
 def fake(host: Host, name: str, body: str) -> None:
@@ -174,7 +238,7 @@ def make_sound(host: Host) -> Sound:
     host.write("etc/environment", f"CONSUL_HTTP_ADDR={ADDRESS}:8500\n")
     host.write("etc/resolv.conf", f"nameserver {ADDRESS} # consul-docker-host\n")
     host.write("run/consul-docker-host/running", "")
-    host.write("proc/4711/root/etc/resolv.conf", f"nameserver {ADDRESS}\n")
+    host.write(RESOLV_CONF[1:], f"nameserver {ADDRESS}\n")
     host.write("etc/docker/daemon.json", "{}\n")
     host.write("run/consul-docker-host/dnsmasq.env", 'CONSUL_DOCKER_HOST_DNSMASQ="-7 /etc/dnsmasq.d"\n')
     return sound

@@ -1,4 +1,8 @@
-"""The walk over the chain: each fault has its line, its state, its reason and its remedy; nothing else is blamed."""
+"""The walk over the chain: each fault has its line, its state, its reason and its remedy; nothing else is blamed.
+
+Each test runs twice: in process, where the answers of agent and DNS are taken from the host's folder of data without a
+network, and by the command, which asks real servers.
+"""
 
 from __future__ import annotations
 
@@ -13,26 +17,45 @@ import pytest
 from tests.host import faults_consul, faults_docker
 from tests.host.conftest import REPOSITORY
 from tests.host.faults import LOOPING
-from tests.host.sound import ADDRESS, Sound, fake, units
+from tests.host.sound import ADDRESS, RESOLV_CONF, Sound, build, fake, in_process, inspected, units
 
 SCHEMA = json.loads((REPOSITORY / "tests/host/check.schema.json").read_text())
 FAULTS = faults_consul.FAULTS | faults_docker.FAULTS
 CODES = {"ok": 0, "warn": 1, "broken": 2}
 
 
-def check(sound: Sound, state: str) -> dict[str, Any]:
-    """Return the report, of which the worst state is known; it fits the schema."""
-    report: dict[str, Any] = json.loads(sound.run("check", "--json", code=CODES[state]).stdout)
-    jsonschema.validate(report, SCHEMA)
-    assert (report["state"], report["ok"]) == (state, state != "broken")
-    return report
+Check = Callable[[str], dict[str, Any]]
+
+
+@pytest.fixture(params=["in process", "by the command"])
+def check(request: pytest.FixtureRequest, sound: Sound) -> Check:
+    """Give what reports on the host, of which the worst state is known."""
+    if request.param == "in process":
+        command = in_process(sound, request.getfixturevalue("monkeypatch"), request.getfixturevalue("capsys"))
+
+        def run(code: int) -> str:
+            return command("check", "--json", code=code)
+
+    else:
+        connected: Sound = request.getfixturevalue("connected")
+
+        def run(code: int) -> str:
+            return connected.run("check", "--json", code=code).stdout
+
+    def check(state: str) -> dict[str, Any]:
+        report: dict[str, Any] = json.loads(run(CODES[state]))
+        jsonschema.validate(report, SCHEMA)
+        assert (report["state"], report["ok"]) == (state, state != "broken")
+        return report
+
+    return check
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_named_with_its_reason_and_its_remedy(sound: Sound, name: str) -> None:
+def test_a_fault_is_named_with_its_reason_and_its_remedy(sound: Sound, check: Check, name: str) -> None:
     fault = FAULTS[name]
     fault.strike(sound)
-    report = check(sound, fault.state)
+    report = check(fault.state)
     (line,) = [link for link in report["links"] if link["name"] == fault.link]
     assert line["state"] == fault.state
     assert fault.text in line["text"]
@@ -41,37 +64,36 @@ def test_a_fault_is_named_with_its_reason_and_its_remedy(sound: Sound, name: str
     assert others == set(fault.also.split())
 
 
-def test_nothing_is_wrong_with_a_sound_host(sound: Sound) -> None:
-    report = check(sound, "ok")
+def test_nothing_is_wrong_with_a_sound_host(sound: Sound, check: Check) -> None:
+    report = check("ok")
     names = [link["name"] for link in report["links"]]
     assert names == SCHEMA["properties"]["links"]["items"]["properties"]["name"]["enum"]
 
 
-def test_a_refused_bridge_is_named_with_the_line_that_lets_it_in(sound: Sound) -> None:
+def test_a_refused_bridge_is_named_with_the_line_that_lets_it_in(sound: Sound, check: Check) -> None:
     bridge = "br-0123456789ab"
     sound.say("bridges", f"5: {bridge}: <BROADCAST,UP> mtu 1500\n")
     sound.say("ports", "2: eth0: <UP> mtu 1500 master br-0123456789ab\n")
     rules = sound.data / "guard"
     rules.write_text(rules.read_text().replace('iifname "docker0"', f'iifname "{bridge}" drop\niifname "docker0"'))
-    (line,) = [link for link in check(sound, "warn")["links"] if link["name"] == "guard"]
+    (line,) = [link for link in check("warn")["links"] if link["name"] == "guard"]
     assert line["text"].startswith(f"{bridge} leads to the network")
     assert f"BRIDGES='{bridge}'" in line["remedy"]
 
 
-def test_a_guard_that_was_switched_off_is_told(sound: Sound) -> None:
-    defaults = sound.host.root / "usr/lib/consul-docker-host/defaults"
-    defaults.write_text(defaults.read_text().replace("GUARD=yes", "GUARD=no"))
-    (line,) = [link for link in check(sound, "warn")["links"] if link["state"] != "ok"]
+def test_a_guard_that_was_switched_off_is_told(sound: Sound, check: Check) -> None:
+    build(sound.host, guard=False)
+    (line,) = [link for link in check("warn")["links"] if link["state"] != "ok"]
     assert (line["name"], line["text"][:12]) == ("guard", "switched off")
     assert "guard.enabled = true" in line["remedy"]
 
 
-def test_a_resolver_that_belongs_to_another_is_left_alone_and_told(sound: Sound) -> None:
+def test_a_resolver_that_belongs_to_another_is_left_alone_and_told(sound: Sound, check: Check) -> None:
     file = sound.host.root / "etc/resolv.conf"
     file.unlink()
     file.symlink_to("/opt/vpn/resolv.conf")
     sound.say("getent", "")
-    (line,) = [link for link in check(sound, "warn")["links"] if link["state"] != "ok"]
+    (line,) = [link for link in check("warn")["links"] if link["state"] != "ok"]
     assert (line["name"], line["text"].endswith("left alone: a symlink to /opt/vpn/resolv.conf")) == ("resolver", True)
     assert line["remedy"] == f"let the owner of that file name {ADDRESS} as its server"
 
@@ -82,51 +104,50 @@ def test_a_resolver_that_belongs_to_another_is_left_alone_and_told(sound: Sound)
         ({"ps": "consul-docker-host-registrator\thost\t\n"}, "no container on a bridge to ask from"),
         ({"networks": "bridge true\n"}, "no container on a bridge to ask from"),
         ({}, "asked from inside: web"),
-        ({"inspect": "/web 4711 []\n"}, f"asked from inside: web; started without --dns {ADDRESS}: web"),
+        ({"inspect": inspected()}, f"asked from inside: web; started without --dns {ADDRESS}: web"),
     ],
 )
-def test_a_container_is_asked_where_one_can_be(sound: Sound, changes: dict[str, str], text: str) -> None:
-    sound.host.write("proc/4711/root/etc/resolv.conf", "nameserver 192.0.2.1\n")
+def test_a_container_is_asked_where_one_can_be(sound: Sound, check: Check, changes: dict[str, str], text: str) -> None:
+    sound.host.write(RESOLV_CONF[1:], "nameserver 192.0.2.1\n")
     for name, said in changes.items():
         sound.say(name, said)
-    (line,) = [link for link in check(sound, "ok")["links"] if link["name"] == "container"]
+    (line,) = [link for link in check("ok")["links"] if link["name"] == "container"]
     assert line["text"] == text
 
 
-def test_docker_dns_leads_every_container_to_us(sound: Sound) -> None:
-    sound.host.write("proc/4711/root/etc/resolv.conf", "nameserver 192.0.2.1\n")
-    sound.say("inspect", "/web 4711 []\n")
+def test_docker_dns_leads_every_container_to_us(sound: Sound, check: Check) -> None:
+    sound.host.write(RESOLV_CONF[1:], "nameserver 192.0.2.1\n")
+    sound.say("inspect", inspected())
     sound.host.write("etc/docker/daemon.json", f'{{"dns": ["{ADDRESS}"]}}\n')
-    assert "without" not in check(sound, "ok")["links"][-1]["text"]
+    assert "without" not in check("ok")["links"][-1]["text"]
 
 
 @pytest.mark.parametrize(
     "rule", [f"-A INPUT -d {ADDRESS}/32 -j ACCEPT", f"-A ufw-user-input -d {ADDRESS}/32 -j ACCEPT"]
 )
-def test_a_firewall_with_the_rule_that_was_asked_for_is_well(sound: Sound, rule: str) -> None:
+def test_a_firewall_with_the_rule_that_was_asked_for_is_well(sound: Sound, check: Check, rule: str) -> None:
     sound.say("iptables", f"-P INPUT DROP\n-N ufw-user-input\n{rule}\n")
     sound.say("networks", "")
-    check(sound, "ok")
+    check("ok")
 
 
-def test_a_stopped_docker_is_not_started_by_the_question(sound: Sound) -> None:
+def test_a_stopped_docker_is_not_started_by_the_question(sound: Sound, check: Check) -> None:
     """Its socket would start it, against its administrator's will."""
     sound.say("units", units(docker="loaded inactive dead"))
-    check(sound, "warn")
+    check("warn")
     calls = sound.host.fakes / "docker.calls"
     assert not calls.exists() or calls.read_text() == ""
 
 
-def test_another_unit_may_run_the_agent(sound: Sound) -> None:
+def test_another_unit_may_run_the_agent(sound: Sound, check: Check) -> None:
     """Where the agent runs in a container there is no consul command, and its unit has another name."""
-    defaults = sound.host.root / "usr/lib/consul-docker-host/defaults"
-    defaults.write_text(defaults.read_text() + "CONSUL_UNIT=agent.service\n")
+    build(sound.host, consul_unit="agent.service")
     (sound.host.fakes / "consul").unlink()
-    check(sound, "ok")
+    check("ok")
     sound.say("units", units(consul="loaded failed failed").replace("consul.service", "agent.service"))
     for name, text in LOOPING[:2]:
         sound.say(name, text)
-    line = next(link for link in check(sound, "broken")["links"] if link["name"] == "consul")
+    line = next(link for link in check("broken")["links"] if link["name"] == "consul")
     assert "agent.service" in line["text"] + line["remedy"]
 
 
@@ -134,26 +155,25 @@ def test_another_unit_may_run_the_agent(sound: Sound) -> None:
     ("change", "text", "remedy"),
     [
         ({"image": ""}, "its image is not here: ", " && systemctl restart agent.service"),
-        ({"docker": "Cannot connect\n"}, "waits for Docker", 'mend "docker"'),
+        ({"docker": "Cannot connect\n"}, "waits for Docker", 'fix "docker" first'),
     ],
 )
 def test_an_agent_that_cannot_become_a_container_says_what_it_waits_for(
-    sound: Sound, change: dict[str, str], text: str, remedy: str
+    sound: Sound, check: Check, change: dict[str, str], text: str, remedy: str
 ) -> None:
     """Its unit is active all the while."""
-    defaults = sound.host.root / "usr/lib/consul-docker-host/defaults"
-    defaults.write_text(defaults.read_text() + "CONSUL_UNIT=agent.service\n")
+    build(sound.host, consul_unit="agent.service")
     sound.say("units", units().replace("consul.service", "agent.service"))
     for name, said in {**dict(LOOPING[:2]), **change}.items():
         sound.say(name, said)
-    (line,) = [link for link in check(sound, "broken")["links"] if link["name"] == "consul"]
+    (line,) = [link for link in check("broken")["links"] if link["name"] == "consul"]
     assert text in line["text"]
     assert line["remedy"].endswith(remedy)
 
 
-def test_text_names_the_state_and_the_remedy(sound: Sound) -> None:
-    sound.say("link", "")
-    said = sound.run("check", code=2).stdout.splitlines()
+def test_text_names_the_state_and_the_remedy(connected: Sound) -> None:
+    connected.say("link", "")
+    said = connected.run("check", code=2).stdout.splitlines()
     number = next(number for number, text in enumerate(said) if text.split()[1:2] == ["link"])
     assert said[number].split(maxsplit=2) == ["broken", "link", "dummy0 is missing"]
     assert said[number + 1].split(maxsplit=1) == ["->", "systemctl restart consul-docker-host-link"]
@@ -161,12 +181,12 @@ def test_text_names_the_state_and_the_remedy(sound: Sound) -> None:
 
 @pytest.mark.parametrize(("change", "code"), [({}, 0), ({"getent": ""}, 1), ({"link": ""}, 2)])
 def test_the_text_file_for_prometheus_has_the_links_and_the_exit_code(
-    sound: Sound, change: dict[str, str], code: int
+    connected: Sound, change: dict[str, str], code: int
 ) -> None:
     for name, said in change.items():
-        sound.say(name, said)
-    file = sound.host.root / "consul.prom"
-    assert sound.run("check", "--prometheus", str(file), code=code).stdout == ""
+        connected.say(name, said)
+    file = connected.host.root / "consul.prom"
+    assert connected.run("check", "--prometheus", str(file), code=code).stdout == ""
     text = file.read_text()
     assert f"\nconsul_docker_host_state {code}\n" in text
     assert f'consul_docker_host_link{{link="link"}} {0 if code == 2 else 1}\n' in text
@@ -186,28 +206,27 @@ def no_folder(sound: Sound) -> list[str]:
         (lambda _: ["--prometheus"], "", "needs a file"),
         (no_folder, "", "cannot be written"),
         (lambda _: [], "ip", "ip is not installed"),
-        (lambda _: [], "tools/jq", "jq is not installed"),
     ],
 )
 def test_where_nothing_can_be_said_the_exit_code_is_3(
-    sound: Sound, arguments: Callable[[Sound], list[str]], lacks: str, said: str
+    connected: Sound, arguments: Callable[[Sound], list[str]], lacks: str, said: str
 ) -> None:
     if lacks:
-        (sound.host.fakes / lacks).unlink()
-    assert said in sound.run("check", *arguments(sound), code=3).stderr
+        (connected.host.fakes / lacks).unlink()
+    assert said in connected.run("check", *arguments(connected), code=3).stderr
 
 
-def test_a_package_that_is_not_whole_is_no_broken_link(sound: Sound) -> None:
-    (sound.host.root / "usr/lib/consul-docker-host/defaults").unlink()
-    assert "not installed whole" in sound.run("check", code=3).stderr
+def test_a_package_that_is_incomplete_is_no_broken_link(connected: Sound) -> None:
+    (connected.host.root / "usr/lib/consul-docker-host/defaults.json").unlink()
+    assert "installation is incomplete" in connected.run("check", code=3).stderr
 
 
-def test_a_sound_host_costs_few_programs(sound: Sound) -> None:
+def test_a_sound_host_costs_few_programs(sound: Sound, check: Check) -> None:
     """Each costs a millisecond on a large machine and ten on a small one."""
     for name in ("jq", "awk", "sed", "grep", "tr", "od", "cut", "head", "tail", "sort", "timeout", "id", "cat"):
         if (tool := sound.host.fakes / "tools" / name).exists():
             target = tool.readlink()
             fake(sound.host, name, f'exec {target} "$@"')
-    check(sound, "ok")
+    check("ok")
     calls = sum(record.read_text(errors="replace").count("\n") for record in sound.host.fakes.glob("*.calls"))
     assert calls < 150

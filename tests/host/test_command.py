@@ -13,6 +13,8 @@ from ruamel.yaml import YAML
 from tests.host.conftest import COMMAND, REPOSITORY, SCRIPTS, Host, needs_root, render
 from tests.host.inplace import calls_of, run_in_place
 
+NAMES = ("status", "check", "apply", "env", "docker-dns")
+
 
 @pytest.mark.parametrize(
     "arguments",
@@ -39,7 +41,45 @@ def test_an_unknown_argument_is_one_line_and_exit_3(host: Host, arguments: list[
 
 def test_help_names_every_command(host: Host) -> None:
     said = host.run(COMMAND, "--help").stdout
-    assert all(f"  {name}" in said for name in ("status", "check", "apply", "env [--docker | --compose]", "docker-dns"))
+    assert all(f"\n  {name} " in said for name in NAMES)
+    assert "Show this host, its units, its cluster and its services\n" in said
+    assert max(map(len, said.splitlines())) <= 110
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_each_command_has_a_help_of_its_own(host: Host, name: str, option: str) -> None:
+    said = host.run(COMMAND, name, option).stdout
+    assert said.startswith(f"Usage: consul-docker-host {name}")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("stats", "status"), ("chek", "check"), ("aply", "apply"), ("docker_dns", "docker-dns")]
+)
+def test_a_typo_names_the_nearest_command(host: Host, typed: str, meant: str) -> None:
+    said = host.run(COMMAND, typed, code=3).stderr
+    assert said == f'consul-docker-host: unknown command "{typed}"; did you mean "{meant}"?\n'
+
+
+def test_what_nobody_reads_any_more_is_no_fault(host: Host) -> None:
+    environment = {"PATH": "/usr/bin:/bin", "CONSUL_DOCKER_HOST_ROOT": str(host.root)}
+    argv = ["sh", "-c", f"{{ sleep 0.5; {host.root / COMMAND} --help; }} | :"]
+    assert subprocess.run(argv, env=environment, check=False, capture_output=True, text=True).stderr == ""
+
+
+@pytest.mark.parametrize("name", ["defaults", "defaults.json", "python.sh", "host_program/output.py"])
+def test_an_incomplete_installation_is_one_line(host: Host, name: str) -> None:
+    (host.root / SCRIPTS / name).unlink()
+    said = host.run(COMMAND, "docker-dns", "status", code=3).stderr
+    assert len(said.splitlines()) == 1
+    assert "installation is incomplete" in said
+
+
+def test_wrong_settings_are_printed_for_scripts(host: Host) -> None:
+    assert host.run(COMMAND, "problems").stderr == ""
+    host.configure("ROLE=sever\nX\n")
+    said = host.run(COMMAND, "problems", code=1).stderr.splitlines()
+    assert [line.rpartition("consul-docker-host:")[2].partition(":")[0] for line in said] == ["ROLE", "2"]
 
 
 def test_env_can_be_evaluated(host: Host) -> None:
@@ -105,23 +145,6 @@ def test_check_names_two_keys_that_exclude_each_other(host: Host) -> None:
     assert "bind-interfaces in /etc/dnsmasq.d/lan.conf and bind-dynamic in /etc/dnsmasq.d/old.conf" in said
 
 
-def test_registrator_publishes_the_agents_address(host: Host) -> None:
-    host.fake("curl", 'echo \'{"Member": {"Addr": "10.1.2.3"}}\'')
-    host.fake("systemctl")
-    calls = host.fake("docker")
-    host.configure("REGISTRATOR_OPTIONS='-tags *'\n")
-
-    host.script("registrator", "run")
-
-    run = calls.read_text().splitlines()[-1]
-    assert run.startswith("run --rm --restart no --name consul-docker-host-registrator --net=host ")
-    assert (
-        "--volume /var/run/docker.sock:/tmp/docker.sock fayrus/registrator:v9.2.0 -ip 10.1.2.3 -cleanup -resync 30"
-        in run
-    )
-    assert run.endswith("-tags * consul://169.254.1.1:8500")
-
-
 def test_registrator_waits_for_its_image_instead_of_failing_again_and_again(host: Host) -> None:
     host.fake("systemctl")
     host.fake("sleep")
@@ -138,33 +161,9 @@ def test_registrator_waits_for_its_image_instead_of_failing_again_and_again(host
     assert [word for word in asked if word in {"pull", "run"}] == ["pull", "pull", "run"]
 
 
-@pytest.mark.parametrize(
-    ("unit", "helper", "arguments"),
-    [
-        ("ExecStart=/usr/sbin/dnsmasq\n", "", ""),
-        ("ExecStart=/usr/sbin/dnsmasq -k --log-async\n", "", "-k --log-async "),
-        ("EnvironmentFile=-/etc/sysconfig/dnsmasq\nExecStart=/usr/sbin/dnsmasq $OPTIONS\n", "", "--log-queries -q "),
-        ("Environment=OPTIONS=-q\nExecStart=/usr/sbin/dnsmasq -k ${OPTIONS} $OTHER\n", "", "-k -q "),
-        (
-            "PIDFile=/run/d.pid\nExecStart=/opt/helper exec\n",
-            "exec ${DAEMON} -x /run/p ${X:+ -u ${X}} ${LANG:+ -r ${LANG}}\n",  # nothing of whoever calls apply
-            "-x /run/p -u me ",
-        ),
-        ("PIDFile=/run/d.pid\nExecStart=/opt/helper exec\n", "exec other\n", "-x /run/d.pid "),
-    ],
-)
-def test_dnsmasq_keeps_the_distributions_own_arguments(host: Host, unit: str, helper: str, arguments: str) -> None:
-    host.write("usr/lib/systemd/system/dnsmasq.service", f"[Service]\n{unit}")
-    host.write("opt/helper", f"#!/bin/sh\nX=me\n{helper}")
-    host.write("etc/sysconfig/dnsmasq", "# OPTIONS=-d\nOPTIONS='--log-queries -q'\n")
-    host.script("render", "dnsmasq")
-    line = host.read("run/consul-docker-host/dnsmasq.env")
-    assert line.startswith(f'CONSUL_DOCKER_HOST_DNSMASQ="{arguments}--cache-size=10000 --edns-packet-max=1232')
-
-
 def test_a_cache_size_of_the_administrator_is_not_given_twice(host: Host) -> None:
     host.write("usr/lib/systemd/system/dnsmasq.service", "[Service]\nExecStart=/usr/sbin/dnsmasq -k -c 500\n")
-    host.script("render", "dnsmasq")
+    host.script("dnsmasq")
     assert "--cache-size" not in host.read("run/consul-docker-host/dnsmasq.env")
 
 
@@ -181,7 +180,7 @@ def test_a_cache_size_of_the_administrator_is_not_given_twice(host: Host) -> Non
 def test_bind_dynamic_gives_way_to_bind_interfaces(host: Host, file: str, text: str, is_given: bool) -> None:
     """Enterprise Linux 9 ships the other key, and dnsmasq ends at its start where both are given."""
     host.write(file, text)
-    host.script("render", "dnsmasq")
+    host.script("dnsmasq")
     assert ("--bind-dynamic" in host.read("run/consul-docker-host/dnsmasq.env")) is is_given
 
 
@@ -276,11 +275,14 @@ def test_networkmanager_learns_of_the_removal_where_it_runs(host: Host, step: st
     assert reloads == ["--no-block reload NetworkManager.service"] * is_running
 
 
+def is_shell(path: Path) -> bool:
+    text = path.read_text(encoding="utf-8")
+    return text.startswith("#!/bin/sh\n") or "# shellcheck shell=sh" in text
+
+
 def test_every_script_is_clean_shell(rendered: Path) -> None:
-    scripts = [
-        *sorted((rendered / SCRIPTS).iterdir()),
-        rendered / COMMAND,
-        rendered / "etc/profile.d/consul-docker-host.sh",
-    ]
+    scripts = [path for path in sorted((rendered / SCRIPTS).iterdir()) if path.is_file() and is_shell(path)]
+    scripts += [rendered / COMMAND, rendered / "etc/profile.d/consul-docker-host.sh"]
     scripts += [path for path in sorted((REPOSITORY / "packaging/scripts").rglob("p*")) if path.is_file()]
-    subprocess.run([str(REPOSITORY / ".venv/bin/shellcheck"), "-x", *map(str, scripts)], cwd=rendered, check=True)
+    shellcheck = [str(REPOSITORY / ".venv/bin/shellcheck"), "-x", "--source-path=.", f"--source-path={SCRIPTS}"]
+    subprocess.run([*shellcheck, *map(str, scripts)], cwd=rendered, check=True)

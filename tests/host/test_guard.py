@@ -139,7 +139,7 @@ def test_a_container_network_made_later_is_let_in_by_heal(host: Host, network: N
     network.connect(network.container, "veth1", master=BRIDGE, subnet="172.30.0")
     assert not network.reaches(network.container)
 
-    assert "brought up to date" in host.run(GUARD, "heal", netns=network.host).stdout
+    assert "restored or updated" in host.run(GUARD, "heal", netns=network.host).stdout
 
     assert network.reaches(network.container)
     assert host.run(GUARD, "heal", netns=network.host).stdout == ""

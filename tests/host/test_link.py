@@ -44,7 +44,7 @@ def test_heal_puts_back_what_was_taken_and_is_silent_otherwise(host: Host, netns
     host.run(LINK, "up", netns=netns)
     assert host.run(LINK, "heal", netns=netns).stdout == ""
     subprocess.run(["ip", "-n", netns, *harm], check=True)
-    assert "was put back" in host.run(LINK, "heal", netns=netns).stdout
+    assert "was restored" in host.run(LINK, "heal", netns=netns).stdout
     host.run(LINK, "check", netns=netns)
 
 

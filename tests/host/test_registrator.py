@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import itertools
 import json
+import socketserver
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.host.conftest import SCRIPTS, Host, needs_root
+from tests.host.conftest import COMMAND, SCRIPTS, Host, needs_root
 from tests.host.inplace import calls_of, run_in_place
 
 HOSTNAME = Path("/proc/sys/kernel/hostname").read_text(encoding="ascii").strip()
@@ -46,8 +47,15 @@ class Agent:
     services: list[str]
     port: int = 0
     tokens: set[str | None] = field(default_factory=set)
+    paths: list[str] = field(default_factory=list)
     is_stuck: bool = False  # without a leader a deregistration is answered late
     is_denying: bool = False
+
+
+def build_in(host: Host, **values: object) -> None:
+    """Change what the build has decided."""
+    file = host.root / SCRIPTS / "defaults.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
 
 
 @pytest.fixture
@@ -59,9 +67,13 @@ def agent(host: Host) -> Iterator[Agent]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self.answer(json.dumps({name: {} for name in state.services}).encode())
+            state.paths.append(self.path)
+            services: dict[str, object] = {name: {} for name in state.services}
+            answer = {"Member": {"Addr": "10.1.2.3"}} if self.path == "/v1/agent/self" else services
+            self.answer(json.dumps(answer).encode())
 
         def do_PUT(self) -> None:
+            state.paths.append(self.path)
             state.tokens.add(self.headers["X-Consul-Token"])
             if state.is_denying:
                 self.send_error(403)
@@ -83,8 +95,7 @@ def agent(host: Host) -> Iterator[Agent]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         state.port = server.server_address[1]
-        defaults = host.root / SCRIPTS / "defaults"
-        defaults.write_text(defaults.read_text() + f"ADDRESS=127.0.0.1\nHTTP_PORT={state.port}\n")
+        build_in(host, address="127.0.0.1", http_port=state.port)
         yield state
         server.shutdown()
 
@@ -126,7 +137,7 @@ def test_the_file_of_the_token_never_keeps_a_wider_mode(host: Host) -> None:
 
 
 def test_forget_takes_out_what_registrator_made_on_this_host(host: Host, agent: Agent) -> None:
-    done = host.script("forget")
+    done = host.run(COMMAND, "forget")
     assert (done.stdout, done.stderr) == ("", "")
     assert agent.services == FOREIGN
     assert agent.tokens == {None}
@@ -135,16 +146,15 @@ def test_forget_takes_out_what_registrator_made_on_this_host(host: Host, agent: 
 def test_forget_shows_its_token_to_consul_alone(host: Host, agent: Agent) -> None:
     host.write("etc/token", "s3cret\n")
     host.configure("REGISTRATOR_TOKEN_FILE=/etc/token\n")
-    calls = host.fake("curl", 'exec /usr/bin/curl "$@"')
-    host.script("forget")
+    host.run(COMMAND, "forget")
     assert agent.services == FOREIGN
     assert agent.tokens == {"s3cret"}
-    assert "s3cret" not in calls.read_text()
+    assert not [path for path in agent.paths if "s3cret" in path]
 
 
 def test_forget_says_what_consul_keeps(host: Host, agent: Agent) -> None:
     agent.is_denying = True
-    said = host.script("forget", code=1).stderr
+    said = host.run(COMMAND, "forget", code=1).stderr
     assert said.startswith("consul-docker-host: Consul keeps 2 services of Registrator;")
     assert "REGISTRATOR_TOKEN_FILE" in said
     assert len(said.splitlines()) == 1
@@ -154,17 +164,60 @@ def test_forget_does_not_wait_for_a_leader(host: Host, agent: Agent) -> None:
     agent.is_stuck = True
     agent.services += [f"{HOSTNAME}:many{number}:80" for number in range(30)]
     begin = time.monotonic()
-    host.script("forget")
+    host.run(COMMAND, "forget")
     assert time.monotonic() - begin < 10
     assert agent.services == FOREIGN
 
 
 def test_forget_is_silent_without_consul(host: Host, agent: Agent) -> None:
     agent.services.clear()
-    defaults = host.root / SCRIPTS / "defaults"
-    defaults.write_text(defaults.read_text() + "HTTP_PORT=1\n")
-    done = host.script("forget")
+    build_in(host, http_port=1)
+    done = host.run(COMMAND, "forget")
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_forget_leaves_a_host_alone_that_runs_no_registrator_of_ours(host: Host, agent: Agent) -> None:
+    build_in(host, registrator=False)
+    host.run(COMMAND, "forget")
+    assert agent.services == [*OURS, *FOREIGN]
+
+
+def test_registrator_publishes_the_agents_address(host: Host, agent: Agent) -> None:
+    host.fake("systemctl")
+    calls = host.fake("docker")
+    host.configure("REGISTRATOR_OPTIONS='-tags *'\n")
+
+    host.script("registrator", "run")
+
+    run = calls.read_text().splitlines()[-1]
+    assert run.startswith("run --rm --restart no --name consul-docker-host-registrator --net=host ")
+    assert (
+        "--volume /var/run/docker.sock:/tmp/docker.sock fayrus/registrator:v9.2.0 -ip 10.1.2.3 -cleanup -resync 30"
+        in run
+    )
+    assert run.endswith("-tags * consul://169.254.1.1:8500")
+    assert agent.paths == ["/v1/agent/self"]
+
+
+@pytest.mark.parametrize("answer", ["", "[]", "{}", '{"Member": 1}', '{"Member": {"Addr": ""}}'])
+def test_an_answer_without_an_address_is_none(host: Host, answer: str) -> None:
+    with socketserver.TCPServer(("127.0.0.1", 0), make_answer(answer)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        build_in(host, address="127.0.0.1", http_port=server.server_address[1])
+        done = host.run(COMMAND, "advertise", code=1)
+        server.shutdown()
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def make_answer(body: str) -> type[socketserver.StreamRequestHandler]:
+    """Return a server's handler that gives one answer."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.rfile.readline()
+            self.wfile.write(f"HTTP/1.0 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+
+    return Handler
 
 
 def container(name: str, *, dns: str = "", variable: str = "", resolv_conf: str = "") -> dict[str, object]:
@@ -183,7 +236,10 @@ def fake_containers(host: Host, *containers: dict[str, object]) -> Path:
     return host.fake("docker", f"case $1 in ps) echo id ;; inspect) cat {host.root}/inspected ;; esac")
 
 
-@pytest.mark.parametrize(("step", "fate"), [("off", "go on asking"), ("remove", "nobody answers any more")])
+@pytest.mark.parametrize(
+    ("step", "fate"),
+    [("off", "keep using 169.254.1.1 until they are recreated"), ("remove", "nothing answers any more")],
+)
 def test_containers_that_ask_the_address_are_named(host: Host, step: str, fate: str) -> None:
     host.fake("systemctl")
     for name, server in (("ours", "169.254.1.1"), ("near", "169.254.1.10")):
@@ -196,7 +252,7 @@ def test_containers_that_ask_the_address_are_named(host: Host, step: str, fate: 
         container("other", dns="169.254.1.10", variable="169.254.1.10:8500", resolv_conf="/docker/near"),
         container("consul-docker-host-registrator", resolv_conf="/docker/ours"),
     )
-    done = host.script("docker-dns", step)
+    done = host.run(COMMAND, "docker-dns", step)
     assert len(done.stderr.splitlines()) == 1
     assert fate in done.stderr
     assert done.stderr.endswith(": by-flag by-variable by-docker\n")
@@ -205,24 +261,24 @@ def test_containers_that_ask_the_address_are_named(host: Host, step: str, fate: 
 def test_nothing_is_said_where_no_container_asks(host: Host) -> None:
     host.fake("systemctl")
     fake_containers(host, container("other"))
-    assert host.script("docker-dns", "remove").stderr == ""
+    assert host.run(COMMAND, "docker-dns", "remove").stderr == ""
 
 
-@pytest.mark.parametrize("step", [("docker-dns", "remove"), ("registrator", "stop")])
-def test_a_stopped_docker_is_not_asked(host: Host, step: tuple[str, str]) -> None:
+@pytest.mark.parametrize("step", [(COMMAND, "docker-dns", "remove"), (f"{SCRIPTS}/registrator", "stop")])
+def test_a_stopped_docker_is_not_asked(host: Host, step: tuple[str, ...]) -> None:
     """Its socket would start it."""
     host.fake("systemctl", "echo LoadState=loaded; echo ActiveState=inactive")
     calls = fake_containers(host, container("by-flag", dns="169.254.1.1"))
-    assert host.script(*step).stderr == ""
+    assert host.run(*step).stderr == ""
     assert not calls.exists()
 
 
-@pytest.mark.parametrize("step", [("docker-dns", "remove"), ("registrator", "stop")])
-def test_a_hung_docker_is_not_waited_for(host: Host, step: tuple[str, str]) -> None:
+@pytest.mark.parametrize("step", [(COMMAND, "docker-dns", "remove"), (f"{SCRIPTS}/registrator", "stop")])
+def test_a_hung_docker_is_not_waited_for(host: Host, step: tuple[str, ...]) -> None:
     host.fake("systemctl")
     host.fake("docker", "exec sleep 50")
     begin = time.monotonic()
-    host.script(*step)
+    host.run(*step)
     assert time.monotonic() - begin < 15
 
 

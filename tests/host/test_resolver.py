@@ -137,10 +137,10 @@ def test_dnsmasq_gets_the_files_servers_but_never_this_host(host: Host) -> None:
 
 def test_a_file_rewritten_by_dhcp_is_mended_and_its_new_servers_are_asked(host: Host) -> None:
     host.write(FILE, "nameserver 10.0.0.1\n")
-    host.script("resolver", "mend")
+    host.script("resolver", "fix")
     host.write(FILE, "nameserver 10.0.0.9\n")
 
-    host.script("resolver", "mend")
+    host.script("resolver", "fix")
 
     assert host.read(FILE) == OURS + "nameserver 10.0.0.9\n"
     assert host.read("run/consul-docker-host/resolv.conf") == "nameserver 10.0.0.9\n"
@@ -149,7 +149,7 @@ def test_a_file_rewritten_by_dhcp_is_mended_and_its_new_servers_are_asked(host: 
 def test_servers_named_for_the_host_replace_those_of_resolv_conf(host: Host) -> None:
     host.configure("UPSTREAMS='10.0.0.3 10.0.0.4'\n")
 
-    host.script("render", "dnsmasq")
+    host.script("dnsmasq")
 
     assert "--no-resolv --server=10.0.0.3 --server=10.0.0.4" in host.read("run/consul-docker-host/dnsmasq.env")
 
@@ -159,11 +159,11 @@ def test_a_file_rewritten_while_it_is_mended_is_mended_once_more(host: Host) -> 
     host.write(FILE, "nameserver 10.0.0.1\n")
     rewritten = host.root / "rewritten"
     host.write(
-        "usr/lib/consul-docker-host/render",
+        "usr/lib/consul-docker-host/dnsmasq",
         f"#!/bin/sh\n[ -e {rewritten} ] || echo 'nameserver 10.0.0.9' >{host.root / FILE}\n: >{rewritten}\n",
     )
 
-    host.script("resolver", "mend")
+    host.script("resolver", "fix")
 
     assert host.read(FILE) == OURS + "nameserver 10.0.0.9\n"
 
@@ -172,7 +172,7 @@ def test_who_keeps_rewriting_the_file_is_met_with_growing_pauses(host: Host) -> 
     sleeps = host.fake("sleep")
     for number in range(8):
         host.write(FILE, f"nameserver 10.0.0.{number}\n")
-        host.script("resolver", "mend")
+        host.script("resolver", "fix")
 
     assert [int(line) for line in sleeps.read_text().split()] == [4, 8, 16, 32, 64, 64]
 

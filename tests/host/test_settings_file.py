@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.host.conftest import COMMAND, Host
+from tests.host.conftest import COMMAND, Host, needs_root
+from tests.host.inplace import run_in_place
 
 RENDERED = "run/consul-docker-host/consul.d"
+TLS = "run/consul-docker-host/tls"
 
 
 def rendered(host: Host) -> dict[str, Any]:
@@ -41,7 +43,7 @@ def test_of_a_start_and_an_apply_at_once_the_newer_settings_stay(host: Host, tmp
     """A start that had read the file before an edit wrote the former role over the new one, unseen."""
     hold, held, go = (tmp_path / name for name in ("hold", "held", "go"))
     slow = f"if mv {hold} {held} 2>/dev/null; then until [ -e {go} ]; do sleep 0.05; done; fi"
-    host.fake("jq", f'{slow}\nexec /usr/bin/jq "$@"')
+    host.fake("python3", f'{slow}\nexec /usr/bin/python3 "$@"')
     hold.touch()
     with ThreadPoolExecutor(max_workers=2) as pool:
         start = pool.submit(host.script, "render", "consul")
@@ -70,12 +72,12 @@ def test_comments_and_plain_lines_cost_no_program(host: Host) -> None:
     [
         ("HOST_IP=10.0.0.256", 'HOST_IP: "10.0.0.256" is not an IPv4 address'),
         ("HOST_IP=1.2.3", 'HOST_IP: "1.2.3" is not an IPv4 address'),
-        ("NODE_NAME=$(touch OWNED)", 'NODE_NAME: "$(touch OWNED)" has more than letters, digits and -'),
+        ("NODE_NAME=$(touch OWNED)", 'NODE_NAME: "$(touch OWNED)" may contain only letters, digits and -'),
         ("NODE_NAME=`touch OWNED`", "NODE_NAME:"),
         ('DATACENTER="dc1"; touch OWNED', "DATACENTER:"),
-        ("ROLE=master", 'ROLE: "master" is neither client nor server'),
+        ("ROLE=master", 'ROLE: "master" must be client or server'),
         ("ROLE=", "ROLE: is empty"),
-        ("BOOTSTRAP_EXPECT=three", "BOOTSTRAP_EXPECT:"),
+        ("BOOTSTRAP_EXPECT=three", 'BOOTSTRAP_EXPECT: "three" must be a number from 0 to 99'),
         ('BRIDGES=x" accept; #', "BRIDGES:"),
         ("BRIDGES=a-name-of-sixteen", "BRIDGES:"),
         ("REGISTRATOR_IMAGE=--privileged", "REGISTRATOR_IMAGE:"),
@@ -83,12 +85,18 @@ def test_comments_and_plain_lines_cost_no_program(host: Host) -> None:
         ("UPSTREAMS='192.0.2.1 192.0.2.2#0'", 'UPSTREAMS: "192.0.2.2#0" is not an IPv4 address'),
         ("UPSTREAMS=192.0.2.2#65536", "UPSTREAMS:"),
         ("UPSTREAMS=192.0.2.2#5#5", "UPSTREAMS:"),
-        ("GOSSIP_KEY_FILE=key", "GOSSIP_KEY_FILE: is not an absolute path"),
+        ("GOSSIP_KEY_FILE=key", "GOSSIP_KEY_FILE: must be an absolute path"),
         ("RETRY_JOIN='10.0.0.1", "RETRY_JOIN: has an open quote"),
+        ("DATACENTER=FRA1", 'DATACENTER: "FRA1" may contain only lower-case letters, digits, - and _'),
+        ("DATACENTER=", "DATACENTER: is empty"),
+        ("REGISTRATOR_IMAGE=", "REGISTRATOR_IMAGE: is empty"),
+        ("ACL=none", 'ACL: "none" must be off, allow or deny'),
+        ("HOST_IP address=touch OWNED", '1: "HOST_IP address" is none of the keys'),
+        ("HOST_IP address", "1: has no ="),
         ("PATH=/tmp", '1: "PATH" is none of the keys'),
         ("touch OWNED", "1: has no ="),
         ("HOST_IP", "HOST_IP: has no ="),
-        ("NODE_NAME=a\x1b[2Jb", "NODE_NAME: holds a character that cannot be printed"),
+        ("NODE_NAME=a\x1b[2Jb", "NODE_NAME: contains a character that cannot be printed"),
     ],
 )
 def test_a_bad_value_is_told_with_its_key_and_the_rest_of_the_host_goes_on(host: Host, line: str, said: str) -> None:
@@ -113,7 +121,10 @@ def test_a_line_with_a_mistake_does_not_end_the_encryption(host: Host, line: str
 
     said = host.run(COMMAND, "apply", "--render", code=1).stderr
 
-    assert "/etc/default/consul-docker-host:GOSSIP_KEY_FILE: the line has a mistake; what ran before stays" in said
+    assert (
+        "/etc/default/consul-docker-host:GOSSIP_KEY_FILE: the line has a mistake; the running configuration is kept"
+        in said
+    )
     assert rendered(host)["encrypt"] == "A" * 43 + "="
     assert rendered(host)["retry_join"] == ["10.0.0.7"]
 
@@ -150,21 +161,24 @@ def test_tls_takes_all_three_files_or_none(host: Host) -> None:
     assert "tls" not in rendered(host)
 
 
+@needs_root
 def test_a_file_rendered_before_consul_came_is_handed_to_its_group_later(host: Host) -> None:
-    host.fake("chgrp", "exit 1")
-    host.script("render", "consul")
-    calls = host.fake("chgrp")
-    calls.unlink()
-
-    assert host.script("render", "consul").stdout == ""
-
-    assert f"-R consul {host.root}/{RENDERED} " in calls.read_text()
+    groups = Path("/etc/group").read_text()
+    assert "\nconsul:" not in groups
+    host.write("etc/group", groups)
+    render = "/usr/lib/consul-docker-host/render consul --now"
+    places = " ".join(f"/{RENDERED}{name} /{TLS}" for name in ("", "/host.json"))
+    look = f"stat --format '%g %a' {places}"
+    said = run_in_place(host, f"{render}; {look}; echo consul:x:990: >>/etc/group; echo; {render}; {look}").stdout
+    before, after = said.split("\n\n")
+    assert before.splitlines() == ["host.json", "0 750", "0 750", "0 640", "0 750"]
+    assert after.splitlines() == ["990 750", "990 750", "990 640", "990 750"]
 
 
 def test_an_upstream_server_may_have_a_port(host: Host) -> None:
     host.configure('UPSTREAMS="192.0.2.1 127.0.0.1#5353"')
 
-    said = host.script("render", "dnsmasq").stderr
+    said = host.script("dnsmasq").stderr
 
     line = (host.root / "run/consul-docker-host/dnsmasq.env").read_text()
     assert "--no-resolv --server=192.0.2.1 --server=127.0.0.1#5353" in line

@@ -1,12 +1,16 @@
-"""The status: who this host is and what it sees of the cluster; what is missing is said, and it never fails."""
+"""The status: who this host is and what it sees of the cluster; what does not answer is reported, and it never fails.
+
+Each test runs in process and by the command, as those of the check do.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
-from tests.host.sound import ADDRESS, Sound, units
+from tests.host.sound import ADDRESS, Sound, in_process, units
 
 MEMBERS = [
     {
@@ -19,66 +23,82 @@ MEMBERS = [
 ]
 
 
-def rows(sound: Sound) -> dict[str, str]:
-    """Return the rows by their names; what stands below a row belongs to it."""
-    found: dict[str, str] = {}
-    name = ""
-    for line in sound.run("status", code=0).stdout.splitlines():
-        name, text = (name, line) if line.startswith(" ") else line.partition(" ")[::2]
-        found[name] = f"{found.get(name, '')}\n{text.strip()}".strip()
-    return found
+Rows = Callable[[], dict[str, str]]
 
 
-def test_it_tells_who_this_host_is_and_what_it_sees(sound: Sound) -> None:
-    told = rows(sound)
-    assert told["node"] == "host-a, server in dc1, advertises 10.0.0.5, Consul 1.22.7"
-    assert told["cluster"] == "leader 10.0.0.5:8300"
-    assert told["members"].splitlines()[:2] == ["2: 1 alive, 1 failed", "host-b  10.0.0.6  failed  client"]
-    assert told["services"] == "web:32768"
-    assert told["address"] == f"{ADDRESS} is on dummy0"
-    assert told["resolver"].endswith("marked line")
-    assert told["docker-dns"] == "off"
-    assert told["units"].startswith("consul.service             active for ")
+@pytest.fixture(params=["in process", "by the command"])
+def rows(request: pytest.FixtureRequest, sound: Sound) -> Rows:
+    """Give what returns the rows by their names; what stands below a row belongs to it."""
+    if request.param == "in process":
+        command = in_process(sound, request.getfixturevalue("monkeypatch"), request.getfixturevalue("capsys"))
+
+        def run() -> str:
+            return command("status")
+
+    else:
+        connected: Sound = request.getfixturevalue("connected")
+
+        def run() -> str:
+            return connected.run("status", code=0).stdout
+
+    def rows() -> dict[str, str]:
+        found: dict[str, str] = {}
+        name = ""
+        for line in run().splitlines():
+            name, text = (name, line) if line.startswith(" ") else line.partition(" ")[::2]
+            found[name] = f"{found.get(name, '')}\n{text.strip()}".strip()
+        return found
+
+    return rows
 
 
-def test_the_cache_is_told_by_dnsmasq_itself(sound: Sound) -> None:
+def test_it_shows_who_this_host_is_and_what_it_sees(sound: Sound, rows: Rows) -> None:
+    shown = rows()
+    assert shown["node"] == "host-a, server in dc1, advertises 10.0.0.5, Consul 1.22.7"
+    assert shown["cluster"] == "leader 10.0.0.5:8300"
+    assert shown["members"].splitlines()[:2] == ["2: 1 alive, 1 failed", "host-b  10.0.0.6  failed  client"]
+    assert shown["services"] == "web:32768"
+    assert shown["address"] == f"{ADDRESS} is on dummy0"
+    assert shown["resolver"].endswith("marked line")
+    assert shown["docker-dns"] == "off"
+    assert shown["units"].startswith("consul.service             active for ")
+
+
+def test_the_cache_is_counted_by_dnsmasq_itself(sound: Sound, rows: Rows) -> None:
     """The numbers come one a question, each as the end of an answer."""
-    own = r"""case $6 in *hits*) n=90 ;; *misses*) n=10 ;; *) n=5000 ;; esac
-        printf '\022\064\201\200\000\001\000\001\000\000\000\000%s' "${#n}" | tr '0-9' '\000-\011'; printf %s "$n" """
-    for question in ("own", "name"):
-        sound.say(f"dns-53-{question}", own)
-    assert rows(sound)["dns"] == "90 % of 100 answers from the cache of 5000 names"
+    sound.say("dns-53-own", "5000 90 10")
+    assert rows()["dns"] == "90 % of 100 answers from the cache of 5000 names"
 
 
-def test_ten_members_are_named_and_those_that_failed_come_first(sound: Sound) -> None:
+def test_ten_members_are_named_and_those_that_failed_come_first(sound: Sound, rows: Rows) -> None:
     sound.say("agent.members", json.dumps(MEMBERS))
-    lines = rows(sound)["members"].splitlines()
+    lines = rows()["members"].splitlines()
     assert lines[0] == "12: 11 alive, 1 failed"
     assert lines[1].split() == ["node-12", "10.0.0.12", "failed", "client"]
     assert (len(lines), lines[-1]) == (12, "and 2 more: consul members")
 
 
-def test_what_is_missing_is_said(sound: Sound) -> None:
+def test_what_does_not_answer_is_reported(sound: Sound, rows: Rows) -> None:
     for name in ("agent.self", "agent.members", "agent.services", "status.leader", "address", "units"):
         sound.say(name, "")
     for port in ("53", "8600"):
         for question in ("own", "name"):
-            sound.say(f"dns-{port}-{question}", "exit 1")
-    told = rows(sound)
-    assert told["cluster"] == f"Consul does not answer at http://{ADDRESS}:8500"
-    assert told["address"] == f"{ADDRESS} is not on dummy0"
-    assert told["dns"] == f"dnsmasq does not answer at {ADDRESS}"
-    assert told["units"] == "not told: systemd does not answer"
+            sound.say(f"dns-{port}-{question}", "")
+    shown = rows()
+    assert shown["cluster"] == f"Consul does not answer at http://{ADDRESS}:8500"
+    assert shown["address"] == f"{ADDRESS} is not on dummy0"
+    assert shown["dns"] == f"dnsmasq does not answer at {ADDRESS}"
+    assert shown["units"] == "not available: systemd does not answer"
 
 
 @pytest.mark.parametrize("state", ["loaded inactive dead", "not-found inactive dead", "masked inactive dead"])
-def test_a_unit_that_does_not_run_is_told(sound: Sound, state: str) -> None:
+def test_a_unit_that_does_not_run_is_shown(sound: Sound, rows: Rows, state: str) -> None:
     sound.say("units", units(docker=state))
     load, active, _ = state.split()
-    line = next(line for line in rows(sound)["units"].splitlines() if line.startswith("docker.service"))
+    line = next(line for line in rows()["units"].splitlines() if line.startswith("docker.service"))
     assert line.split() == ["docker.service", active if load == "loaded" else load]
 
 
-def test_wrong_settings_are_counted(sound: Sound) -> None:
+def test_wrong_settings_are_counted(sound: Sound, rows: Rows) -> None:
     sound.host.configure("NONSENSE\nHOST_IP=no\n")
-    assert rows(sound)["settings"].startswith("2 wrong in /etc/default/consul-docker-host")
+    assert rows()["settings"].startswith("2 wrong in /etc/default/consul-docker-host")

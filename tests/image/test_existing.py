@@ -20,7 +20,7 @@ from tests.support.packages import SERVER_SETTINGS
 
 EPOCH = 1_700_000_000
 # What no cloud's image has.
-LATER = ("docker.io", "docker-cli", "apparmor", "iptables", "dnsmasq", "nftables", "jq", "curl")
+LATER = ("docker.io", "docker-cli", "apparmor", "iptables", "dnsmasq", "nftables", "python3", "jq", "curl")
 KILLS = 10
 
 pytestmark = pytest.mark.long

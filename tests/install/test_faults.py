@@ -133,7 +133,7 @@ def test_an_invalid_file_ends_consul_alone_and_its_removal_heals(server: Host) -
         server.put(CONSUL_FILE, '{"service":\n  {"name": x}}\n')
         server.run("systemctl restart consul")
         line = wait_for_line(server, "consul", f"{CONSUL_FILE}:2: ")
-        assert (line.state, line.remedy) == ("broken", "mend that file; Consul then starts by itself")
+        assert (line.state, line.remedy) == ("broken", "fix that file; Consul then starts by itself")
         assert f"{CONSUL_FILE}:2: " in server.output("journalctl --no-pager -u consul -n 50")
         assert faults(server) == {"consul", "dns", "resolver"}
         assert server.output(f"{DIG} {upstream.NAME}") == upstream.ADDRESS
@@ -143,7 +143,7 @@ def test_an_invalid_file_ends_consul_alone_and_its_removal_heals(server: Host) -
 def test_an_unknown_key_of_consul_is_named_with_its_file(server: Host) -> None:
     with mended(server, f"rm {CONSUL_FILE}"):
         server.put(CONSUL_FILE, '{"servce": {"name": "x"}}\n')
-        assert wait_for_line(server, "consul", "runs, but could not start again").state == "warn"
+        assert wait_for_line(server, "consul", "is running, but would fail to restart").state == "warn"
         server.run("systemctl restart consul")
         line = wait_for_line(server, "consul", "cannot start")
         assert CONSUL_FILE in line.text
@@ -171,7 +171,7 @@ def test_a_file_that_consul_may_not_read_is_named(server: Host) -> None:
 def test_a_broken_fragment_ends_dnsmasq_alone_and_its_removal_heals(server: Host) -> None:
     with mended(server, f"rm {DNSMASQ_FILE}"):
         server.put(DNSMASQ_FILE, "# story\nfrobnicate=1\n")
-        assert wait_for_line(server, "dnsmasq", "could not start again").state == "warn"
+        assert wait_for_line(server, "dnsmasq", "would fail to restart").state == "warn"
         server.run("systemctl restart dnsmasq", check=False)
         line = wait_for_line(server, "dnsmasq", "cannot start")
         assert f"line 2 of {DNSMASQ_FILE}" in line.text
@@ -235,7 +235,7 @@ def test_the_remedy_mends(server: Host, name: str, damage: str, text: str) -> No
 def test_a_consul_that_is_gone_is_missed_and_taken_up_again(server: Host) -> None:
     with mended(server, "mv /usr/bin/consul.away /usr/bin/consul"):
         server.run("mv /usr/bin/consul /usr/bin/consul.away")
-        assert wait_for_line(server, "consul", "could not start again").state == "warn"
+        assert wait_for_line(server, "consul", "would fail to restart").state == "warn"
         server.run("systemctl restart consul")
         line = wait_for_line(server, "consul", "not installed")
         assert line.state == "broken"

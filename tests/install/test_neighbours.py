@@ -62,7 +62,7 @@ def said(host: Host, before: tree.Tree, installer: Installer) -> Result:
 def test_what_was_made_by_hand_stays_and_each_difference_is_told(host: Host, said: Result) -> None:
     for path in ("/etc/consul.d/interfaces.json", "/etc/dnsmasq.d/consul.conf"):
         assert host.file(path).text == FILES[path]
-        assert f"{path} was made by hand and stays" in said.output
+        assert f"keeping your {path}; the packaged version is {path}.dpkg-dist" in said.output
         assert host.file(f"{path}.dpkg-dist").exists
     assert "< server=/corp.example/192.0.2.53" in said.output
 

@@ -201,10 +201,10 @@ def test_a_new_gossip_key_is_taken_after_a_restart(cluster: Cluster) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("printf 'sesame\\n' >gossip.key", f"GOSSIP_KEY_FILE: {FOLDER}/gossip.key holds no base64"),
+        ("printf 'sesame\\n' >gossip.key", f"GOSSIP_KEY_FILE: {FOLDER}/gossip.key is not the base64"),
         ("rm cert.pem", f"CERT_FILE: {FOLDER}/cert.pem does not exist"),
         (": >agent.token", f"AGENT_TOKEN_FILE: {FOLDER}/agent.token is empty"),
-        ("chmod 0644 key.pem", f"KEY_FILE: others than root and Consul may read {FOLDER}/key.pem"),
+        ("chmod 0644 key.pem", f"KEY_FILE: users other than root and Consul can read {FOLDER}/key.pem"),
     ],
 )
 def test_what_is_wrong_is_told_and_consul_runs_on(cluster: Cluster, change: str, said: str) -> None:

@@ -6,6 +6,7 @@ Written from the settings' meaning, not from the templates: the two must not sha
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from typing import Any
 from debian.deb822 import Deb822
 
 from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import ROOT
 from consul_docker_host.package.plan import Plan
 from consul_docker_host.settings.model import Registrator, Service, Settings
 from tests.unit.kit import Directive, read_unit
 
+HOST_KEYS = ROOT / "packaging" / "host-keys.toml"
 DEFAULT_BIND = '{{ GetDefaultInterfaces | include "type" "IPv4" | limit 1 | attr "address" }}'
 # What a shell sets by itself.
 SHELL_OWN = {"IFS", "OPTIND", "PATH", "PPID", "PS1", "PS2", "PS4", "PWD", "_", "LC_ALL", "LANG", "TZ", "HOME", "TMPDIR"}
@@ -25,34 +28,34 @@ SHELL_OWN |= {"XDG_CACHE_HOME"}
 
 def host_variables(settings: Settings) -> dict[str, str]:
     """Return the keys of /etc/default/consul-docker-host with the values that were built in."""
-    consul, registrator = settings.consul, settings.registrator
-    return {
-        "HOST_IP": consul.bind_addr,
-        "RETRY_JOIN": ";".join(consul.retry_join),
-        "DATACENTER": consul.datacenter,
-        "NODE_NAME": consul.node_name,
-        "ROLE": consul.role,
-        "BOOTSTRAP_EXPECT": str(consul.bootstrap_expect),
-        "GOSSIP_KEY_FILE": consul.gossip_key_file,
-        "ACL": consul.acl,
-        "AGENT_TOKEN_FILE": consul.agent_token_file,
-        "DNS_TOKEN_FILE": consul.dns_token_file,
-        "SERVICES_TOKEN_FILE": consul.services_token_file,
-        "REGISTRATOR_TOKEN_FILE": registrator.token_file,
-        "CA_FILE": consul.ca_file,
-        "CERT_FILE": consul.cert_file,
-        "KEY_FILE": consul.key_file,
-        "UPSTREAMS": " ".join(settings.dns.upstreams),
-        "BRIDGES": " ".join(settings.guard.bridges),
-        "CONSUL_IMAGE": consul.image,
-        "REGISTRATOR_IMAGE": registrator.image,
-        "REGISTRATOR_OPTIONS": " ".join(registrator.options),
-    }
+    found = {}
+    for key in tomllib.loads(HOST_KEYS.read_text(encoding="utf-8"))["keys"]:
+        value: Any = settings.model_dump(mode="json")
+        for part in key["setting"].split("."):
+            value = value[part]
+        found[key["name"]] = key["separator"].join(value) if isinstance(value, list) else str(value)
+    return found
+
+
+def host_rules() -> dict[str, str]:
+    """Return what the host's scripts know of each key, and which keys name secrets."""
+    keys = tomllib.loads(HOST_KEYS.read_text(encoding="utf-8"))["keys"]
+    rules = []
+    for key in keys:
+        need = "required" if key.get("required") else "optional"
+        rules.append(" ".join([key["name"], key["kind"], need, *key.get("choices", [])]))
+    secrets = [key["name"] for key in keys if key["name"].endswith("_FILE")]
+    return {"KEYS": "\n" + "\n".join(rules) + "\n", "SECRETS": "\n" + "\n".join(secrets) + "\n"}
 
 
 def built_in_variables(settings: Settings) -> dict[str, str]:
     """Return all that usr/lib/consul-docker-host/defaults must set."""
-    return host_variables(settings) | {
+    return host_variables(settings) | scalars(settings) | host_rules()
+
+
+def scalars(settings: Settings) -> dict[str, str]:
+    """Return the built-in values that no host can change."""
+    return {
         "VERSION": settings.package.version,
         "CONSUL_UNIT": settings.consul.unit,
         "INTERFACE": settings.link.interface,
@@ -67,6 +70,28 @@ def built_in_variables(settings: Settings) -> dict[str, str]:
         "REGISTRATOR": "yes" if settings.registrator.enabled else "no",
         "REGISTRATOR_FLAGS": registrator_flags(settings.registrator),
     }
+
+
+def built_in_json(settings: Settings) -> dict[str, Any]:
+    """Return what usr/lib/consul-docker-host/defaults.json must hold: the same values, by their natural types."""
+    numbers = ("HTTP_PORT", "DNS_PORT", "CACHE_SIZE")
+    truths = ("ENVIRONMENT", "GUARD", "REGISTRATOR")
+    found: dict[str, Any] = {}
+    for name, value in scalars(settings).items():
+        typed: object = value == "yes" if name in truths else int(value) if name in numbers else value
+        found[name.lower()] = typed
+    values = host_variables(settings)
+    keys = tomllib.loads(HOST_KEYS.read_text(encoding="utf-8"))["keys"]
+    found["keys"] = {
+        key["name"]: {
+            "kind": key["kind"],
+            "required": key.get("required", False),
+            "choices": key.get("choices", []),
+            "value": values[key["name"]],
+        }
+        for key in keys
+    }
+    return found
 
 
 def registrator_flags(registrator: Registrator) -> str:
@@ -141,6 +166,7 @@ def json_files(settings: Settings) -> dict[str, Any]:
     bind = settings.consul.bind_addr or DEFAULT_BIND
     files: dict[str, Any] = {
         "etc/consul.d/agent.json": agent_configuration(settings),
+        "usr/lib/consul-docker-host/defaults.json": built_in_json(settings),
         "etc/consul.d/interfaces.json": {"client_addr": client_address(settings), "bind_addr": bind},
     }
     return files | {f"etc/consul.d/{service.name}.json": service_definition(service) for service in settings.services}
@@ -238,7 +264,8 @@ def host_answers(tree: Path, keys: list[str]) -> dict[str, str]:
         assert text.count(f"\n#{key}=") == 1, f"{key} stands not exactly once in {path}"
         text = text.replace(f"\n#{key}=", f"\n{key}=")
     path.write_text(text, encoding="utf-8")
-    script = f'. "{tree}/usr/lib/consul-docker-host/lib.sh"; ' + "; ".join(f"{key}=unset" for key in keys)
+    library = tree / "usr/lib/consul-docker-host"
+    script = f'. "{library}/base.sh"; . "{library}/settings.sh"; ' + "; ".join(f"{key}=unset" for key in keys)
     script += "; load_config; " + "; ".join(f'printf "%s\\0" "${key}"' for key in keys)
     assert defaults.is_file()
     result = run(["sh", "-c", f"set -eu; {script}"], env={"CONSUL_DOCKER_HOST_ROOT": str(tree)})

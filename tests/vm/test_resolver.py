@@ -247,6 +247,6 @@ def test_who_writes_over_the_line_is_mended_and_never_fought(host: Guest, owner:
 def test_removal_gives_everything_back(host: Guest, owner: Owner, before: str) -> None:
     """What was not so before: beside resolved a dnsmasq without ours has no port 53 left, and the host is told."""
     said = host.output(f"apt-get purge --yes {NAME} 2>&1", seconds=INSTALL_SECONDS)
-    assert ("dnsmasq cannot run beside systemd-resolved" in said) is (owner == OWNERS["resolved"])
+    assert ("dnsmasq cannot run next to systemd-resolved" in said) is (owner == OWNERS["resolved"])
     host.wait_until(f"getent ahostsv4 {OUTSIDE_NAME} | grep -q '^{OUTSIDE_ADDRESS} '", 30)
     assert host.output(OWNED) == before

@@ -28,7 +28,7 @@ from consul_docker_host.package.description import (
     Source,
 )
 from consul_docker_host.package.plan import Entry, Plan, RepositoryPlan
-from consul_docker_host.package.scripts import refuse_lost_names, with_renames
+from consul_docker_host.package.scripts import refuse_lost_names, with_lifecycle, with_renames
 from consul_docker_host.package.templates import render_template, template_environment, template_variables
 from consul_docker_host.settings.model import Settings
 
@@ -220,6 +220,7 @@ def _scripts(package: PackageDescription, package_format: Format, work: Workspac
         if not path.is_file():
             raise BuildError(f"{path}: no such maintainer script")
     made = work.build / package.name / "scripts" / package_format
+    scripts = with_lifecycle(scripts, made, source=work.packaging / "scripts")
     fragments = work.packaging / "scripts" / "renamed"
     return with_renames(package_format, scripts, package.renamed, made, fragments=fragments)
 

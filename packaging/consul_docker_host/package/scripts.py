@@ -1,11 +1,13 @@
-"""What every maintainer script does for a renamed configuration file, put into copies of those that need it.
+"""Maintainer scripts as a package gets them, each one complete file: what deb and rpm share, and what a rename adds.
 
-dpkg and rpm know files by their names alone: an edited one under a name that is gone would be forgotten beside a fresh
-one. Without a rename the scripts are those of packaging/scripts, byte for byte.
+A script names what it shares by a line `. lifecycle/NAME.sh`, which shellcheck follows in the checkout; no such file is
+on a host, so the text takes the line's place. dpkg and rpm know configuration files by their names alone: an edited one
+under a name that is gone would be forgotten beside a fresh one.
 """
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -19,6 +21,25 @@ FRAGMENTS: dict[Format, dict[str, tuple[str, ...]]] = {
     "deb": {"preinst": ("deb",), "postinst": ("deb",), "prerm": ("deb", "deb-prerm"), "postrm": ("deb",)},
     "rpm": {"pre": ("rpm-pre",), "posttrans": ("rpm-posttrans",)},
 }
+SHARED = re.compile(r"^\. (lifecycle/[a-z-]+\.sh)\n", re.MULTILINE)
+
+
+def with_lifecycle(scripts: dict[str, Path], folder: Path, *, source: Path) -> dict[str, Path]:
+    """Return the scripts by name; those that share text are written to ``folder`` with it, by the same names.
+
+    ``source`` is the directory in which the lines find their files; one that is missing raises BuildError.
+    """
+    made = {}
+    for name, path in scripts.items():
+        text = path.read_text(encoding="utf-8")
+        for shared in SHARED.findall(text):
+            if not (source / shared).is_file():
+                raise BuildError(f"{path}: {shared}: no such file below {source}")
+        completed = SHARED.sub(lambda line: fragment_body(source / line[1]), text)
+        if completed != text:
+            made[name] = folder / name
+            write_text(made[name], completed)
+    return scripts | made
 
 
 def with_renames(

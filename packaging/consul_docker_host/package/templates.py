@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 
 from consul_docker_host.core.errors import BuildError
+from consul_docker_host.settings.host_keys import read_host_keys
 from consul_docker_host.settings.model import Settings
 
 
@@ -37,7 +38,8 @@ def template_environment(files: Path) -> jinja2.Environment:
 def template_variables(settings: Settings) -> dict[str, Any]:
     """Return the names that templates may use: the settings' tables, and what is derived from them."""
     tables = {name: getattr(settings, name) for name in type(settings).model_fields}
-    return tables | {"reverse_domains": settings.dns.reverse_domains}
+    derived = {"reverse_domains": settings.dns.reverse_domains, "settings": settings, "host_keys": read_host_keys()}
+    return tables | derived
 
 
 def render_template(environment: jinja2.Environment, name: str, variables: Mapping[str, Any]) -> str:

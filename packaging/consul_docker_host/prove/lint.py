@@ -12,6 +12,10 @@ from consul_docker_host.core.workspace import Workspace
 
 LINTED = ("packaging/consul_docker_host", "tasks.py", "tests", "pyinfra_deploy")
 LINT_SECONDS = 900.0
+# Where shellcheck finds what a script sources: on a host below /, and beside it; in a package, in one file with it.
+SHELL_PATHS = tuple(
+    f"--source-path={path}" for path in ("files", "SCRIPTDIR", "files/usr/lib/consul-docker-host", "packaging/scripts")
+)
 
 
 def lint(work: Workspace) -> bool:
@@ -22,7 +26,7 @@ def lint(work: Workspace) -> bool:
         [python_program("ruff"), "check", *present],
         [python_program("ruff"), "format", "--check", "--quiet", *present],
         [sys.executable, "-m", "mypy"],
-        [python_program("shellcheck"), "--external-sources", "--source-path=files", *scripts],
+        [python_program("shellcheck"), "--external-sources", *SHELL_PATHS, *scripts],
     )
     say("== lint: ruff, mypy --strict, shellcheck")
     return not [True for argv in commands if follow(argv, cwd=work.root, timeout=LINT_SECONDS)]

@@ -176,6 +176,15 @@ class Registrator(Table):
     options: tuple[v.RegistratorOption, ...]
     token_file: v.HostFile
 
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The options of the command that these settings stand for."""
+        refresh = ("-ttl", str(self.ttl), "-ttl-refresh", str(self.ttl_refresh)) if self.ttl else ()
+        internal = ("-internal",) if self.internal else ()
+        tags = ("-tags", ",".join(self.tags)) if self.tags else ()
+        fixed = ("-cleanup", "-resync", str(self.resync), "-retry-attempts", "-1", "-deregister", self.deregister)
+        return (*fixed, *refresh, *internal, *tags)
+
     def faults(self) -> Iterator[tuple[str, str]]:
         """Yield what does not go together."""
         if bool(self.ttl) != bool(self.ttl_refresh):

@@ -53,8 +53,9 @@ def shellcheck(plan: Plan) -> Iterator[Result]:
     """Judge every script of the tree and every maintainer script, as POSIX sh."""
     scripts = [plan.tree / entry.path for entry in plan.entries if entry.mode & 0o100]
     scripts += [path for named in plan.scripts.values() for name, path in named.items() if name != "triggers"]
-    # The scripts read lib.sh and defaults by their paths on the host.
-    options = ["--shell=sh", "--external-sources", f"--source-path={plan.tree}"]
+    # The scripts read the files of the shell library by their paths on the host, or by $LIB.
+    library = plan.tree / "usr/lib/consul-docker-host"
+    options = ["--shell=sh", "--external-sources", f"--source-path={plan.tree}", f"--source-path={library}"]
     yield run([python_program("shellcheck"), *options, *map(str, scripts)], timeout=JUDGE_TIMEOUT, check=False)
 
 

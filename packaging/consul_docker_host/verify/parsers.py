@@ -147,9 +147,9 @@ def ask_consul(plan: Plan, program: Path, scratch: Path) -> Iterator[Finding]:
     root = scratch / "root"
     shutil.copytree(plan.tree, root)
     folders = [root / CONSUL_FOLDER]
-    if find_program("jq"):
+    if find_program("python3"):
         folders.append(root / "run/consul-docker-host/consul.d")
-        script = ["sh", str(root / "usr/lib/consul-docker-host/render"), "consul", "--now"]
+        script = ["sh", str(root / "usr/lib/consul-docker-host/render"), "consul", "--render"]
         run(script, env={"CONSUL_DOCKER_HOST_ROOT": str(root)}, timeout=PARSER_TIMEOUT)
         (folders[-1] / "tls.json").unlink(missing_ok=True)
     (folders[0] / "consul.json").write_text(json.dumps({"data_dir": str(scratch / "data")}))

@@ -29,7 +29,7 @@ SYSTEM = (
     *("systemd-sysv", "dbus", "udev", "kmod", "ifupdown", "isc-dhcp-client", "iproute2", "procps", "netbase"),
     # The cloud kernel knows the dummy link type, which is what this bed is for.
     *("linux-image-cloud-amd64", "initramfs-tools", "qemu-guest-agent"),
-    *("dnsmasq", "nftables", "jq", "curl", "ca-certificates"),
+    *("dnsmasq", "nftables", "python3", "jq", "curl", "ca-certificates"),
     # Docker does not start without apparmor's program where the kernel has AppArmor on.
     *("docker.io", "apparmor", "iptables"),
     *("bind9-dnsutils", "busybox-static"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ TEXT = FILE.read_text(encoding="utf-8")
             'path = "usr/bin/x"\nmode = "755"',
             "x.toml:files.0.mode: ",
         ),
-        ('/consul-docker-host/checks"', '/consul-docker-host/guard"', "more than one rule for usr/lib/consul-docker-"),
+        ('/consul-docker-host/link"', '/consul-docker-host/guard"', "more than one rule for usr/lib/consul-docker-"),
         ('for_each = "services"', 'for_each = "tables"', "x.toml:files."),
         ("[relations]", "[relations", "line "),
     ],
@@ -53,6 +54,18 @@ def test_a_relation_speaks_each_format_s_words_and_none_where_it_has_none() -> N
     assert relations.named("depends", "deb") == ("iproute2", "procps")
     assert relations.named("depends", "rpm") == ("iproute", "x")
     assert relations.named("suggests", "deb") == ()
+
+
+def test_bytecode_is_never_part_of_the_payload(tmp_path: Path) -> None:
+    """Whoever runs the host's program without -B leaves it there."""
+    files = tmp_path / "files"
+    shutil.copytree(DEFAULTS.parents[1] / "files", files)
+    program = files / "usr/lib/consul-docker-host/host_program"
+    (program / "__pycache__").mkdir()
+    (program / "__pycache__/check.cpython-311.pyc").write_bytes(b"x")
+    package = load_package(FILE)
+    listed = [source.path for source in collect_payload(package, files)]
+    assert listed == [source.path for source in collect_payload(package, DEFAULTS.parents[1] / "files")]
 
 
 def test_the_payload_is_sorted_and_every_template_loses_its_suffix() -> None:

@@ -79,7 +79,6 @@ def test_what_the_settings_switch_off_is_left_out(work: Workspace) -> None:
     off = plan_of(work, "".join(f"[{name}]\nenabled = false\n" for name in ("registrator", "environment", "guard")))
     gone = everything - paths(off)
     assert gone == {
-        "usr/lib/consul-docker-host/forget",
         "usr/lib/consul-docker-host/registrator",
         "usr/lib/systemd/system/registrator.service",
         "usr/lib/systemd/system/docker.service.d/50-consul-docker-host.conf",

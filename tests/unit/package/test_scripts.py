@@ -42,10 +42,38 @@ def texts(plan: Plan, package_format: Format) -> dict[str, str]:
     return {name: path.read_text() for name, path in plan.scripts[package_format].items()}
 
 
-def test_without_a_rename_the_scripts_are_those_of_the_project(work: Workspace) -> None:
+def test_a_package_gets_complete_scripts_and_no_others_than_those_of_the_project(work: Workspace) -> None:
     plan = make_plan(project_settings(work), work)
     folder = work.packaging / "scripts"
-    assert all(path.is_relative_to(folder) for one in FORMATS for path in plan.scripts[one].values())
+    for package_format in FORMATS:
+        for name, path in plan.scripts[package_format].items():
+            source = (folder / package_format / name).read_text(encoding="utf-8")
+            made = path.read_text(encoding="utf-8")
+            assert path.is_relative_to(folder) == (". lifecycle/" not in source)
+            assert ". lifecycle/" not in made
+            assert made.count("#!") == (0 if name == "triggers" else 1)
+            # What is not shared stands in the order of the source, and sh understands the whole.
+            rest = iter(made.splitlines())
+            assert all(line in rest for line in source.splitlines() if not line.startswith(". lifecycle/"))
+            if name != "triggers":
+                run(["sh", "-n", str(path)])
+
+
+def test_deb_and_rpm_share_each_text_of_the_lifecycle(work: Workspace) -> None:
+    folder = work.packaging / "scripts"
+    for shared in sorted((folder / "lifecycle").iterdir()):
+        line = f"\n. lifecycle/{shared.name}\n"
+        users = {
+            package_format: [path.name for path in (folder / package_format).iterdir() if line in path.read_text()]
+            for package_format in FORMATS
+        }
+        assert [len(names) for names in users.values()] == [1, 1], (shared.name, users)
+
+
+def test_a_shared_text_that_is_missing_is_refused(work: Workspace) -> None:
+    (work.packaging / "scripts/lifecycle/after-removal.sh").unlink()
+    with pytest.raises(BuildError, match=r"scripts/deb/postrm: lifecycle/after-removal\.sh: no such file"):
+        make_plan(project_settings(work), work)
 
 
 def added(made: str, plain: str) -> str:

@@ -79,7 +79,7 @@ def test_the_snippet_begins_as_cloud_init_wants_it_and_says_who_wrote_it(plan: P
 def test_vendor_files_move_to_the_administrator_s_places() -> None:
     assert cloudinit.host_path("usr/lib/systemd/network/x.network") == "/etc/systemd/network/x.network"
     assert cloudinit.host_path("usr/lib/NetworkManager/conf.d/x.conf") == "/etc/NetworkManager/conf.d/x.conf"
-    assert cloudinit.host_path("usr/lib/consul-docker-host/lib.sh") == "/usr/lib/consul-docker-host/lib.sh"
+    assert cloudinit.host_path("usr/lib/consul-docker-host/base.sh") == "/usr/lib/consul-docker-host/base.sh"
     assert cloudinit.host_path("etc/consul.d/agent.json") == "/etc/consul.d/agent.json"
 
 
@@ -144,7 +144,7 @@ def test_a_snippet_that_is_too_large_is_refused_with_its_size(work: Workspace) -
 def test_only_comments_are_taken_out_of_scripts(plan: Plan, tmp_path: Path) -> None:
     """A shell that prints what it has understood prints the same for both texts."""
     scripts = [entry for entry in plan.entries if entry.mode & 0o100 and not entry.path.startswith("usr/share/")]
-    scripts += [entry for entry in plan.entries if entry.path.endswith("/lib.sh")]
+    scripts += [entry for entry in plan.entries if entry.path.endswith("/base.sh")]
     assert len(scripts) > 5
     bash = shutil.which("bash")
     assert bash, "bash is needed to prove it"

@@ -57,7 +57,7 @@ SERVICE = "[Unit]\nDescription=x\n\n[Service]\nExecStart=/bin/true\n"
         ("etc/dnsmasq.d/consul.conf", "a\nb", "/etc/dnsmasq.d/consul.conf:2: has no line feed at its end"),
         ("etc/dnsmasq.d/consul.conf", b"a\n\xff\n", "/etc/dnsmasq.d/consul.conf:2: is not UTF-8"),
         ("usr/lib/consul-docker-host/guard", "echo\n", "/usr/lib/consul-docker-host/guard: mode 0755: is executable but no script"),
-        ("usr/lib/consul-docker-host/lib.sh", "#!/bin/sh\n", "/usr/lib/consul-docker-host/lib.sh: mode 0644: is a script without the executable bit"),
+        ("usr/lib/consul-docker-host/base.sh", "#!/bin/sh\n", "/usr/lib/consul-docker-host/base.sh: mode 0644: is a script without the executable bit"),
         ("opt/x", "x\n", "/opt/x: lies outside etc/, "),
     ],
 )  # fmt: skip

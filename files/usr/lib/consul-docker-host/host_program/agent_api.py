@@ -1,0 +1,98 @@
+"""Consul's HTTP API of the local agent, asked as the agent itself.
+
+The token goes out in a header alone: no list of processes shows it. Proxies of the environment are not asked:
+the address is link-local, and a proxy elsewhere cannot reach it.
+
+HTTP/1.0 is spoken here: the answer ends with the connection, so that a few lines read it. http.client brings TLS and
+the parsers of mails along, whose import takes longer than the whole check.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from typing import Any, NamedTuple
+
+from host_program.settings import WRONG, Host
+
+SECONDS = 3.0
+ANSWER_LIMIT = 16 * 1024 * 1024
+OK = 200
+REFUSED = (401, 403)
+
+
+class Answer(NamedTuple):
+    """What the agent answered: the HTTP status (0: nothing), and the body's JSON, None where it is none."""
+
+    status: int
+    value: Any
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the agent answered what was asked."""
+        return self.status == OK
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the agent wants another token."""
+        return self.status in REFUSED
+
+    def pick(self, *keys: str) -> Any:
+        """Return what stands below the keys; None where one of them is missing."""
+        value = self.value
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
+    def text(self, *keys: str) -> str:
+        """Return the string below the keys; empty where there is none."""
+        value = self.pick(*keys)
+        return value if isinstance(value, str) else ""
+
+
+def ask(host: Host, path: str, *, method: str = "GET", token: str | None = None, seconds: float = SECONDS) -> Answer:
+    """Ask the local agent for /v1/PATH, with its own token unless another one is given; nothing is raised."""
+    if token is None:
+        token = read_token(host, "AGENT_TOKEN_FILE")
+    address, port = host.built_in.address, host.built_in.http_port
+    lines = [f"{method} /v1/{path} HTTP/1.0", f"Host: {address}:{port}", "Content-Length: 0"]
+    if token:
+        lines.append(f"X-Consul-Token: {token}")
+    request = "\r\n".join([*lines, "", ""]).encode("ascii")
+    try:
+        head, _, body = exchange((address, port), request, seconds).partition(b"\r\n\r\n")
+        status = int(head.split(None, 2)[1])
+    except (OSError, ValueError, IndexError):
+        return Answer(0, None)
+    try:
+        return Answer(status, json.loads(body))
+    except (ValueError, RecursionError):
+        return Answer(status, None)
+
+
+def exchange(address: tuple[str, int], request: bytes, seconds: float) -> bytes:
+    """Send a request and return the answer; OSError where the agent does not take it or is silent for too long."""
+    end = time.monotonic() + seconds
+    answer = bytearray()
+    with socket.create_connection(address, timeout=seconds) as link:
+        link.sendall(request)
+        while len(answer) < ANSWER_LIMIT:
+            link.settimeout(max(end - time.monotonic(), 0.001))
+            part = link.recv(65536)
+            if not part:
+                break
+            answer += part
+    return bytes(answer)
+
+
+def read_token(host: Host, key: str) -> str:
+    """Return the token in the file that the key names; empty where there is none that can be read."""
+    place = host.values[key]
+    if place in {"", WRONG}:
+        return ""
+    try:
+        with open(host.path(place), encoding="ascii") as file:
+            return "".join(file.read().split())
+    except (OSError, ValueError):
+        return ""

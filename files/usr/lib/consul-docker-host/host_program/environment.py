@@ -1,0 +1,23 @@
+"""The variables that lead programs to Consul, as a shell, `docker run` and a compose file take them."""
+
+from __future__ import annotations
+
+from host_program.output import say
+from host_program.settings import Host
+
+RPC_PORT = 8400
+CONTAINER_FILE = "/etc/consul-docker-host/container.env"
+
+
+def main(host: Host, arguments: list[str]) -> int:
+    """Print them in the form of the option."""
+    address = host.built_in.address
+    option = arguments[0] if arguments else ""
+    if option == "--docker":
+        say(f"--dns {address} --env-file {CONTAINER_FILE}")
+    elif option == "--compose":
+        say("dns:", f"  - {address}", "env_file:", f"  - {CONTAINER_FILE}")
+    else:
+        port = host.built_in.http_port
+        say(f"export CONSUL_HTTP_ADDR={address}:{port} CONSUL_RPC_ADDR={address}:{RPC_PORT}")
+    return 0

@@ -1,0 +1,164 @@
+"""Docker, its containers, and what a container gets to hear when it asks for Consul."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from host_program import docker_dns, json_files
+from host_program.background import Later
+from host_program.facts import namespace
+from host_program.facts.names import ask
+from host_program.files import read_text
+from host_program.programs import Done, have, run
+from host_program.settings import Host
+from host_program.units import Unit
+
+SECONDS = 4.0
+# One of each bridge network: a bridge that is shut out says nothing about another.
+ASKED_LIMIT = 5
+REGISTRATOR = "consul-docker-host-registrator"
+# The file that Docker makes for a container is short; a container can write to it.
+RESOLV_CONF_LIMIT = 65536
+
+
+class Container(NamedTuple):
+    """A running container, its networks, and its published ports as `docker ps` prints them."""
+
+    name: str
+    networks: tuple[str, ...]
+    ports: str
+
+
+class Asked(NamedTuple):
+    """A container that DNS was asked from: whether it got an answer, and whether its programs ask our address."""
+
+    name: str
+    is_answered: bool
+    is_led: bool
+
+
+class Docker(NamedTuple):
+    """The engine, whether it answers, and its containers.
+
+    ``invalid`` is what is wrong with its file; ``is_leading`` whether that file leads every container to our address.
+    ``may_ask`` is false where its unit does not run: asking its socket would start it, against its administrator's
+    will. ``asked`` is None where containers were not asked.
+    """
+
+    invalid: str
+    is_leading: bool
+    has_command: bool
+    may_ask: bool
+    answer: Done | None = None
+    containers: tuple[Container, ...] = ()
+    has_registrator_image: bool = True
+    askable: tuple[str, ...] = ()
+    asked: tuple[Asked, ...] | None = None
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether the engine answers."""
+        return self.answer is not None and self.answer.is_ok
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether this user may not ask."""
+        return self.answer is not None and "permission denied" in self.answer.err + self.answer.out
+
+    @property
+    def are_answered(self) -> bool:
+        """Whether every container that was asked from inside got an answer, and one at least was."""
+        return bool(self.asked) and all(container.is_answered for container in self.asked or ())
+
+
+def look(host: Host, unit: Unit) -> Docker:
+    """Look at the engine's file and, where its unit runs, at its containers."""
+    engine = Docker(
+        invalid=json_files.find_fault(host.root, docker_dns.FILE),
+        is_leading=docker_dns.status(host),
+        has_command=have("docker"),
+        may_ask=not unit.is_known or unit.is_missing or unit.is_running,
+    )
+    if not engine.has_command or not engine.may_ask:
+        return engine
+    networks = Later(_bridges)
+    engine = engine._replace(
+        answer=run("docker", "ps", "--format", "{{.Names}}\\t{{.Networks}}\\t{{.Ports}}", seconds=SECONDS)
+    )
+    if not engine.is_answering or engine.answer is None:
+        return engine
+    containers = tuple(_parse(line) for line in engine.answer.out.splitlines() if line.strip())
+    is_registrator = any(container.name == REGISTRATOR for container in containers)
+    image = host.values["REGISTRATOR_IMAGE"]
+    return engine._replace(
+        containers=containers,
+        has_registrator_image=is_registrator or run("docker", "image", "inspect", image, seconds=SECONDS).is_ok,
+        askable=_choose(containers, networks.get()),
+    )
+
+
+def ask_inside(host: Host, engine: Docker, name: str) -> Docker:
+    """Ask port 53 from inside the chosen containers, up to the first that gets no answer."""
+    if not engine.askable:
+        return engine
+    asked: list[Asked] = []
+    for found in _inspect(engine.askable):
+        process = found.get("State", {}).get("Pid")
+        if not isinstance(process, int) or process < 1:
+            continue
+        _, is_answered = namespace.inside(host.path(f"/proc/{process}/ns/net"), lambda: ask(host, name)) or (
+            None,
+            False,
+        )
+        asked.append(Asked(str(found.get("Name", "")).lstrip("/"), is_answered, _is_led(host, found)))
+        if not is_answered:
+            break
+    return engine._replace(asked=tuple(asked))
+
+
+def _parse(line: str) -> Container:
+    name, networks, ports = [*line.split("\t"), "", ""][:3]
+    return Container(name, tuple(networks.split(",")), ports)
+
+
+def _bridges() -> set[str]:
+    """Return the bridge networks; one that is internal by its maker's wish leads nowhere, not to us either."""
+    form = "{{.Name}} {{.Internal}}"
+    lines = run(
+        "docker", "network", "ls", "--filter", "driver=bridge", "--format", form, seconds=SECONDS
+    ).out.splitlines()
+    return {line.removesuffix(" false") for line in lines if line.endswith(" false")}
+
+
+def _choose(containers: tuple[Container, ...], bridges: set[str]) -> tuple[str, ...]:
+    """Return the names of containers, one for each bridge."""
+    chosen: list[str] = []
+    seen: set[str] = set()
+    for container in containers:
+        fresh = [network for network in container.networks if network in bridges - seen]
+        if fresh and len(chosen) < ASKED_LIMIT:
+            seen.add(fresh[0])
+            chosen.append(container.name)
+    return tuple(chosen)
+
+
+def _inspect(names: tuple[str, ...]) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(run("docker", "container", "inspect", *names, seconds=SECONDS).out)
+    except ValueError:
+        return []
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def _is_led(host: Host, container: dict[str, Any]) -> bool:
+    """Return whether the container's programs ask our address.
+
+    Docker names the file that it made for the container: the container's own /etc/resolv.conf, seen from here, may be
+    a pipe or a link into the host. A user-defined network's own server names ours in a comment of the file.
+    """
+    address = host.built_in.address
+    if address in (container.get("HostConfig", {}).get("Dns") or ()):
+        return True
+    path = container.get("ResolvConfPath")
+    return bool(path) and address in read_text(host.path(str(path)), RESOLV_CONF_LIMIT)

@@ -1,0 +1,50 @@
+"""The interface, its address and the guard of the address."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from host_program.background import Later
+from host_program.programs import have, run
+from host_program.settings import LIBRARY, Host
+
+
+class Network(NamedTuple):
+    """Whether the interface is there and up, and the interfaces that have the address."""
+
+    is_there: bool
+    is_up: bool
+    holders: tuple[str, ...]
+
+
+class Guard(NamedTuple):
+    """Whether nft is there, whether the guard's table is what it should be, and the bridges it shuts out."""
+
+    has_nft: bool
+    is_current: bool
+    refused: tuple[str, ...]
+
+
+def look(host: Host) -> Network:
+    """Look at the interface and at the address, wherever it is."""
+    link = run("ip", "-o", "link", "show", "dev", host.built_in.interface).out
+    flags = link.partition("<")[2].partition(">")[0].split(",")
+    addresses = run("ip", "-4", "-o", "address", "show", "to", f"{host.built_in.address}/32").out
+    holders = tuple(line.split()[1] for line in addresses.splitlines() if len(line.split()) > 1)
+    return Network(is_there=bool(link.strip()), is_up="UP" in flags, holders=holders)
+
+
+def look_at_guard(host: Host) -> Guard:
+    """Ask the guard about its table; root alone can."""
+    if not have("nft"):
+        return Guard(has_nft=False, is_current=False, refused=())
+    script = f"{host.path(LIBRARY)}/guard"
+    current = Later(lambda: run(script, "check").is_ok)
+    # What the administrator lets in by name is not refused any more.
+    allowed = host.values["BRIDGES"].split()
+    refused = tuple(name for name in run(script, "refused").out.split() if not _matches(name, allowed))
+    return Guard(has_nft=True, is_current=current.get(), refused=refused)
+
+
+def _matches(name: str, patterns: list[str]) -> bool:
+    return any(name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern for pattern in patterns)

@@ -1,0 +1,27 @@
+"""JSON files that other people write: the first mistake in one, with its line."""
+
+from __future__ import annotations
+
+import glob
+import json
+
+from host_program.files import read_bytes
+
+
+def find_fault(root: str, pattern: str) -> str:
+    """Return the first mistake in the files of a pattern as FILE:LINE: REASON; empty where all of them are JSON.
+
+    A file that is empty or cannot be read is nothing that this program can judge.
+    """
+    for path in sorted(glob.glob(glob.escape(root) + pattern)):
+        content = read_bytes(path)
+        if not content or not content.strip():
+            continue
+        place = path[len(root) :]
+        try:
+            json.loads(content)
+        except json.JSONDecodeError as error:
+            return f"{place}:{error.lineno}: {error.msg}"
+        except (ValueError, RecursionError) as error:
+            return f"{place}: {error}"
+    return ""

@@ -1,0 +1,74 @@
+"""The keys of /etc/default/consul-docker-host, as packaging/host-keys.toml has them, with the values built in.
+
+The only place that reads the table for the builder; pyinfra_deploy, which runs without the builder, reads it itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from consul_docker_host.core.workspace import ROOT
+from consul_docker_host.settings.model import Settings
+
+TABLE = ROOT / "packaging" / "host-keys.toml"
+Kind = Literal[
+    "address",
+    "servers",
+    "join",
+    "datacenter",
+    "node-name",
+    "image",
+    "bridges",
+    "count",
+    "choice",
+    "text",
+    "gossip-key-file",
+    "certificate-file",
+    "private-key-file",
+    "token-file",
+]
+
+
+class HostKey(BaseModel):
+    """One key of the host's settings file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    setting: str
+    kind: Kind
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    separator: str = ""
+    comment: str = ""
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether the key names a file on the host; a mistake in such a line keeps what ran before."""
+        return self.kind.endswith("-file")
+
+    def built_in(self, settings: Settings) -> str:
+        """Return the value of the settings as the host's file takes it."""
+        value = operator.attrgetter(self.setting)(settings)
+        return self.separator.join(value) if self.separator else str(value)
+
+    def line(self, value: str) -> str:
+        """Return the key's line of the host's file; a value that may hold blanks stands in quotes."""
+        return f'{self.name}="{value}"' if self.separator else f"{self.name}={value}"
+
+    def rule(self) -> str:
+        """Return what the host's scripts know of the key: its kind, whether it must have a value, its choices."""
+        return " ".join((self.kind, "required" if self.required else "optional", *self.choices))
+
+
+@functools.cache
+def read_host_keys(path: Path = TABLE) -> tuple[HostKey, ...]:
+    """Return the table's keys, in its order."""
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    return TypeAdapter(tuple[HostKey, ...]).validate_python(tables["keys"])

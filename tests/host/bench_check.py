@@ -1,0 +1,120 @@
+"""The time of `check` and `status` on a host on which all is well, beside the former ones in shell, in one run.
+
+`inv bench.check` runs this file. Both are the commands of a rendered tree in the same network namespace, with the same
+servers and the same fakes for what only a whole host has; they are taken in turn. The former tree is that of the last
+commit with the shell version, from the checkout's own history.
+"""
+
+from __future__ import annotations
+
+import io
+import resource
+import shutil
+import statistics
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from consul_docker_host.payload import collect_payload, load_package
+from consul_docker_host.render import render_files
+from consul_docker_host.settings import load_settings
+from tests.host.conftest import COMMAND, REPOSITORY, Host
+from tests.host.network import Network
+from tests.host.sound import ADDRESS, PROCESS, Sound, fake, make_sound
+from tests.support.figures import tell
+
+FORMER = "7ecead3"
+GOAL = 1.2
+DESCRIPTION = "packaging/packages/consul-docker-host.toml"
+# What the former version called beside the fakes, and what it asked Docker.
+FORMER_TOOLS = ("awk", "bash", "curl", "cut", "dd", "jq", "od", "sed", "tail")
+ENTER = 'pid=$2; shift 3; exec {nsenter} --net="$CONSUL_DOCKER_HOST_ROOT/proc/$pid/ns/net" "$@"'
+INSPECT = f'case "$1 $2" in "inspect -f") echo "/web {PROCESS} [{ADDRESS}]"; exit ;; esac\n'
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """The seconds of one run: by the clock, and on all processors together."""
+
+    clock: float
+    processors: float
+
+
+@pytest.fixture(scope="module")
+def former(tmp_path_factory: pytest.TempPathFactory, network: Network) -> Sound:
+    """Give the host as it was."""
+    folder = tmp_path_factory.mktemp("former")
+    argv = ["git", "-C", str(REPOSITORY), "archive", FORMER, "files", DESCRIPTION]
+    archive = subprocess.run(argv, capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+        members.extractall(folder / "checkout", filter="data")
+    files = folder / "checkout/files"
+    package = load_package(folder / "checkout" / DESCRIPTION)
+    settings = load_settings(REPOSITORY / "packaging/settings.toml")
+    for rendered in render_files(settings, collect_payload(package, files), files, epoch=0):
+        path = folder / "root" / rendered.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(rendered.content)
+        path.chmod(rendered.mode)
+    host = Host(root=folder / "root", fakes=folder / "fakes")
+    sound = make_connected(host, network)
+    host.write(f"proc/{PROCESS}/root/etc/resolv.conf", f"nameserver {ADDRESS}\n")
+    for name in FORMER_TOOLS:
+        if not (tool := host.fakes / "tools" / name).exists():
+            tool.symlink_to(str(shutil.which(name)))
+    fake(host, "nsenter", ENTER.format(nsenter=shutil.which("nsenter")))
+    docker = (host.fakes / "docker").read_text().partition("\n")[2]
+    (host.fakes / "docker").write_text(f"#!/bin/sh\n{INSPECT}{docker}")
+    return sound
+
+
+@pytest.fixture(scope="module")
+def today(rendered: Path, tmp_path_factory: pytest.TempPathFactory, network: Network) -> Sound:
+    """Give the host as it is."""
+    folder = tmp_path_factory.mktemp("today")
+    shutil.copytree(rendered, folder / "root", symlinks=True)
+    return make_connected(Host(root=folder / "root", fakes=folder / "fakes"), network)
+
+
+def make_connected(host: Host, network: Network) -> Sound:
+    """Make a host on which all is well, in the network."""
+    made = make_sound(host)
+    entry = host.root / f"proc/{PROCESS}/ns/net"
+    entry.parent.mkdir(parents=True)
+    entry.symlink_to(f"/proc/{network.container.pid}/ns/net")
+    # As on a host whose Consul has read all of its files.
+    host.write("run/consul-docker-host/consul.started", "")
+    return Sound(host=made.host, network=network)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def served(network: Network, today: Sound) -> Iterator[None]:
+    """Let agent and DNS answer, for both hosts."""
+    with network.serve(today.data):
+        yield
+
+
+def timed(sound: Sound, command: str) -> Timed:
+    """Run the command; it finds nothing wrong."""
+    begin, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = sound.start(str(sound.host.root / COMMAND), command)
+    clock, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Timed(clock, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+@pytest.mark.parametrize("command", ["check", "status"])
+def test_the_time_of_a_command(former: Sound, today: Sound, rounds: int, command: str) -> None:
+    taken: dict[str, list[Timed]] = {"former": [], "today": []}
+    for _ in range(rounds):
+        taken["former"].append(timed(former, command))
+        taken["today"].append(timed(today, command))
+    for name in ("clock", "processors"):
+        before, after = (statistics.median(getattr(run, name) for run in runs) for runs in taken.values())
+        text = f"{command} by the {name}: {after * 1000:.0f} ms / {before * 1000:.0f} ms in shell (medians of {rounds})"
+        tell(text, f"{after / before:.2f}", f"<= {GOAL:.2f}")
