@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -171,6 +172,36 @@ def test_an_agent_that_cannot_become_a_container_says_what_it_waits_for(
     assert line["remedy"].endswith(remedy)
 
 
+@pytest.mark.parametrize("path", ["etc/consul.d/x.hcl", "run/consul-docker-host/consul.d/x.json"])
+def test_consul_judges_its_files_again_only_when_one_is_younger_than_its_start(
+    sound: Sound, check: Check, path: str
+) -> None:
+    """It takes Consul longer than all the rest takes together."""
+    calls = sound.host.fakes / "consul.calls"
+    sound.host.write(path, "{}").with_name("gone.hcl").write_text("{}")
+    sound.host.write("run/consul-docker-host/consul.started", "")
+    check("ok")
+    assert not calls.exists()
+    # A removal changes the directory alone. The kernel's clock has ticks.
+    time.sleep(0.02)
+    (sound.host.root / path).with_name("gone.hcl").unlink()
+    check("ok")
+    assert calls.read_text().startswith("validate ")
+
+
+def test_a_user_who_may_not_ask_docker_is_referred_to_root(sound: Sound, check: Check) -> None:
+    sound.say("docker", "permission denied while trying to connect to the Docker daemon socket\n")
+    (line,) = [link for link in check("warn")["links"] if link["state"] != "ok"]
+    assert (line["name"], line["text"]) == ("docker", "only root can look")
+
+
+def test_a_port_that_systemd_holds_for_a_socket_unit_is_not_freed_by_killing_it(sound: Sound, check: Check) -> None:
+    sound.say("listen", f'udp UNCONN 0 0 {ADDRESS}:53 0.0.0.0:* users:(("systemd",pid=1,fd=4))\n')
+    sound.say("owner", "init.scope\n")
+    (line,) = [link for link in check("broken")["links"] if link["name"] == "dnsmasq"]
+    assert (line["text"], "kill" in line["remedy"]) == (f"{ADDRESS}:53 is held by systemd (process 1)", False)
+
+
 def test_text_names_the_state_and_the_remedy(connected: Sound) -> None:
     connected.say("link", "")
     said = connected.run("check", code=2).stdout.splitlines()
@@ -229,4 +260,4 @@ def test_a_sound_host_costs_few_programs(sound: Sound, check: Check) -> None:
             fake(sound.host, name, f'exec {target} "$@"')
     check("ok")
     calls = sum(record.read_text(errors="replace").count("\n") for record in sound.host.fakes.glob("*.calls"))
-    assert calls < 150
+    assert calls < 80
