@@ -116,6 +116,17 @@ def test_a_container_is_asked_where_one_can_be(sound: Sound, check: Check, chang
     assert line["text"] == text
 
 
+def test_a_container_of_each_bridge_is_asked(sound: Sound, check: Check) -> None:
+    """A bridge that is shut out says nothing about another."""
+    sound.say("ps", "web\tbridge\t\nsame\tbridge\t\nother\tshop,bridge\t\nconsul-docker-host-registrator\thost\t\n")
+    sound.say("networks", "bridge false\nshop false\n")
+    (found,) = json.loads(inspected(ADDRESS))
+    sound.say("inspect", json.dumps([found, found | {"Name": "/other"}]))
+    assert check("ok")["links"][-1]["text"] == "asked from inside: web other"
+    calls = (sound.host.fakes / "docker.calls").read_text().splitlines()
+    assert "container inspect web other" in calls
+
+
 def test_docker_dns_leads_every_container_to_us(sound: Sound, check: Check) -> None:
     sound.host.write(RESOLV_CONF[1:], "nameserver 192.0.2.1\n")
     sound.say("inspect", inspected())
