@@ -131,7 +131,7 @@ FAULTS = {
     "a file of consul.d has an unknown key": Fault(
         link="consul",
         state="broken",
-        text="/etc/consul.d/x.hcl: 1 error: * invalid key servce",
+        text="cannot start: /etc/consul.d/x.hcl: 1 error: * invalid key servce",
         remedy="fix that file",
         says=(
             *LOOPING,

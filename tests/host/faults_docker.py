@@ -124,6 +124,13 @@ FAULTS = {
         remedy="systemctl start registrator.service",
         says=(NO_REGISTRATOR, ("units", units(registrator="loaded inactive dead"))),
     ),
+    "Registrator masked, and without its image": Fault(
+        link="registrator",
+        state="broken",
+        text="is masked",
+        remedy="systemctl unmask registrator.service",
+        says=(NO_REGISTRATOR, ("image", ""), ("units", units(registrator="masked inactive dead"))),
+    ),
     "Registrator keeps crashing": Fault(
         link="registrator",
         state="broken",

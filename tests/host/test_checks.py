@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -115,6 +116,17 @@ def test_a_container_is_asked_where_one_can_be(sound: Sound, check: Check, chang
     assert line["text"] == text
 
 
+def test_a_container_of_each_bridge_is_asked(sound: Sound, check: Check) -> None:
+    """A bridge that is shut out says nothing about another."""
+    sound.say("ps", "web\tbridge\t\nsame\tbridge\t\nother\tshop,bridge\t\nconsul-docker-host-registrator\thost\t\n")
+    sound.say("networks", "bridge false\nshop false\n")
+    (found,) = json.loads(inspected(ADDRESS))
+    sound.say("inspect", json.dumps([found, found | {"Name": "/other"}]))
+    assert check("ok")["links"][-1]["text"] == "asked from inside: web other"
+    calls = (sound.host.fakes / "docker.calls").read_text().splitlines()
+    assert "container inspect web other" in calls
+
+
 def test_docker_dns_leads_every_container_to_us(sound: Sound, check: Check) -> None:
     sound.host.write(RESOLV_CONF[1:], "nameserver 192.0.2.1\n")
     sound.say("inspect", inspected())
@@ -169,6 +181,36 @@ def test_an_agent_that_cannot_become_a_container_says_what_it_waits_for(
     (line,) = [link for link in check("broken")["links"] if link["name"] == "consul"]
     assert text in line["text"]
     assert line["remedy"].endswith(remedy)
+
+
+@pytest.mark.parametrize("path", ["etc/consul.d/x.hcl", "run/consul-docker-host/consul.d/x.json"])
+def test_consul_judges_its_files_again_only_when_one_is_younger_than_its_start(
+    sound: Sound, check: Check, path: str
+) -> None:
+    """It takes Consul longer than all the rest takes together."""
+    calls = sound.host.fakes / "consul.calls"
+    sound.host.write(path, "{}").with_name("gone.hcl").write_text("{}")
+    sound.host.write("run/consul-docker-host/consul.started", "")
+    check("ok")
+    assert not calls.exists()
+    # A removal changes the directory alone. The kernel's clock has ticks.
+    time.sleep(0.02)
+    (sound.host.root / path).with_name("gone.hcl").unlink()
+    check("ok")
+    assert calls.read_text().startswith("validate ")
+
+
+def test_a_user_who_may_not_ask_docker_is_referred_to_root(sound: Sound, check: Check) -> None:
+    sound.say("docker", "permission denied while trying to connect to the Docker daemon socket\n")
+    (line,) = [link for link in check("warn")["links"] if link["state"] != "ok"]
+    assert (line["name"], line["text"]) == ("docker", "only root can look")
+
+
+def test_a_port_that_systemd_holds_for_a_socket_unit_is_not_freed_by_killing_it(sound: Sound, check: Check) -> None:
+    sound.say("listen", f'udp UNCONN 0 0 {ADDRESS}:53 0.0.0.0:* users:(("systemd",pid=1,fd=4))\n')
+    sound.say("owner", "init.scope\n")
+    (line,) = [link for link in check("broken")["links"] if link["name"] == "dnsmasq"]
+    assert (line["text"], "kill" in line["remedy"]) == (f"{ADDRESS}:53 is held by systemd (process 1)", False)
 
 
 def test_text_names_the_state_and_the_remedy(connected: Sound) -> None:
@@ -229,4 +271,4 @@ def test_a_sound_host_costs_few_programs(sound: Sound, check: Check) -> None:
             fake(sound.host, name, f'exec {target} "$@"')
     check("ok")
     calls = sum(record.read_text(errors="replace").count("\n") for record in sound.host.fakes.glob("*.calls"))
-    assert calls < 150
+    assert calls < 80

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from host_program import status
 from tests.host.sound import ADDRESS, Sound, in_process, units
 
 MEMBERS = [
@@ -97,6 +98,14 @@ def test_a_unit_that_does_not_run_is_shown(sound: Sound, rows: Rows, state: str)
     load, active, _ = state.split()
     line = next(line for line in rows()["units"].splitlines() if line.startswith("docker.service"))
     assert line.split() == ["docker.service", active if load == "loaded" else load]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(59, "59 s"), (60, "1 min"), (3599, "59 min"), (3600, "1 h 0 min"), (86399, "23 h 59 min"), (90000, "1 d 1 h")],
+)
+def test_a_time_is_shown_in_its_largest_units(seconds: int, text: str) -> None:
+    assert status.span(seconds) == text
 
 
 def test_wrong_settings_are_counted(sound: Sound, rows: Rows) -> None:

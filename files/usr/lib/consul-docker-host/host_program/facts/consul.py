@@ -19,7 +19,10 @@ from host_program.units import Unit
 # HashiCorp's unit; an agent in a container has one of ours.
 PACKAGED_UNIT = "consul.service"
 DIRECTORY = "/etc/consul.d"
-NOISE = re.compile(r"^Config validation failed: |^failed to parse |^config: |1 error occurred:", re.MULTILINE)
+# What Consul says before the file and the mistake in it.
+NOISE = re.compile(
+    r"^(?:Config validation failed: )?(?:failed to parse )?(?:config: )?|1 error occurred:", re.MULTILINE
+)
 
 
 class Agent(NamedTuple):
