@@ -17,6 +17,8 @@ from consul_docker_host.image import SCRATCH, write_image
 from consul_docker_host.image.bake import WITH_US, fill_root
 from consul_docker_host.image.bootstrap import base_of, lay_over
 from consul_docker_host.image.request import ImageFormat, read_request
+from consul_docker_host.snippets.cloudinit import NO_URL
+from consul_docker_host.snippets.clouds import takers
 from tests.image.kit import Booted, alone, new_machine
 from tests.repository.site import Site, make_keys, make_site
 from tests.support.consul import consul_package
@@ -74,6 +76,8 @@ def stock(
         fill_root(work, request, root, epoch=EPOCH)
         run([*WITH_US, "sh", "-c", OFFLINE], cwd=root.tree)
         shutil.copytree(site.trees["new"], root.tree / "srv/site")
+        for deb in (ROOT / "dist").glob(f"{NAME}_*_all.deb"):
+            shutil.copy(deb, root.tree / "srv/site")
         (root.tree / "etc/systemd/system/site.service").write_text(SITE)
         wants = root.tree / "etc/systemd/system/multi-user.target.wants/site.service"
         wants.symlink_to("/etc/systemd/system/site.service")
@@ -83,9 +87,11 @@ def stock(
 
 
 def snippet(site: Site, name: str) -> str:
-    """Return a snippet that `inv build` has made; the repository's is the site's own."""
+    """Return a snippet that `inv build` has made; the repository's is the site's own, as is the package's address."""
     folder = site.work.dist if name == "repository" else ROOT / "dist"
-    return (folder / "cloud-init" / f"{name}.yaml").read_text(encoding="utf-8")
+    text = (folder / "cloud-init" / f"{name}.yaml").read_text(encoding="utf-8")
+    assert text.count(NO_URL) == (name == "package")
+    return text.replace(NO_URL, "http://127.0.0.1:8080/")
 
 
 def booted(stock: Path, folder: Path, text: str, lines: str, *, question: str = "", patience: int = 300) -> Booted:
@@ -104,7 +110,7 @@ def booted(stock: Path, folder: Path, text: str, lines: str, *, question: str = 
     return machine
 
 
-@pytest.mark.parametrize("name", ["inline", "repository"])
+@pytest.mark.parametrize("name", ["inline", "package", "repository"])
 def test_a_snippet_makes_a_healthy_host(stock: Path, site: Site, tmp_path: Path, name: str) -> None:
     version = "dpkg-query -W -f '${Version}' consul-docker-host"
     question = f'echo "cloud: $(cloud-init status)"; echo "package: $({version})"'
@@ -113,7 +119,7 @@ def test_a_snippet_makes_a_healthy_host(stock: Path, site: Site, tmp_path: Path,
         told = machine.wait_for_boot(1)
         assert told["state"] == "ok", machine.report()
         assert told["cloud"] == "status: done", machine.report()
-        assert told["package"].startswith("0.1.0") is (name == "repository")
+        assert told["package"].startswith("0.1.0") is (name != "inline")
         say(f"{name}: healthy {told['end']} s after power on, on an emulated processor")
     finally:
         machine.cut_power()
@@ -129,5 +135,7 @@ def test_a_wrong_value_is_told_by_cloud_init_and_by_the_check(stock: Path, site:
 
 
 def test_the_user_data_is_what_a_cloud_takes(site: Site) -> None:
-    assert len(archive(snippet(site, "inline"), settings(SERVER_SETTINGS))) < 64 * 1024
+    taken_by, _ = takers(archive(snippet(site, "inline"), settings(SERVER_SETTINGS)).decode())
+    assert {"OpenStack", "Azure", "Google Cloud"} <= set(taken_by)
+    assert takers(archive(snippet(site, "package"), settings(SERVER_SETTINGS)).decode())[1] == ()
     assert SETTINGS.endswith(NAME)

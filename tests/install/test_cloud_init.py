@@ -1,11 +1,13 @@
-"""Story: cloud-init makes a Docker host at the first boot, from a snippet or from the package; a wrong value is told.
+"""Story: cloud-init makes a Docker host at the first boot, from each snippet; a wrong value or digest is reported.
 
-The user data comes as NoCloud has it, from a folder of the image. Packages come from a repository within it.
+The user data comes as NoCloud has it, from a directory of the image. What the packages depend on comes from a
+repository within it; `package.yaml` fetches the deb from a web server on its loopback.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator
 
@@ -15,7 +17,7 @@ from docker.models.containers import Container
 
 from consul_docker_host.core.workspace import ROOT
 from consul_docker_host.prove.distributions import Distribution, Family
-from consul_docker_host.snippets.cloudinit import APPEND
+from consul_docker_host.snippets.cloudinit import APPEND, NO_URL
 from tests.support.bed import Bed
 from tests.support.consul import consul_image
 from tests.support.host import Host
@@ -46,7 +48,17 @@ network: {config: disabled}
 ssh_genkeytypes: []
 locale: false
 END
+cat >/etc/systemd/system/site.service <<END
+[Unit]
+Before=cloud-config.service cloud-final.service
+[Service]
+ExecStart=/usr/bin/python3 -m http.server 8080 --bind 127.0.0.1 --directory /srv/repository
+[Install]
+WantedBy=multi-user.target
+END
+systemctl enable site.service
 """
+SITE = "http://127.0.0.1:8080/"
 
 
 @pytest.fixture(scope="module")
@@ -90,16 +102,47 @@ def assert_ready(host: Host) -> None:
     assert host.failed_units() == ""
 
 
-@pytest.mark.parametrize("snippet", ["inline.yaml", pytest.param("inline-full.yaml", marks=pytest.mark.long)])
-def test_a_snippet_makes_the_host(bed: Bed, image: str, upstream: Upstream, snippet: str) -> None:
-    text = (ROOT / "dist" / "cloud-init" / snippet).read_text(encoding="utf-8")
-    user_data = archive(text, settings(SERVER_SETTINGS))
-    with first_boot(bed, image, upstream, user_data, snippet.partition(".")[0]) as host:
+def snippet(name: str) -> str:
+    """Return a snippet of this build; somebody has put the address of his web server into `package.yaml`."""
+    text = (ROOT / "dist" / "cloud-init" / name).read_text(encoding="utf-8")
+    assert text.count(NO_URL) == (name == "package.yaml")
+    return text.replace(NO_URL, SITE)
+
+
+def is_installed(host: Host) -> bool:
+    return host.run("dpkg-query --show consul-docker-host", check=False).returncode == 0
+
+
+def test_the_files_in_inline_make_the_host(bed: Bed, image: str, upstream: Upstream) -> None:
+    user_data = archive(snippet("inline.yaml"), settings(SERVER_SETTINGS))
+    with first_boot(bed, image, upstream, user_data, "inline") as host:
         assert_ready(host)
-        assert host.run("dpkg-query --show consul-docker-host", check=False).returncode != 0
+        assert not is_installed(host)
+        assert host.file(SETTINGS).text == SERVER_SETTINGS, "the user's own is kept"
 
 
-def test_the_package_makes_the_host(bed: Bed, image: str, upstream: Upstream) -> None:
+def test_the_deb_of_a_web_server_makes_the_host(bed: Bed, image: str, upstream: Upstream) -> None:
+    """The user's settings are there before the package, whose own version of them gives way."""
+    user_data = archive(snippet("package.yaml"), settings(SERVER_SETTINGS))
+    with first_boot(bed, image, upstream, user_data, "fetched") as host:
+        assert_ready(host)
+        assert is_installed(host)
+        assert host.file(SETTINGS).text == SERVER_SETTINGS
+
+
+def test_a_deb_with_another_digest_is_not_installed(bed: Bed, image: str, upstream: Upstream) -> None:
+    text = re.sub(r"(DEB_SHA256=)[0-9a-f]{64}", rf"\g<1>{'0' * 64}", snippet("package.yaml"))
+    own = {"runcmd": ["touch /run/own"]}
+    with first_boot(bed, image, upstream, archive(own, text), "digest") as host:
+        assert not is_installed(host)
+        assert host.file("/run/own").exists
+        assert "status: error" in host.run("cloud-init status --long", check=False).output
+        log = host.file("/var/log/cloud-init-output.log").text.splitlines()
+        (line,) = [line for line in log if line.startswith("consul-docker-host: ")]
+        assert re.fullmatch(rf".*{SITE}.*\.deb has SHA-256 [0-9a-f]{{64}}, not 0{{64}}; nothing is installed", line)
+
+
+def test_the_package_of_a_repository_makes_the_host(bed: Bed, image: str, upstream: Upstream) -> None:
     """The settings are there before the package, and are its conffile's name: nobody is asked."""
     wanted = {"package_update": True, "packages": [NAME]}
     with first_boot(bed, image, upstream, archive(wanted, settings(SERVER_SETTINGS)), "package") as host:
@@ -108,7 +151,7 @@ def test_the_package_makes_the_host(bed: Bed, image: str, upstream: Upstream) ->
 
 
 def test_a_wrong_value_is_told_by_cloud_init_and_by_the_check(bed: Bed, image: str, upstream: Upstream) -> None:
-    text = (ROOT / "dist" / "cloud-init" / "inline.yaml").read_text(encoding="utf-8")
+    text = snippet("inline.yaml")
     own = {"merge_how": APPEND, "runcmd": ["touch /run/own"]}
     with first_boot(bed, image, upstream, archive(text, settings("ROLE=sever\n"), own), "wrong") as host:
         assert host.file("/run/own").exists, "what the user asked for after ours is done all the same"

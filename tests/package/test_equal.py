@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import stat
 from pathlib import Path
 
@@ -168,8 +169,13 @@ def test_the_rpm_owns_the_folders_that_it_makes(builds: Builds) -> None:
 
 
 def test_both_backends_leave_the_same_snippets(builds: Builds) -> None:
+    """But for the digests of the packages, whose bytes are each backend's own."""
     fpm, nfpm = (
-        {path.name: path.read_bytes() for path in (builds[name].dist / "cloud-init").iterdir()} for name in BACKENDS
+        {
+            path.name: re.sub(rb"(SHA256=)[0-9a-f]{64}", rb"\1", path.read_bytes())
+            for path in (builds[name].dist / "cloud-init").iterdir()
+        }
+        for name in BACKENDS
     )
     assert fpm == nfpm
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -20,9 +21,22 @@ def settings(text: str) -> dict[str, Any]:
 
 def archive(*parts: str | dict[str, Any]) -> bytes:
     """Return user data of some parts, each a cloud-config of its own."""
-    documents = [part if isinstance(part, str) else "#cloud-config\n" + dump(part) for part in parts]
-    entries = [{"type": "text/cloud-config", "content": text} for text in documents]
-    return f"#cloud-config-archive\n{dump(entries)}".encode()
+    texts = [part if isinstance(part, str) else "#cloud-config\n" + dump(part) for part in parts]
+    return archive_of([f"- type: text/cloud-config\n  content: {block(text)}" for text in texts])
+
+
+def plain_archive(*texts: str) -> bytes:
+    """Return user data of some texts that say by their first line what they are."""
+    return archive_of([f"- {block(text)}" for text in texts])
+
+
+def archive_of(entries: list[str]) -> bytes:
+    return "\n".join(["#cloud-config-archive", *entries, ""]).encode()
+
+
+def block(text: str) -> str:
+    """Return a text as somebody pastes it into YAML: indented, below a bar."""
+    return "|\n" + textwrap.indent(text.rstrip("\n"), "    ", lambda _: True)
 
 
 def dump(value: object) -> str:

@@ -13,15 +13,18 @@ from consul_docker_host.core.report import say, stage, table
 from consul_docker_host.core.run import end_running
 from consul_docker_host.core.workspace import Workspace, fresh_folder, only_one
 from consul_docker_host.package import control
-from consul_docker_host.package.description import Format
+from consul_docker_host.package.description import FORMATS, Format
 from consul_docker_host.package.plan import Plan
 from consul_docker_host.package.plans import make_keyring_plan, make_plan
 from consul_docker_host.settings.model import Settings
+from consul_docker_host.snippets import clouds
 from consul_docker_host.verify import judge_tree, judgement, refuse_faults
 from consul_docker_host.verify.parsers import Answer
 
 TARGETS = ("deb", "rpm", "cloud-init")
 SUMS = "SHA256SUMS"
+# Made from the packages, so whichever build makes one of them makes it as well.
+PACKAGE_SNIPPET = "cloud-init/package.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +49,15 @@ def build(work: Workspace, settings: Settings, *, backend: str, targets: tuple[s
         former = last.last_build(work)
         with fresh_folder(work) as beside:
             with stage(f"{choice.backend.name} writes {', '.join(targets)}"):
-                artefacts = make_artefacts(plans, choice, targets, beside)
+                artefacts = make_artefacts(work, plans, choice, targets, beside)
+                was_made = former is not None and PACKAGE_SNIPPET in former.outputs
+                is_wanted = "cloud-init" in targets or was_made
+                fetching = make_package_snippet(work, plan, Path(beside), former) if is_wanted else None
+                artefacts += [fetching] if fetching else []
             outputs = replace_artefacts(work, [artefact.name for artefact in artefacts], beside, former)
         lines = summary(work, artefacts, answers, choice)
+        if is_wanted and not fetching:
+            lines += (f"dist/{PACKAGE_SNIPPET} is not made: dist/ has no package of this version; run ./inv build",)
         key_file = plan.repository.key_file
         outside = {str(key_file): last.file_digest(key_file)} if key_file else {}
         last.remember(work, last.Built(key=key, lines=lines, outputs=outputs, outside=outside))
@@ -56,7 +65,9 @@ def build(work: Workspace, settings: Settings, *, backend: str, targets: tuple[s
         say(line)
 
 
-def make_artefacts(plans: Sequence[Plan], choice: Choice, targets: tuple[str, ...], folder: str) -> list[Artefact]:
+def make_artefacts(
+    work: Workspace, plans: Sequence[Plan], choice: Choice, targets: tuple[str, ...], folder: str
+) -> list[Artefact]:
     """Write the targets into a folder, the packages at the same time, and return what was made.
 
     The snippets are made from the first plan.
@@ -70,7 +81,7 @@ def make_artefacts(plans: Sequence[Plan], choice: Choice, targets: tuple[str, ..
             for plan, package_format in wanted
         ]
         try:
-            made = list(_cloud_init(plans[0], Path(folder, "cloud-init"))) if "cloud-init" in targets else []
+            made = list(_cloud_init(work, plans[0], Path(folder))) if "cloud-init" in targets else []
             for job in running:
                 job.result()
         except BaseException:
@@ -89,13 +100,36 @@ def make_artefacts(plans: Sequence[Plan], choice: Choice, targets: tuple[str, ..
     return packages + made
 
 
-def _cloud_init(plan: Plan, folder: Path) -> Iterator[Artefact]:
+def _cloud_init(work: Workspace, plan: Plan, folder: Path) -> Iterator[Artefact]:
     from consul_docker_host.snippets import cloudinit  # noqa: PLC0415 - 50 ms that only snippets need
 
-    for path in cloudinit.write_snippets(cloudinit.snippets(plan), folder):
-        size = cloudinit.gzipped_size(path.read_text(encoding="utf-8"))
-        maker = f"ruamel.yaml ({size / 1024:.1f} of {cloudinit.limit_of(path.name)[0] // 1024} KiB gzipped)"
-        yield Artefact(name=f"cloud-init/{path.name}", source=f"{len(plan.entries)} files", maker=maker)
+    for name, text in cloudinit.snippets(plan, work.packaging / "cloud-init").items():
+        cloudinit.write_snippet(text, folder / "cloud-init" / name)
+        source = f"{len(cloudinit.inline_files(plan))} files" if name == "inline.yaml" else "repository"
+        yield Artefact(name=f"cloud-init/{name}", source=source, maker=f"ruamel.yaml; {clouds.verdict(text)}")
+
+
+def make_package_snippet(work: Workspace, plan: Plan, folder: Path, former: last.Built | None) -> Artefact | None:
+    """Write the snippet that fetches the packages which dist/ will hold; None where it will hold none of the plan's.
+
+    A format that this build did not make is taken as the build before left it.
+    """
+    from consul_docker_host.snippets import cloudinit  # noqa: PLC0415 - 50 ms that only snippets need
+
+    downloads: dict[Format, cloudinit.Download] = {}
+    for package_format in FORMATS:
+        name = control.artefact_name(plan, package_format)
+        is_left = former is not None and name in former.outputs and not (folder / name).exists()
+        digest = last.file_digest((work.dist if is_left else folder) / name)
+        if digest:
+            downloads[package_format] = cloudinit.Download(name=name, sha256=digest)
+    if not downloads:
+        return None
+    text = cloudinit.package_snippet(plan, work.packaging / "cloud-init", downloads)
+    cloudinit.write_snippet(text, folder / PACKAGE_SNIPPET)
+    missing = "".join(f"; {name} hosts refuse it: dist/ has no {name}" for name in FORMATS if name not in downloads)
+    maker = f"ruamel.yaml; {clouds.verdict(text)}{missing}"
+    return Artefact(name=PACKAGE_SNIPPET, source=" and ".join(downloads), maker=maker)
 
 
 def replace_artefacts(work: Workspace, names: list[str], beside: str, former: last.Built | None) -> dict[str, str]:
@@ -106,6 +140,8 @@ def replace_artefacts(work: Workspace, names: list[str], beside: str, former: la
     others = [name for name in (former.outputs if former else ()) if name not in names and name != SUMS]
     kinds = {kind(name) for name in names}
     kept = [name for name in others if kind(name) not in kinds and (work.dist / name).is_file()]
+    # It names digests of packages: it is made again with them, or it is of no use.
+    kept = [name for name in kept if name != PACKAGE_SNIPPET]
     digests = {name: last.file_digest(Path(beside, name)) for name in names}
     digests |= {name: last.file_digest(work.dist / name) for name in kept}
     # Whatever a full disk could refuse comes before the first file changes its place.
@@ -123,6 +159,8 @@ def replace_artefacts(work: Workspace, names: list[str], beside: str, former: la
 
 def kind(name: str) -> str:
     """Return which target makes an artefact of this name."""
+    if name == PACKAGE_SNIPPET:
+        return PACKAGE_SNIPPET
     return "cloud-init" if name.startswith("cloud-init/") else Path(name).suffix.lstrip(".")
 
 

@@ -31,7 +31,7 @@ def build_rpm(*, backend: str = "auto", settings: str = "") -> None:
 
 
 def build_cloud_init(*, settings: str = "") -> None:
-    """Build the cloud-init snippets alone."""
+    """Build the cloud-init snippets alone; `package.yaml` names the packages that dist/ holds."""
     _build("cloud-init", backend="nfpm", settings=settings)
 
 

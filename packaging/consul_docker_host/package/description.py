@@ -97,7 +97,6 @@ class FileRule(Description):
     when: str = ""
     for_each: Literal["", "services"] = ""
     formats: tuple[Format, ...] = FORMATS
-    is_core: bool = True  # false: a host works without it, so the small cloud-init snippet leaves it out
 
 
 class Folder(Description):

@@ -22,10 +22,7 @@ FOLDERS_OF_OTHERS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One file of the tree, owned by root: ``path`` below the root, ``mode`` as bits, ``size`` in bytes.
-
-    A host works without the files that are not ``is_core``.
-    """
+    """One file of the tree, owned by root: ``path`` below the root, ``mode`` as bits, ``size`` in bytes."""
 
     path: str
     mode: int
@@ -33,7 +30,6 @@ class Entry:
     formats: tuple[Format, ...]
     size: int
     sha256: str
-    is_core: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +52,8 @@ class Plan:
 
     ``tree`` holds the files; ``scripts`` maps a format to its maintainer scripts by name, each a path; ``epoch`` is
     the time stamp of every file, in seconds since 1970; ``left_out`` are the paths that the settings switched off;
-    ``compression`` is xz, or gzip where xz takes minutes.
+    ``compression`` is xz, or gzip where xz takes minutes; ``package_url`` is where hosts find the packages without a
+    repository, empty where the settings name no place.
     """
 
     name: str
@@ -80,6 +77,7 @@ class Plan:
     folders: tuple[tuple[str, int], ...]
     left_out: tuple[str, ...] = ()
     compression: str = "xz"
+    package_url: str = ""
 
     def entries_for(self, package_format: Format) -> tuple[Entry, ...]:
         """Return the files that one format ships."""

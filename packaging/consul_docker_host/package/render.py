@@ -44,7 +44,6 @@ class Rendered:
     content: bytes
     mode: int = 0o644
     formats: tuple[Format, ...] = FORMATS
-    is_core: bool = True
 
     def as_entry(self) -> Entry:
         """Return what the plan says of the file."""
@@ -52,7 +51,6 @@ class Rendered:
             path=self.path,
             mode=self.mode,
             is_conffile=self.path.startswith(CONFFILE_FOLDER),
-            is_core=self.is_core,
             formats=self.formats,
             size=len(self.content),
             sha256=hashlib.sha256(self.content).hexdigest(),
@@ -97,7 +95,6 @@ def render_files(settings: Settings, payload: tuple[Source, ...], files: Path, e
                 content=compress(content, epoch) if is_page else content,
                 mode=int(source.rule.mode, 8),
                 formats=source.rule.formats,
-                is_core=source.rule.is_core,
             )
 
 
@@ -210,6 +207,7 @@ def _plan(
         entries=entries,
         folders=tuple((folder.path, int(folder.mode, 8)) for folder in package.folders),
         left_out=left_out,
+        package_url=settings.cloud_init.package_url,
     )
 
 

@@ -215,6 +215,12 @@ class Repository(Table):
     valid_days: Annotated[StrictInt, Field(ge=0, le=3650)]
 
 
+class CloudInit(Table):
+    """Where the cloud-init snippets find what they need."""
+
+    package_url: v.OptionalUrl
+
+
 class Check(Table):
     """One health check of a host service; exactly one of http, tcp, ttl and args."""
 
@@ -275,6 +281,7 @@ class Settings(Table):
     environment: Environment
     guard: Guard
     repository: Repository
+    cloud_init: CloudInit
     services: Annotated[tuple[Service, ...], AfterValidator(unique_names)] = ()
 
     def faults(self) -> Iterator[tuple[str, str]]:

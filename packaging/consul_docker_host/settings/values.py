@@ -156,5 +156,7 @@ Version = Annotated[
     StrictStr,
     matching(r"[0-9]+(\.[0-9]+)*([+~][A-Za-z0-9]+(\.[A-Za-z0-9]+)*)*", "a version such as 1.4.0 or 1.4.0+site1"),
 ]
-Url = Annotated[StrictStr, matching(r"https?://[A-Za-z0-9._:-]+(/[A-Za-z0-9._~/-]*)?", "an http or https address")]
+URL = r"https?://[A-Za-z0-9._:-]+(/[A-Za-z0-9._~/-]*)?"
+Url = Annotated[StrictStr, matching(URL, "an http or https address")]
+OptionalUrl = Annotated[StrictStr, matching(f"({URL})?", "an http or https address")]
 Duration = Annotated[StrictStr, matching(r"[1-9][0-9]*(ms|s|m|h)", "a duration such as 10s")]

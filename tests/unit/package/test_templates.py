@@ -25,7 +25,7 @@ from ruamel.yaml import YAML
 from consul_docker_host.backends.nfpm import NfpmBackend
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.run import run
-from consul_docker_host.core.workspace import Workspace
+from consul_docker_host.core.workspace import ROOT, Workspace
 from consul_docker_host.package import control
 from consul_docker_host.package.description import PackageDescription, collect_payload, load_package
 from consul_docker_host.package.plan import Entry, Plan
@@ -198,10 +198,10 @@ def assert_control_says(plan: Plan, settings: Settings) -> None:
 
 def assert_snippets_say(plan: Plan) -> None:
     """Demand the tree's own files of the cloud-init snippets, and nothing that a value has added."""
-    inline = YAML(typ="safe").load(cloudinit.inline_snippet(plan, is_full=True))
+    inline = YAML(typ="safe").load(cloudinit.inline_snippet(plan, ROOT / "packaging" / "cloud-init"))
     assert set(inline) == {"merge_how", "package_update", "packages", "write_files", "runcmd"}
     expected = {
-        cloudinit.host_path(e.path): cloudinit.snippet_text(plan, e, is_full=True)
+        cloudinit.inline_path(e.path): (plan.tree / e.path).read_text(encoding="utf-8")
         for e in plan.entries
         if "/share/" not in e.path
     }

@@ -35,6 +35,7 @@ ACCEPTED: dict[str, tuple[object, list[object]]] = {
     "Maintainer": (v.Maintainer, ["Zoë O. <zoe+x@site.example>", "A & B (team) <a@b>"]),
     "Version": (v.Version, ["1", "0.1.0", "1.4.0+site2", "1.0~rc1", "1.0~rc1+a.b"]),
     "Url": (v.Url, ["https://a.example", "http://a:8080/x/~y/", "https://a/b-c_d.e"]),
+    "OptionalUrl": (v.OptionalUrl, ["", "https://bucket.example/a/", "http://192.0.2.1:8080/x~1"]),
     "Duration": (v.Duration, ["10s", "500ms", "1m", "2h"]),
 }
 REFUSED: dict[str, tuple[object, list[object]]] = {
@@ -63,6 +64,7 @@ REFUSED: dict[str, tuple[object, list[object]]] = {
                    "A\n <a@b>", "A, B <a@b>", "A % <a@b>", "A <a@b> "]),
     "Version": (v.Version, ["", "v1", "1-1", "1:1", "1.", "1 ", "1\n", "1+", "1..2", "1_2", "\u0661"]),
     "Url": (v.Url, ["", "ftp://a", "https://", "https://a b", "https://a?x=1", "https://a/#x", "https://a/%20", "https://a\n"]),
+    "OptionalUrl": (v.OptionalUrl, ["ftp://a", "https://", "https://a?x=1", "a/b", "https://a b"]),
     "Duration": (v.Duration, ["", "0s", "10", "1d", "s", "10s ", "1.5s"]),
 }  # fmt: skip
 
