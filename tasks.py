@@ -109,6 +109,7 @@ for name, function in (
     ("verify", test.verify),
     ("lint", test.lint),
     ("consul", repository.build_consul),
+    ("lock", build.lock),
     ("clean", build.clean),
 ):
     ns.add_task(wired(name, function), name=name)

@@ -41,6 +41,7 @@ HELP = {
     "name": "of the AMI; from the image's name and content where it is not given",
     "old": "the manifest of an image",
     "new": "the manifest of another one",
+    "upgrade": "take the newest versions that pyproject.toml allows (default: keep what is locked)",
     "rounds": "how often each command is timed; the medians are compared",
 }
 
@@ -54,6 +55,7 @@ GROUPS = {
     "deploy": "deploy",
     "image.ami": "aws",
     "lint": "test",
+    "lock": "lock",
     "repo": "repo",
     "test": "test",
     "verify": "verify",
