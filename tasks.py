@@ -18,11 +18,16 @@ from invoke.tasks import Task
 sys.path.insert(0, str(Path(__file__).resolve().parent / "packaging"))
 
 from consul_docker_host.commands import bench, build, deploy, image, repository, test
-from consul_docker_host.commands.options import HELP
+from consul_docker_host.commands.options import HELP, group_of
+from consul_docker_host.core.environment import Environment, ensure, hold
 from consul_docker_host.core.errors import BuildError, describe
+from consul_docker_host.core.workspace import ROOT
+
+ENVIRONMENT = Environment(root=ROOT)
+hold(ENVIRONMENT)
 
 
-def wired(function: Callable[..., None]) -> Task[Callable[..., None]]:
+def wired(task: str, function: Callable[..., None]) -> Task[Callable[..., None]]:
     """Return a task with the function's own options, which ends with one message instead of a traceback."""
 
     @functools.wraps(function)
@@ -31,12 +36,15 @@ def wired(function: Callable[..., None]) -> Task[Callable[..., None]]:
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.default_int_handler)
         try:
+            if needed:
+                ensure(ENVIRONMENT, needed, task=task)
             function(**options)
         except KeyboardInterrupt:
             raise Exit("stopped: what was not finished is not in dist/", code=130) from None
         except (BuildError, OSError, MemoryError) as error:
             raise Exit(describe(error), code=1) from None
 
+    needed = group_of(task)
     signature = inspect.signature(function)
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     options = [option.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) for option in signature.parameters.values()]
@@ -48,9 +56,10 @@ def group(name: str, default: Callable[..., None] | None, **members: Callable[..
     """Return a collection of tasks; ``default`` runs under the group's own name."""
     collection = Collection(name)
     if default:
-        collection.add_task(wired(default), name="all", default=True)
+        collection.add_task(wired(name, default), name="all", default=True)
     for member, function in members.items():
-        collection.add_task(wired(function), name=member.replace("_", "-"))
+        task = member.replace("_", "-")
+        collection.add_task(wired(f"{name}.{task}", function), name=task)
     return collection
 
 
@@ -100,6 +109,7 @@ for name, function in (
     ("verify", test.verify),
     ("lint", test.lint),
     ("consul", repository.build_consul),
+    ("lock", build.lock),
     ("clean", build.clean),
 ):
-    ns.add_task(wired(function), name=name)
+    ns.add_task(wired(name, function), name=name)

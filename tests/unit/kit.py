@@ -23,8 +23,8 @@ DEFAULTS = ROOT / "packaging" / "settings.toml"
 GOLDEN = ROOT / "tests" / "golden"
 RICH = GOLDEN / "rich.toml"
 # All that a build reads, and the tasks that start one.
-CHECKOUT_FOLDERS = ("files", "packaging")
-CHECKOUT_FILES = ("CHANGELOG.md", "requirements.lock", "tasks.py", "LICENSE")
+CHECKOUT_FOLDERS = ("files", "packaging", "locks")
+CHECKOUT_FILES = ("CHANGELOG.md", "pyproject.toml", "tasks.py", "LICENSE")
 TASK_TIMEOUT = 120.0
 # Armoured as a public key is; no key.
 ARCHIVE_KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQINBGX=\n-----END PGP PUBLIC KEY BLOCK-----\n"

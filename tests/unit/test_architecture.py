@@ -202,40 +202,60 @@ def test_no_file_names_a_package_registry_of_its_own() -> None:
     assert not [f"{name}: {word}" for name, text in texts() for word in words if word in text]
 
 
-def requirements() -> dict[str, list[str]]:
-    """Return every pinned requirement of the lock with its hashes."""
-    found: dict[str, list[str]] = {}
-    name = ""
-    for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines():
-        pinned = re.match(r"([A-Za-z0-9._-]+)(\[[^]]*\])?==([^ ;\\]+)", line)
-        if pinned:
-            name = f"{pinned[1].lower().replace('_', '-').replace('.', '-')}=={pinned[3]}"
-            found[name] = []
-        if name:
-            found[name] += re.findall(r"--hash=sha256:([0-9a-f]{64})", line)
-    return found
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+LOCKS = {path.stem: path for path in walk(ROOT / "locks") if path.suffix == ".txt"}
+# One requirement, as pip reads it: a version, perhaps a marker, and the hashes of every file that may be installed.
+LOCKED = re.compile(r"([a-z0-9-]+)==(\S+)( ; [^\\\n]+)? \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)")
 
 
-def test_every_dependency_is_locked_with_hashes() -> None:
-    locked = requirements()
-    assert len(locked) > 30
-    assert not [name for name, hashes in locked.items() if not hashes]
-    unpinned = [
-        line
-        for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
-        if re.match(r"[A-Za-z0-9]", line) and "==" not in line
-    ]
-    assert not unpinned
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_every_pin_of_the_project_is_in_the_lock() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    groups = [project["project"]["dependencies"], *project["dependency-groups"].values()]
-    pins = [pin.split("==") for group in groups for pin in group]
-    assert all(len(pin) == 2 for pin in pins)
-    names = {re.sub(r"\[.*|$", "", name).lower().replace("_", "-").replace(".", "-"): version for name, version in pins}
-    wanted = {f"{name}=={version}" for name, version in names.items()}
-    assert wanted - set(requirements()) == set()
+def locked(group: str) -> dict[str, tuple[str, frozenset[str]]]:
+    """Return every package of a lock with its version and hashes."""
+    found = LOCKED.finditer(LOCKS[group].read_text(encoding="utf-8"))
+    return {match[1]: (match[2], frozenset(re.findall("[0-9a-f]{64}", match[4]))) for match in found}
+
+
+def pins_of(group: str) -> dict[str, str]:
+    """Return what pyproject.toml pins for a group, those of included groups as well."""
+    pins: dict[str, str] = {}
+    for entry in PROJECT["project"]["dependencies"] if group == "build" else PROJECT["dependency-groups"][group]:
+        if isinstance(entry, dict):
+            pins |= pins_of(entry["include-group"])
+        else:
+            name, equal, version = entry.partition("==")
+            assert equal, f"{entry}: pin it"
+            pins[normal(name.partition("[")[0])] = version
+    return pins
+
+
+def test_every_group_has_its_lock() -> None:
+    assert set(LOCKS) == {"build", *PROJECT["dependency-groups"]}
+
+
+@pytest.mark.parametrize("group", LOCKS)
+def test_a_lock_is_nothing_but_packages_with_hashes(group: str) -> None:
+    text = LOCKS[group].read_text(encoding="utf-8")
+    assert "".join(match[0] for match in LOCKED.finditer(text)) == text, "./inv lock writes it"
+    assert len(locked(group)) == len(LOCKED.findall(text)), "a package is in it once"
+
+
+@pytest.mark.parametrize("group", LOCKS)
+def test_every_pin_of_the_project_is_in_its_lock(group: str) -> None:
+    versions = {name: version for name, (version, _) in locked(group).items()}
+    assert pins_of(group).items() <= versions.items(), "./inv lock writes them"
+
+
+def test_all_locks_are_of_one_resolution() -> None:
+    # They are installed into one environment, in any order.
+    everywhere: dict[str, set[tuple[str, frozenset[str]]]] = {}
+    for group in LOCKS:
+        for name, content in locked(group).items():
+            everywhere.setdefault(name, set()).add(content)
+    assert not {name: contents for name, contents in everywhere.items() if len(contents) > 1}
+    assert len(everywhere) > 30
 
 
 def test_actions_of_workflows_are_pinned_by_commit() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import inspect
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,7 @@ def test_an_error_becomes_one_message_and_an_exit_code(error: BaseException, cod
         raise error
 
     with pytest.raises(Exit) as caught:
-        tasks.wired(fails)(Context())
+        tasks.wired("fails", fails)(Context())
     assert caught.value.code == code
     assert str(caught.value.message).startswith(told)
 
@@ -116,4 +117,17 @@ def test_a_bug_keeps_its_traceback() -> None:
         raise AttributeError("a bug")
 
     with pytest.raises(AttributeError):
-        tasks.wired(fails)(Context())
+        tasks.wired("fails", fails)(Context())
+
+
+def test_a_task_names_what_it_needs_and_how_to_get_it(work: Workspace) -> None:
+    project = work.root / "pyproject.toml"
+    text = project.read_text(encoding="utf-8")
+    project.write_text(text.replace('"boto3==', '"no-such-package==1",\n    "boto3=='), encoding="utf-8")
+    ended = inv(work, "image.ami", "--image", "none.raw")
+    project.write_text(text, encoding="utf-8")
+    way = "./inv image.ami installs them into .venv; or: pip install --require-hashes -r locks/aws.txt"
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == f"not installed in {sys.prefix}: no-such-package\n  {way}\n"
+    ended = inv(work, "image.ami", "--image", "none.raw")
+    assert ended.stderr.startswith("--image none.raw: no such file"), "with the dependency present the task runs"

@@ -18,7 +18,7 @@ from consul_docker_host.core.run import find_program
 from consul_docker_host.core.workspace import Workspace, cache_path, content_key, write_text
 
 INPUT_FOLDERS = ("files", "packaging")
-INPUT_FILES = ("CHANGELOG.md", "requirements.lock")
+INPUT_FILES = ("CHANGELOG.md", "locks/build.txt")
 # A parser that was not there at the last build is asked as soon as it is.
 PARSER_PROGRAMS = ("systemd-analyze", "dnsmasq", "consul", "nft")
 

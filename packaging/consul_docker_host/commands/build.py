@@ -86,6 +86,13 @@ def setup_fpm() -> None:
     say(f"fpm: {install_fpm().program}")
 
 
+def lock(*, upgrade: bool = False) -> None:
+    """Write locks/ from pyproject.toml: every package that a task needs, with its hashes."""
+    from consul_docker_host.prove.lock_files import write_locks
+
+    write_locks(Workspace(), upgrade=upgrade)
+
+
 def clean() -> None:
     """Remove build/ and what was built into dist/; what was published and the user's cache stay."""
     import shutil

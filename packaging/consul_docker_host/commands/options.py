@@ -1,4 +1,7 @@
-"""What each option of a task is, as ``inv --help`` shows it; options of one name mean the same everywhere."""
+"""What each option of a task is, as ``inv --help`` shows it, and which packages a task needs beyond a build's.
+
+Options of one name mean the same everywhere.
+"""
 
 from __future__ import annotations
 
@@ -38,5 +41,27 @@ HELP = {
     "name": "of the AMI; from the image's name and content where it is not given",
     "old": "the manifest of an image",
     "new": "the manifest of another one",
+    "upgrade": "take the newest versions that pyproject.toml allows (default: keep what is locked)",
     "rounds": "how often each command is timed; the medians are compared",
 }
+
+# The group of pyproject.toml that a task adds to .venv before it runs, by its name or its collection's. All others run
+# with what a build needs.
+GROUPS = {
+    "bench.deploy": "test",
+    "bench.host": "test",
+    "bench.install": "test",
+    "bench.repo": "repo",
+    "deploy": "deploy",
+    "image.ami": "aws",
+    "lint": "test",
+    "lock": "lock",
+    "repo": "repo",
+    "test": "test",
+    "verify": "verify",
+}
+
+
+def group_of(task: str) -> str:
+    """Return the group that a task needs, empty for one that runs with what a build needs."""
+    return GROUPS.get(task) or GROUPS.get(task.partition(".")[0], "")

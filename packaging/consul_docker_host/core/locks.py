@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -19,18 +20,26 @@ PAUSE = 0.05
 class Lock:
     """A lock on a file or directory, exclusive or shared, that the kernel drops with its process.
 
-    A killed run leaves nothing to clean up. ``waiting`` is shown once where the lock has to be waited for; ``busy`` and
-    ``hint`` are the error where others hold it for ``seconds`` (0: at once).
+    A killed run leaves nothing to clean up. ``waiting`` is shown once, by ``report``, where the lock has to be waited
+    for; ``busy`` and ``hint`` are the error where others hold it for ``seconds`` (0: at once).
     """
 
     def __init__(
-        self, path: Path, *, busy: str = "", hint: str = "", waiting: str = "", seconds: float = LONGEST_WORK
+        self,
+        path: Path,
+        *,
+        busy: str = "",
+        hint: str = "",
+        waiting: str = "",
+        seconds: float = LONGEST_WORK,
+        report: Callable[[str], None] = say,
     ) -> None:
         self.path = path
         self._busy = busy or f"{path}: still locked after {seconds:g} s"
         self._hint = hint or ("" if busy else "another process holds it; wait for its end (fuser names the process)")
         self._waiting = waiting
         self._seconds = seconds
+        self._report = report
         self._descriptor: int | None = None
 
     def try_acquire(self, *, shared: bool = False) -> bool:
@@ -57,7 +66,7 @@ class Lock:
                 self.release()
                 raise BuildError(self._busy, hint=self._hint)
             if self._waiting and not is_reported:
-                say(self._waiting)
+                self._report(self._waiting)
             is_reported = True
             time.sleep(PAUSE)
 

@@ -83,5 +83,6 @@ def python_program(name: str) -> str:
     """Return the path of a program that a Python package of this environment brings."""
     program = find_program(name, first=[Path(sys.executable).parent])
     if not program:
-        raise BuildError(f"{name} is not in this environment", hint="pip install -r requirements.lock, or use ./inv")
+        hint = "use ./inv, or: pip install -r locks/build.txt -r locks/test.txt"
+        raise BuildError(f"{name} is not in this environment", hint=hint)
     return str(program)

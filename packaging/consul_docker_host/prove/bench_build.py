@@ -17,7 +17,7 @@ from consul_docker_host.core.report import say, stage, table
 from consul_docker_host.core.run import run
 from consul_docker_host.core.workspace import PROJECT, Workspace
 
-COPIED = ("files", "packaging", "tasks.py", "CHANGELOG.md", "requirements.lock")
+COPIED = ("files", "packaging", "locks", "pyproject.toml", "tasks.py", "CHANGELOG.md")
 # Prints the seconds of the work between the imports and the end.
 OWN_WORK = """
 import sys, time

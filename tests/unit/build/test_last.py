@@ -42,7 +42,7 @@ INPUTS = [
 INPUTS += [
     "packaging/consul_docker_host/package/render.py",
     "packaging/packages/consul-docker-host.toml",
-    "requirements.lock",
+    "locks/build.txt",
 ]
 
 
