@@ -7,12 +7,9 @@ commit with the shell version, from the checkout's own history.
 
 from __future__ import annotations
 
-import io
 import resource
 import shutil
 import statistics
-import subprocess
-import tarfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,17 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.payload import collect_payload, load_package
-from consul_docker_host.render import render_files
-from consul_docker_host.settings import load_settings
-from tests.host.conftest import COMMAND, REPOSITORY, Host
+from tests.host.conftest import COMMAND, Host
+from tests.host.former import SHELL, render_former
 from tests.host.network import Network
 from tests.host.sound import ADDRESS, PROCESS, Sound, fake, make_sound
 from tests.support.figures import tell
 
-FORMER = "7ecead3"
 GOAL = 1.2
-DESCRIPTION = "packaging/packages/consul-docker-host.toml"
 # What the former version called beside the fakes, and what it asked Docker.
 FORMER_TOOLS = ("awk", "bash", "curl", "cut", "dd", "jq", "od", "sed", "tail")
 ENTER = 'pid=$2; shift 3; exec {nsenter} --net="$CONSUL_DOCKER_HOST_ROOT/proc/$pid/ns/net" "$@"'
@@ -49,18 +42,7 @@ class Timed:
 def former(tmp_path_factory: pytest.TempPathFactory, network: Network) -> Sound:
     """Give the host as it was."""
     folder = tmp_path_factory.mktemp("former")
-    argv = ["git", "-C", str(REPOSITORY), "archive", FORMER, "files", DESCRIPTION]
-    archive = subprocess.run(argv, capture_output=True, check=True).stdout
-    with tarfile.open(fileobj=io.BytesIO(archive)) as members:
-        members.extractall(folder / "checkout", filter="data")
-    files = folder / "checkout/files"
-    package = load_package(folder / "checkout" / DESCRIPTION)
-    settings = load_settings(REPOSITORY / "packaging/settings.toml")
-    for rendered in render_files(settings, collect_payload(package, files), files, epoch=0):
-        path = folder / "root" / rendered.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(rendered.content)
-        path.chmod(rendered.mode)
+    shutil.copytree(render_former(SHELL, folder / "checkout"), folder / "root", symlinks=True)
     host = Host(root=folder / "root", fakes=folder / "fakes")
     sound = make_connected(host, network)
     host.write(f"proc/{PROCESS}/root/etc/resolv.conf", f"nameserver {ADDRESS}\n")

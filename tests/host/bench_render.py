@@ -8,24 +8,19 @@ checkout's own history.
 from __future__ import annotations
 
 import base64
-import io
+import shutil
 import statistics
 import subprocess
-import tarfile
 import time
 from pathlib import Path
 
 import pytest
 
-from consul_docker_host.payload import collect_payload, load_package
-from consul_docker_host.render import render_files
-from consul_docker_host.settings import load_settings
-from tests.host.conftest import REPOSITORY, Host
+from tests.host.conftest import Host
+from tests.host.former import SHELL, render_former
 from tests.support.figures import tell
 
-FORMER = "7ecead3"
 GOAL = 1.5
-DESCRIPTION = "packaging/packages/consul-docker-host.toml"
 KEY = base64.b64encode(bytes(range(32))).decode()
 FILES = {"gossip": KEY, "agent": "agent-token", "dns": "dns-token", "services.token": "services-token"}
 SECRETS = (
@@ -39,19 +34,8 @@ HOSTS = {"a client": "RETRY_JOIN=10.0.0.1\n", "a client with secrets and certifi
 @pytest.fixture
 def former(tmp_path: Path) -> Host:
     """Give the host as it was."""
-    argv = ["git", "-C", str(REPOSITORY), "archive", FORMER, "files", DESCRIPTION]
-    archive = subprocess.run(argv, capture_output=True, check=True).stdout
-    with tarfile.open(fileobj=io.BytesIO(archive)) as members:
-        members.extractall(tmp_path / "checkout", filter="data")
-    files = tmp_path / "checkout/files"
-    package = load_package(tmp_path / "checkout" / DESCRIPTION)
-    settings = load_settings(REPOSITORY / "packaging/settings.toml")
     root = tmp_path / "former"
-    for rendered in render_files(settings, collect_payload(package, files), files, epoch=0):
-        path = root / rendered.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(rendered.content)
-        path.chmod(rendered.mode)
+    shutil.copytree(render_former(SHELL, tmp_path / "checkout"), root, symlinks=True)
     (tmp_path / "no-fakes").mkdir()
     return Host(root=root, fakes=tmp_path / "no-fakes")
 
