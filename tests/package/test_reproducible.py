@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.build.last import file_digest
 from consul_docker_host.core.programs import find_fpm
 from consul_docker_host.core.run import run
-from consul_docker_host.core.workspace import Workspace
+from consul_docker_host.core.workspace import Workspace, file_digest
 from tests.package.conftest import BACKENDS, artefact, built
 from tests.package.readers import read_rpm
 from tests.unit.kit import ARCHIVE_KEY, RICH, copy_checkout, fake_program, path_with, walk

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.build.last import file_digest
 from consul_docker_host.consul_release.release import build_packages
+from consul_docker_host.core.workspace import file_digest
 from consul_docker_host.prove.consul_binary import VERSION, architecture, consul_binary
 from consul_docker_host.prove.distributions import Distribution, Family
 from consul_docker_host.settings.load import project_settings

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import pytest
 
-from consul_docker_host.build.last import file_digest
+from consul_docker_host.core.workspace import file_digest
 from tests.repository.client import command_of
 from tests.repository.site import NEW_VERSION, OLD_VERSION, URL, Site
 from tests.repository.webdriver import Browser, browser

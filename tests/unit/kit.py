@@ -11,9 +11,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from consul_docker_host.build.last import file_digest
 from consul_docker_host.core.run import Result, run
-from consul_docker_host.core.workspace import ROOT, Workspace
+from consul_docker_host.core.workspace import ROOT, Workspace, file_digest
 from consul_docker_host.package.plan import Plan
 from consul_docker_host.package.plans import make_plan
 from consul_docker_host.settings.load import project_settings

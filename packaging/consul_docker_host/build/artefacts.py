@@ -11,7 +11,7 @@ from consul_docker_host.backends import Choice, choose_backend
 from consul_docker_host.build import last
 from consul_docker_host.core.report import say, stage, table
 from consul_docker_host.core.run import end_running
-from consul_docker_host.core.workspace import Workspace, fresh_folder, only_one
+from consul_docker_host.core.workspace import Workspace, file_digest, fresh_folder, only_one
 from consul_docker_host.package import control
 from consul_docker_host.package.description import FORMATS, Format
 from consul_docker_host.package.plan import Plan
@@ -59,7 +59,7 @@ def build(work: Workspace, settings: Settings, *, backend: str, targets: tuple[s
         if is_wanted and not fetching:
             lines += (f"dist/{PACKAGE_SNIPPET} is not made: dist/ has no package of this version; run ./inv build",)
         key_file = plan.repository.key_file
-        outside = {str(key_file): last.file_digest(key_file)} if key_file else {}
+        outside = {str(key_file): file_digest(key_file)} if key_file else {}
         last.remember(work, last.Built(key=key, lines=lines, outputs=outputs, outside=outside))
     for line in lines:
         say(line)
@@ -120,7 +120,7 @@ def make_package_snippet(work: Workspace, plan: Plan, folder: Path, former: last
     for package_format in FORMATS:
         name = control.artefact_name(plan, package_format)
         is_left = former is not None and name in former.outputs and not (folder / name).exists()
-        digest = last.file_digest((work.dist if is_left else folder) / name)
+        digest = file_digest((work.dist if is_left else folder) / name)
         if digest:
             downloads[package_format] = cloudinit.Download(name=name, sha256=digest)
     if not downloads:
@@ -142,8 +142,8 @@ def replace_artefacts(work: Workspace, names: list[str], beside: str, former: la
     kept = [name for name in others if kind(name) not in kinds and (work.dist / name).is_file()]
     # It names digests of packages: it is made again with them, or it is of no use.
     kept = [name for name in kept if name != PACKAGE_SNIPPET]
-    digests = {name: last.file_digest(Path(beside, name)) for name in names}
-    digests |= {name: last.file_digest(work.dist / name) for name in kept}
+    digests = {name: file_digest(Path(beside, name)) for name in names}
+    digests |= {name: file_digest(work.dist / name) for name in kept}
     # Whatever a full disk could refuse comes before the first file changes its place.
     lines = (f"{digests[name]}  {name}\n" for name in sorted(digests))
     Path(beside, SUMS).write_text("".join(lines), encoding="utf-8")
@@ -154,7 +154,7 @@ def replace_artefacts(work: Workspace, names: list[str], beside: str, former: la
         Path(beside, name).replace(work.dist / name)
     for name in set(others) - set(kept):
         (work.dist / name).unlink(missing_ok=True)
-    return digests | {SUMS: last.file_digest(work.dist / SUMS)}
+    return digests | {SUMS: file_digest(work.dist / SUMS)}
 
 
 def kind(name: str) -> str:

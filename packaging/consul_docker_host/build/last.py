@@ -5,7 +5,6 @@ Kept free of heavy imports: a build that has nothing to do reads its inputs, com
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from consul_docker_host.core.programs import find_fpm
 from consul_docker_host.core.run import find_program
-from consul_docker_host.core.workspace import Workspace, cache_path, content_key, write_text
+from consul_docker_host.core.workspace import Workspace, cache_path, content_key, file_digest, write_text
 
 INPUT_FOLDERS = ("files", "packaging")
 INPUT_FILES = ("CHANGELOG.md", "locks/build.txt")
@@ -90,11 +89,3 @@ def remember(work: Workspace, built: Built) -> None:
     """Write down a finished build."""
     state = {"key": built.key, "lines": built.lines, "outputs": dict(built.outputs), "outside": dict(built.outside)}
     write_text(state_file(work), json.dumps(state, indent=1) + "\n")
-
-
-def file_digest(path: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal, empty for a file that cannot be read."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""

@@ -37,14 +37,6 @@ class Dependency(Description):
     rpm: str = ""
     when: str = ""
 
-    def as_deb(self) -> str:
-        """Return the relation as a control field holds it."""
-        return self.deb
-
-    def as_rpm(self) -> str:
-        """Return the relation as a spec file's tag holds it."""
-        return self.rpm
-
 
 class Relations(Description):
     """All relations of a package."""
@@ -57,7 +49,7 @@ class Relations(Description):
     def named(self, kind: str, package_format: Format) -> tuple[str, ...]:
         """Return the relations of one kind in one format's words."""
         dependencies: tuple[Dependency, ...] = getattr(self, kind)
-        words = (entry.as_deb() if package_format == "deb" else entry.as_rpm() for entry in dependencies)
+        words = (entry.deb if package_format == "deb" else entry.rpm for entry in dependencies)
         return tuple(word for word in words if word)
 
 

@@ -15,9 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from consul_docker_host.build.last import file_digest
 from consul_docker_host.core.errors import BuildError
-from consul_docker_host.core.workspace import Workspace, content_key, write_text
+from consul_docker_host.core.workspace import Workspace, content_key, file_digest, write_text
 from consul_docker_host.package.archive_sources import CHANNELS, KEY_NAME, apt_source, source_name, yum_source
 from consul_docker_host.package.plan import RepositoryPlan
 from consul_docker_host.repository import apt, page, yum

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from consul_docker_host.build import last
-from consul_docker_host.core.workspace import Workspace
+from consul_docker_host.core.workspace import Workspace, file_digest
 from consul_docker_host.verify.parsers import PARSERS
 from tests.unit.kit import fake_program, path_with
 
@@ -83,7 +83,7 @@ def built(work: Workspace) -> last.Built:
     """Return a remembered build of one artefact."""
     work.dist.mkdir()
     (work.dist / "a.deb").write_text("a")
-    digest = last.file_digest(work.dist / "a.deb")
+    digest = file_digest(work.dist / "a.deb")
     remembered = last.Built(key="k", lines=("one", "two"), outputs={"a.deb": digest}, outside={})
     last.remember(work, remembered)
     return remembered

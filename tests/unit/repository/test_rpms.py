@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.build.last import file_digest
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.run import run
+from consul_docker_host.core.workspace import file_digest
 from consul_docker_host.package.archive_sources import KEY_NAME
 from consul_docker_host.repository.rpms import read_rpm
 from consul_docker_host.repository.signing import signer
