@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs in the root of an image: installs the packages in /var/tmp/bake without starting anything.
-#   online      what they need, and Docker's engine where there is none, comes from the image's own archives
+#   online      what they need, and Docker's engine where there is none, comes from the image's own
+#               archives
 # Otherwise there is no network, and all of it is there.
 set -eu
 cd /var/tmp/bake
@@ -16,7 +17,8 @@ if [ "${1:-}" = online ]; then
         # The engine's own package has the command no longer since Debian 13.
         [ -z "$(apt-cache search --names-only '^docker-cli$')" ] || set -- "$@" docker-cli
     fi
-    apt-get --quiet=2 --yes --no-install-recommends -o Dpkg::Options::=--force-confold install ./*.deb "$@"
+    apt-get --quiet=2 --yes --no-install-recommends -o Dpkg::Options::=--force-confold \
+        install ./*.deb "$@"
 else
     # Their order is dpkg's business: what an earlier one lacks, a later one brings.
     dpkg --install ./*.deb

@@ -1,57 +1,123 @@
 #!/bin/sh
-# Runs on a booted image and says through the port "proof" what it has to show, a line each:
-#   proof: ok WHAT        proof: broken WHAT: WHY        proof: left out WHAT: WHY        and last  proof: end
+# Runs on a booted image and reports through the port "proof", a line each:
+#   proof: ok WHAT   proof: broken WHAT: WHY   proof: left out WHAT: WHY   and last   proof: end
 set -u
 ADDRESS=169.254.1.1
+API=http://$ADDRESS:8500/v1
 exec >/dev/virtio-ports/proof 2>&1
-tell() { # WHAT COMMAND...: ok where the command ends well; what it says is why it does not
+
+# tell WHAT COMMAND...: ok where the command exits with 0; what it prints is why it does not
+tell() {
     what=$1
     shift
-    if why=$("$@" 2>&1); then echo "proof: ok $what"; else echo "proof: broken $what: $(printf '%s' "${why:-$*}" | tail -n 3 | tr '\n' ' ')"; fi
+    if why=$("$@" 2>&1); then
+        echo "proof: ok $what"
+    else
+        why=$(printf '%s' "${why:-$*}" | tail -n 3 | tr '\n' ' ')
+        echo "proof: broken $what: $why"
+    fi
 }
-until_ok() { # SECONDS COMMAND...
+
+# until_ok SECONDS COMMAND...
+until_ok() {
     end=$(($(date +%s) + $1))
     shift
     until said=$("$@" 2>&1); do
-        [ "$(date +%s)" -lt "$end" ] || { echo "$said"; return 1; }
+        if [ "$(date +%s)" -ge "$end" ]; then
+            echo "$said"
+            return 1
+        fi
         sleep 2
     done
 }
-first_boot() { case $(timeout 300 cloud-init status --wait --long) in *'status: done'*) ;; *) cloud-init status --long; return 1 ;; esac; }
-units() { said=$(systemctl --failed --no-legend --plain) && [ -z "$said" ] || { echo "$said"; return 1; }; }
-# Without Registrator's image, which no registry gives to this machine, its link is the one that may be broken.
-healthy() {
-    consul-docker-host check --json | jq -r --arg has "$HAS_REGISTRATOR" '
-        .links[] | select(.state == "broken" and (.name != "registrator" or $has == "yes")) | "\(.name): \(.text)"' >/run/bad
-    [ ! -s /run/bad ] || { cat /run/bad; return 1; }
+
+first_boot() {
+    case $(timeout 300 cloud-init status --wait --long) in
+        *'status: done'*) ;;
+        *)
+            cloud-init status --long
+            return 1
+            ;;
+    esac
 }
-own_identity() { [ "$(wc -c </etc/machine-id)" = 33 ] && ls /etc/ssh/ssh_host_*_key >/dev/null && [ -s /opt/consul/node-id ]; }
+
+units() {
+    failed=$(systemctl --failed --no-legend --plain) && [ -z "$failed" ] && return 0
+    echo "$failed"
+    return 1
+}
+
+# Without Registrator's image, which this machine gets from no registry, its link may be broken.
+healthy() {
+    consul-docker-host check >/run/check || [ $? -le 2 ] || return 1
+    broken=$(grep '^broken ' /run/check)
+    [ $HAS_REGISTRATOR = yes ] || broken=$(echo "$broken" | grep -v '^broken  registrator ')
+    [ -n "$broken" ] || return 0
+    echo "$broken"
+    return 1
+}
+
+own_identity() {
+    [ "$(wc -c </etc/machine-id)" = 33 ] &&
+        ls /etc/ssh/ssh_host_*_key >/dev/null &&
+        [ -s /opt/consul/node-id ]
+}
+
 grown() { [ "$(df -Pk / | awk 'END { print $2 }')" -gt "$1" ]; }
-metadata() { case $(ip route get 169.254.169.254) in *dummy0*) return 1 ;; esac; }
-outside_names() { [ -n "$(getent hosts localhost)" ] && [ -s /etc/resolv.conf ] && grep -q '^nameserver' /etc/resolv.conf; }
+
+metadata() {
+    case $(ip route get 169.254.169.254) in
+        *dummy0*) return 1 ;;
+    esac
+}
+
+outside_names() {
+    [ -n "$(getent hosts localhost)" ] &&
+        [ -s /etc/resolv.conf ] &&
+        grep -q '^nameserver' /etc/resolv.conf
+}
+
 # shellcheck disable=SC2046 # the options are words
-in_container() { docker run --rm --volume /usr:/usr:ro $(consul-docker-host env --docker) proof:latest sh -c "$1"; }
-registered() { in_container "curl -sf http://$ADDRESS:8500/v1/catalog/service/proof | grep -q ServiceID"; }
+in_container() {
+    docker run --rm --volume /usr:/usr:ro $(consul-docker-host env --docker) \
+        proof:latest sh -c "$1"
+}
+
+has_leader() { curl -sf "$API/status/leader" | grep -q :; }
+registered() { in_container "curl -sf $API/catalog/service/proof | grep -q ServiceID"; }
+
+# An image of the host's own programs, which needs no registry.
+make_image() {
+    mkdir -p /run/proof && cd /run/proof || return 1
+    for name in bin sbin lib lib64; do
+        ln -s usr/$name $name
+    done
+    mkdir usr tmp etc
+    tar -c . | docker import --change 'ENV PATH=/usr/sbin:/usr/bin' - proof:latest
+}
 
 image=$(sed -n 's/^REGISTRATOR_IMAGE=//p' /usr/lib/consul-docker-host/defaults | tr -d "'\"")
 HAS_REGISTRATOR=no
-[ -z "$(ls /var/lib/consul-docker-host/preload 2>/dev/null)" ] || systemctl start consul-docker-host-preload.service
+if [ -n "$(ls /var/lib/consul-docker-host/preload 2>/dev/null)" ]; then
+    systemctl start consul-docker-host-preload.service
+fi
 ! docker image inspect "$image" >/dev/null 2>&1 || HAS_REGISTRATOR=yes
 
 tell 'cloud-init has done the first boot' first_boot
 tell 'the root has grown to the disk' grown "$GROWN_KIB"
-tell 'Consul leads its cluster' until_ok 120 sh -c "curl -sf http://$ADDRESS:8500/v1/status/leader | grep -q :"
+tell 'Consul leads its cluster' until_ok 120 has_leader
 tell 'the host is healthy' until_ok 120 healthy
 tell 'no unit has failed' units
 tell 'machine id, host keys and node id are its own' own_identity
 tell 'names are resolved' outside_names
 tell "the cloud's metadata is left alone" metadata
-mkdir -p /run/proof && cd /run/proof && for name in bin sbin lib lib64; do ln -s usr/$name $name; done && mkdir usr tmp etc
-tell 'Docker takes an image' sh -c "tar -C /run/proof -c . | docker import --change 'ENV PATH=/usr/sbin:/usr/bin' - proof:latest"
-tell 'a container asks the agent at the one address' in_container "curl -sf http://$ADDRESS:8500/v1/agent/self | grep -q NodeName"
+tell 'Docker takes an image' make_image
+tell 'a container asks the agent at the one address' \
+    in_container "curl -sf $API/agent/self | grep -q NodeName"
 tell 'a container finds Consul by name' in_container 'getent hosts consul.service.consul'
 if [ $HAS_REGISTRATOR = yes ]; then
-    docker run --detach --name proof --env SERVICE_NAME=proof --publish 8081:80 --volume /usr:/usr:ro proof:latest sleep 300 >/dev/null
+    docker run --detach --name proof --env SERVICE_NAME=proof --publish 8081:80 \
+        --volume /usr:/usr:ro proof:latest sleep 300 >/dev/null
     tell 'Registrator publishes a container' until_ok 120 registered
     docker rm --force proof >/dev/null
 else

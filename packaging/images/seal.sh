@@ -1,9 +1,12 @@
 #!/bin/sh
-# Runs in the root of an image, last: takes away what must be each host's own, and what only this machine knew.
+# Runs in the root of an image, last: takes away what must be each host's own, and what only this
+# machine knew.
 set -eu
 rm -rf /var/tmp/bake /tmp/* /var/lib/cloud/* /var/lib/consul/* /opt/consul/*
-rm -f /etc/ssh/ssh_host_* /etc/hostname /var/lib/dbus/machine-id /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
-rm -rf /var/cache/apt/* /var/lib/apt/lists/* /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old /var/lib/dpkg/*-old
+rm -f /etc/ssh/ssh_host_* /etc/hostname /var/lib/dbus/machine-id \
+    /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
+rm -rf /var/cache/apt/* /var/lib/apt/lists/* /var/cache/ldconfig/aux-cache \
+    /var/cache/debconf/*-old /var/lib/dpkg/*-old
 rm -f /root/.bash_history /etc/passwd- /etc/shadow- /etc/group- /etc/gshadow-
 : >/etc/machine-id
 find /var/log -type f -exec truncate --size=0 {} +

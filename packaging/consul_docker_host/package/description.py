@@ -17,6 +17,8 @@ from consul_docker_host.core.errors import BuildError
 TEMPLATE_SUFFIX = ".j2"
 # Explains the folder to its reader; never part of a package.
 NOT_SHIPPED = frozenset({"README.md"})
+# A part that templates include; never a file of its own.
+PARTIAL = "_*.j2"
 # Python leaves it beside modules that somebody runs or imports there; hosts run without it.
 BYTECODE = "__pycache__"
 CONFFILE_FOLDER = "etc/"
@@ -190,5 +192,6 @@ def _walk(files: Path) -> Iterator[Path]:
     for path in sorted(files.rglob("*")):
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise BuildError(f"{path}: the payload holds plain files only")
-        if path.is_file() and path.name not in NOT_SHIPPED and BYTECODE not in path.parts:
+        is_shipped = path.name not in NOT_SHIPPED and not path.match(PARTIAL) and BYTECODE not in path.parts
+        if path.is_file() and is_shipped:
             yield path

@@ -9,6 +9,7 @@ from consul_docker_host.core.programs import python_program
 from consul_docker_host.core.report import say
 from consul_docker_host.core.run import follow, run
 from consul_docker_host.core.workspace import Workspace
+from consul_docker_host.prove.shell_style import style_faults
 
 LINTED = ("packaging/consul_docker_host", "tasks.py", "tests", "pyinfra_deploy")
 LINT_SECONDS = 900.0
@@ -16,10 +17,13 @@ LINT_SECONDS = 900.0
 SHELL_PATHS = tuple(
     f"--source-path={path}" for path in ("files", "SCRIPTDIR", "files/usr/lib/consul-docker-host", "packaging/scripts")
 )
+# Whose style is asked as well. The golden tree has what templates become: a template is not shell.
+STYLED = ("files/", "packaging/scripts/", "packaging/images/", "inv", "tests/golden/default/")
+SHELL_MARKS = (b"#!/bin/sh", b"# shellcheck shell=sh")
 
 
 def lint(work: Workspace) -> bool:
-    """Run ruff, mypy and shellcheck over the project and tell whether all are content."""
+    """Run ruff, mypy, shellcheck and shfmt over the project and return whether all are content."""
     present = [name for name in LINTED if (work.root / name).exists()]
     scripts = [str(path.relative_to(work.root)) for path in shell_scripts(work)]
     commands = (
@@ -28,12 +32,26 @@ def lint(work: Workspace) -> bool:
         [sys.executable, "-m", "mypy"],
         [python_program("shellcheck"), "--external-sources", *SHELL_PATHS, *scripts],
     )
-    say("== lint: ruff, mypy --strict, shellcheck")
-    return not [True for argv in commands if follow(argv, cwd=work.root, timeout=LINT_SECONDS)]
+    say("== lint: ruff, mypy --strict, shellcheck, shfmt")
+    complaints = [argv for argv in commands if follow(argv, cwd=work.root, timeout=LINT_SECONDS)]
+    faults = [
+        f"{script}:{fault}"
+        for script in scripts
+        if script.startswith(STYLED)
+        for fault in style_faults(work.root / script)
+    ]
+    for fault in faults:
+        say(fault)
+    return not (complaints or faults)
 
 
 def shell_scripts(work: Workspace) -> list[Path]:
-    """Return every file of the project that starts as a shell script, and the library that they source."""
+    """Return every file of the project that starts as a shell script, and those that are marked as parts of one."""
     listed = run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=work.root).stdout.splitlines()
     paths = [work.root / name for name in listed if not name.endswith((".j2", ".py", ".md"))]
-    return [path for path in paths if path.is_file() and path.read_bytes()[:9] == b"#!/bin/sh"]
+    return [path for path in paths if path.is_file() and is_shell(path.read_bytes())]
+
+
+def is_shell(content: bytes) -> bool:
+    """Return whether one of the first lines says that this is shell."""
+    return content.startswith(SHELL_MARKS[0]) or any(line.startswith(SHELL_MARKS) for line in content.splitlines()[:12])

@@ -1,6 +1,7 @@
 #!/bin/sh
 # enter-foreign.sh ROOT PROGRAM [ARGUMENT...]: runs a program in the root of an existing image.
-# What a system that does not run lacks: processes, devices, a name server. None of it is on its disk.
+# What a system that does not run lacks: processes, devices, a name server. None of it is on its
+# disk.
 set -e
 cd "$1"
 shift
@@ -18,7 +19,8 @@ case $(readlink etc/resolv.conf) in
     '') [ ! -e etc/resolv.conf ] || mount --bind /etc/resolv.conf etc/resolv.conf ;;
     *run/*)
         mkdir -p run/systemd/resolve run/resolvconf
-        for name in systemd/resolve/stub-resolv.conf systemd/resolve/resolv.conf resolvconf/resolv.conf; do
+        for name in systemd/resolve/stub-resolv.conf systemd/resolve/resolv.conf \
+            resolvconf/resolv.conf; do
             cp /etc/resolv.conf "run/$name" || :
         done
         ;;

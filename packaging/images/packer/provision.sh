@@ -1,5 +1,6 @@
 #!/bin/sh
-# In the build machine: the package with Consul and Docker, the check, and away with what must be each machine's own.
+# In the build machine: the package with Consul and Docker, the check, and away with what must be
+# each machine's own.
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 cloud-init status --wait >/dev/null || :
@@ -11,12 +12,17 @@ printf 'ROLE=server\nBOOTSTRAP_EXPECT=1\n' >>/etc/default/consul-docker-host
 consul-docker-host apply
 end=$(($(date +%s) + 180))
 until consul-docker-host check || [ $? -lt 2 ]; do
-    [ "$(date +%s)" -lt "$end" ] || { echo 'the build machine is not healthy' >&2; exit 1; }
+    if [ "$(date +%s)" -ge "$end" ]; then
+        echo 'the build machine is not healthy' >&2
+        exit 1
+    fi
     sleep 3
 done
 systemctl stop registrator.service consul.service docker.service docker.socket
 cat /tmp/settings >/etc/default/consul-docker-host
 rm -rf /tmp/bake /tmp/settings
-if id packer >/dev/null 2>&1; then passwd --delete --lock packer; fi
+if id packer >/dev/null 2>&1; then
+    passwd --delete --lock packer
+fi
 cloud-init clean --logs
 sh /tmp/seal.sh

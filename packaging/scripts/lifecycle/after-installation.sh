@@ -1,8 +1,8 @@
 #!/bin/sh
 # In postinst of the deb and posttrans of the rpm: the new version takes effect.
 
-# take_effect installed|upgraded: start or restart what needs it; nothing in there waits for Consul, and
-# a target that was disabled stays disabled
+# take_effect installed|upgraded: start or restart what needs it; nothing in there waits for
+# Consul, and a target that was disabled stays disabled
 take_effect() {
     systemctl daemon-reload >/dev/null 2>&1 || true
     if [ "$1" = upgraded ]; then

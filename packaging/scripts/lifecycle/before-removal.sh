@@ -1,6 +1,7 @@
 #!/bin/sh
-# In prerm of the deb and preun of the rpm: our scripts are still there, and undo what they did outside
-# the package's own files. $root is the directory that stands for /, empty on the host itself.
+# In prerm of the deb and preun of the rpm: our scripts are still there, and undo what they did
+# outside the package's own files. $root is the directory that stands for /, empty on the host
+# itself.
 # shellcheck disable=SC2154 # each script sets it
 
 is_running_system() { [ -z "$root" ] && [ -d /run/systemd/system ]; }
@@ -29,8 +30,9 @@ undo_everything() {
 
 stop() { systemctl stop "$@" >/dev/null 2>&1 || true; }
 
-# Where our target alone started Consul, it ends with it. A server does so at once, and with 1, which
-# our drop-in calls a success; a client takes 5 s to leave its cluster, and nothing waits for that.
+# Where our target alone started Consul, it ends with it. A server does so at once, and with 1,
+# which our drop-in calls a success; a client takes 5 s to leave its cluster, and nothing waits
+# for that.
 stop_consul() {
     ! systemctl --quiet is-enabled consul.service 2>/dev/null || return 0
     if grep -qs '"server": *true' /run/consul-docker-host/consul.d/host.json; then

@@ -1,6 +1,7 @@
 #!/bin/sh
-# In postinst of the deb and post of the rpm with Consul: as HashiCorp's own scripts do, the account and
-# the data directory, the configuration in the account's hands, no service. $root as elsewhere.
+# In postinst of the deb and post of the rpm with Consul: as HashiCorp's own scripts do, the
+# account and the data directory, the configuration in the account's hands, no service. $root as
+# elsewhere.
 # shellcheck disable=SC2154 # each script sets it
 
 ensure_account() {
