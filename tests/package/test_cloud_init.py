@@ -22,9 +22,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from consul_docker_host.build.last import file_digest
 from consul_docker_host.core.run import run
-from consul_docker_host.core.workspace import Workspace
+from consul_docker_host.core.workspace import Workspace, file_digest
 from consul_docker_host.snippets.cloudinit import APPEND
 from tests.package.conftest import artefact
 from tests.support.cloud_init import CloudInit, read_yaml, unpacked
