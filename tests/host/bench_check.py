@@ -20,9 +20,9 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.payload import collect_payload, load_package
-from consul_docker_host.render import render_files
-from consul_docker_host.settings import load_settings
+from consul_docker_host.package.description import collect_payload, load_package
+from consul_docker_host.package.render import render_files
+from consul_docker_host.settings.load import load_settings
 from tests.host.conftest import COMMAND, REPOSITORY, Host
 from tests.host.network import Network
 from tests.host.sound import ADDRESS, PROCESS, Sound, fake, make_sound

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.payload import collect_payload, load_package
-from consul_docker_host.render import render_files
-from consul_docker_host.settings import load_settings
+from consul_docker_host.package.description import collect_payload, load_package
+from consul_docker_host.package.render import render_files
+from consul_docker_host.settings.load import load_settings
 from tests.host.conftest import REPOSITORY, Host
 from tests.support.figures import tell
 
