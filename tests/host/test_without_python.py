@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from consul_docker_host.package.scripts import with_lifecycle
 from tests.host.conftest import COMMAND, REPOSITORY, SCRIPTS, Host, needs_root
 from tests.host.inplace import run_in_place
 
@@ -313,15 +314,18 @@ def test_registrator_keeps_its_token_without_python(host: Host, take_python: Tak
 @needs_root
 @pytest.mark.parametrize("step", ["deb/postrm remove", "deb/postrm purge", "rpm/postun 0"])
 @pytest.mark.parametrize("has_data", [False, True])
-def test_a_removal_takes_the_copy_along(host: Host, step: str, *, has_data: bool) -> None:
+def test_a_removal_takes_the_copy_along(host: Host, tmp_path: Path, step: str, *, has_data: bool) -> None:
     """It holds secrets; the data of an agent in a container stays where the package manager has no purge."""
     for name in ("systemctl", "deb-systemd-helper", "userdel"):
         host.fake(name, "exit 3" if name == "systemctl" else "")
     state = "/var/lib/consul-docker-host"
     data = f"mkdir -p {state}/consul;" if has_data else ""
+    sources = REPOSITORY / "packaging" / "scripts"
+    name, argument = step.split()
+    complete = with_lifecycle({"script": sources / name}, tmp_path, source=sources)["script"]
     script = (
         f"mount -t tmpfs var /var/lib; {data} /{SCRIPTS}/render consul --now >/dev/null; ls {state}/rendered/consul.d; "
-        f"{REPOSITORY}/packaging/scripts/{step} >/dev/null; ls -d {state} {state}/rendered 2>/dev/null || :"
+        f"sh {complete} {argument} >/dev/null; ls -d {state} {state}/rendered 2>/dev/null || :"
     )
     rendered, *left = run_in_place(host, script).stdout.splitlines()
     assert rendered == "host.json"
