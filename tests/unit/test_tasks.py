@@ -61,7 +61,7 @@ MISTAKES = [
     (("build", "--backend", "fmp"), "--backend fmp: unknown backend\n  one of auto, fpm, nfpm\n"),
     (("build", "--settings", "none.toml"), NO_FILE),
     (("render", "--settings", "none.toml"), NO_FILE),
-    (("build", "--settings", "bad.toml"), "bad.toml:dns.ttl: 9 is out of range: at most 2\n  1 mistake; "),
+    (("build", "--settings", "bad.toml"), "bad.toml:2: dns.ttl: 9 is out of range; it must be between 0 and 2\n  1 mistake; "),
     (("image",), "no Consul would be in the image, and its proof is a cluster\n  --with consul=FILE"),
     (("image", "--accel", "xen"), "--accel xen: unknown\n  tcg, which works everywhere, or kvm\n"),
     (("build", "--backend", "fpm"), "fpm is neither on the PATH nor in the cache\n  ./inv setup.fpm installs it\n"),

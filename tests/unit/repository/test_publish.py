@@ -85,14 +85,14 @@ def test_what_a_killed_run_left_is_swept(site: Workspace, archive_key: Path) -> 
     ("settings", "options", "told"),
     [
         ("", (), "repository.key_file: is empty, and a repository must be signed\n  ./inv repo.key --folder DIR"),
-        ('key_file = "none.asc"', (), "repository.key_file: {root}/none.asc: "),
+        ('key_file = "none.asc"', (), "my.toml:2: repository.key_file: {root}/none.asc: No such file or directory; "),
         ('key_file = "fake.asc"', (), "repository.key_file: {root}/fake.asc: gpg reads no key in it\n"),
         ('key_file = "archive.asc"', ("--key", "none"), "--key none: no such file or folder\n"),
         ('key_file = "archive.asc"', ("--key", "empty"), "--key empty: no secret part of "),
         ('key_file = "archive.asc"', ("--key", "my.toml"), "gpg ended with exit code 2: "),
         ('key_file = "archive.asc"', ("--key", "{key}", "--channel", "tsting"), "--channel tsting: unknown channel\n"),
-        ('key_file = "archive.asc"\nchannel = "x"', (), "my.toml:repository.channel: 'x' is none of "),
-        ('key_file = "archive.asc"\nvalid_days = -1', (), "my.toml:repository.valid_days: -1 is out of range"),
+        ('key_file = "archive.asc"\nchannel = "x"', (), "my.toml:3: repository.channel: 'x' is not valid; use "),
+        ('key_file = "archive.asc"\nvalid_days = -1', (), "my.toml:3: repository.valid_days: -1 is out of range"),
     ],
 )
 def test_a_mistake_is_one_message_and_leaves_the_old_repository(
