@@ -26,7 +26,7 @@ KEY_REMEDY = "cdh_repository_key is to be the key of the archive at cdh_reposito
 REMEDIES = (
     ("no rights of root", 'set ssh_user = "root", or _sudo = True (with _sudo_password where it asks for one)'),
     ("authentication", "give ssh_user, ssh_key or ssh_password that the host takes"),
-    ("host key", "the host shows another key than before: look why, then mend known_hosts"),
+    ("host key", "the host key has changed: find out why, then update known_hosts"),
     ("could not resolve", "mend the name in the inventory, or give ssh_hostname"),
     ("could not connect", "is the host up, and does its ssh answer?"),
     ("no space left", "free some space on the host, then run the deploy again"),

