@@ -18,7 +18,7 @@ from consul_docker_host.settings.model import Settings
 
 Location = tuple[str | int, ...]
 
-# More names than these are not listed again and again: the hint names the file that explains all of them.
+# More names than these are not listed in every message: the hint names the file that explains all of them.
 FEW = 8
 OWN_CONSUL_FILE = "is not supported; put it into a file of your own in /etc/consul.d on the host"
 OWN_DNSMASQ_FILE = "is not supported; put it into a file of your own in /etc/dnsmasq.d on the host"
