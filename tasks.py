@@ -1,4 +1,4 @@
-"""Invoke's tasks: wires names to functions and turns a BuildError into an exit code. No logic lives here."""
+"""Invoke's tasks: maps names to functions and a BuildError to an exit code. No logic lives here."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import Task
 
-# The source root. It is no package itself: PyPI's `packaging` must stay importable.
+# The source root. It is not a package itself: PyPI's `packaging` must stay importable.
 sys.path.insert(0, str(Path(__file__).resolve().parent / "packaging"))
 
 from consul_docker_host.commands import bench, build, deploy, image, repository, test
 from consul_docker_host.commands.options import HELP, group_of
+from consul_docker_host.commands.program import Inv
 from consul_docker_host.core.environment import Environment, ensure, hold
 from consul_docker_host.core.errors import BuildError, describe
 from consul_docker_host.core.workspace import ROOT
@@ -28,7 +29,7 @@ hold(ENVIRONMENT)
 
 
 def wired(task: str, function: Callable[..., None]) -> Task[Callable[..., None]]:
-    """Return a task with the function's own options, which ends with one message instead of a traceback."""
+    """Return a task with the function's own options, which reports a mistake in one message instead of a traceback."""
 
     @functools.wraps(function)
     def body(_: Context, **options: object) -> None:
@@ -40,7 +41,7 @@ def wired(task: str, function: Callable[..., None]) -> Task[Callable[..., None]]
                 ensure(ENVIRONMENT, needed, task=task)
             function(**options)
         except KeyboardInterrupt:
-            raise Exit("stopped: what was not finished is not in dist/", code=130) from None
+            raise Exit("interrupted: dist/ contains only finished artefacts", code=130) from None
         except (BuildError, OSError, MemoryError) as error:
             raise Exit(describe(error), code=1) from None
 
@@ -113,3 +114,6 @@ for name, function in (
     ("clean", build.clean),
 ):
     ns.add_task(wired(name, function), name=name)
+
+if __name__ == "__main__":
+    Inv(ns).run()

@@ -95,7 +95,7 @@ def mistakes(host: str, given: Mapping[str, Any]) -> list[str]:
         found += file_mistakes(name, data[name], public=name in PUBLIC)
     trio = [name for name in ("cdh_ca", "cdh_cert", "cdh_key") if data[name]]
     if len(trio) in (1, 2):
-        found.append((trio[0], "cdh_ca, cdh_cert and cdh_key go together"))
+        found.append((trio[0], "set all of cdh_ca, cdh_cert and cdh_key, or none of them"))
     return [f"{host}: {name}: {reason}" for name, reason in found]
 
 
@@ -103,19 +103,22 @@ def value_mistakes(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with values that are no files."""
     for name, choices in CHOICES.items():
         if data[name] not in (*choices, DEFAULTS[name]):
-            yield name, f"{data[name]!r} is none of {', '.join(one for one in choices if one)}"
+            yield name, f"{data[name]!r} is not valid; use {', '.join(one for one in choices if one)}"
     for name in SETTINGS:
         if any(sign in text_of(data[name]) for sign in '"\n\\'):
-            yield name, "holds a quote, a backslash or a line end"
+            yield name, "contains a quote, a backslash or a line break"
     for name in LISTS:
         if isinstance(data[name], str):
-            yield name, "is not a list"
+            yield name, f"{data[name]!r} is a string; write a list: [{data[name]!r}]"
     unknown_links = [link for link in data["cdh_may_break"] if link not in LINKS]
     if unknown_links and not isinstance(data["cdh_may_break"], str):
-        yield "cdh_may_break", f"{', '.join(map(repr, unknown_links))}: no link of the check"
+        yield (
+            "cdh_may_break",
+            f"{', '.join(map(repr, unknown_links))}: is not a link of the check; known: {', '.join(LINKS)}",
+        )
     patience = data["cdh_patience"]
     if not isinstance(patience, int) or isinstance(patience, bool) or patience < 1:
-        yield "cdh_patience", "is not a number of seconds"
+        yield "cdh_patience", f"{patience!r} is not a number of seconds"
 
 
 def repository_mistakes(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -130,7 +133,7 @@ def repository_mistakes(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def unknown(name: str) -> str:
     """Return what to say of a key that nobody knows."""
     near = difflib.get_close_matches(name, DEFAULTS, n=1, cutoff=0.5)
-    return f"unknown key; {near[0]} is the nearest" if near else "unknown key; pyinfra_deploy/data.py has them all"
+    return f"unknown key; did you mean {near[0]}?" if near else "unknown key; pyinfra_deploy/data.py lists them all"
 
 
 def file_mistakes(name: str, value: object, *, public: bool) -> list[tuple[str, str]]:
@@ -145,9 +148,9 @@ def file_mistakes(name: str, value: object, *, public: bool) -> list[tuple[str, 
     elif not path.stat().st_size:
         why = "is empty"
     elif not public and path.stat().st_mode & (stat.S_IRWXO | stat.S_IWGRP):
-        why = f"others may read it; chmod 0600 {path}"
+        why = f"other users can read it; run: chmod 0600 {path}"
     elif name in GOSSIP_KEYS and not GOSSIP_KEY.fullmatch(path.read_bytes()):
-        why = "holds no key as `consul keygen` makes it"
+        why = "does not contain a key as `consul keygen` prints it"
     else:
         why = ""
     return [(name, f"{path}: {why}")] if why else []

@@ -64,7 +64,7 @@ def local_package(folder: str, family: str) -> Path:
     pattern = f"{NAME}-*.noarch.rpm" if family == "rpm" else f"{NAME}_*_all.deb"
     found = sorted(Path(folder).glob(pattern), key=lambda path: path.stat().st_mtime)
     if not found:
-        raise FileNotFoundError(f"{folder} holds no {pattern}: ./inv build makes it")
+        raise FileNotFoundError(f"{folder} contains no {pattern}; ./inv build makes one")
     return found[-1]
 
 

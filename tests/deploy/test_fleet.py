@@ -146,7 +146,7 @@ def test_what_is_wrong_with_the_inventory_is_told_at_once_and_nothing_is_touched
     result = fleet.inv("deploy")
     assert result.returncode != 0
     for line in (
-        "server: cdh_acl: 'some' is none of off, allow, deny",
+        "server: cdh_acl: 'some' is not valid; use off, allow, deny",
         "client-deb: cdh_gossip_key: /nowhere: no such file",
         "client-rpm: cdh_datacentre: unknown key; cdh_datacenter is the nearest",
         "5 mistakes",

@@ -148,7 +148,7 @@ def test_two_operators_do_not_deploy_at_once(fleet: Fleet) -> None:
         results = list(pool.map(lambda _: fleet.inv("deploy"), range(2)))
     assert sorted(result.returncode == 0 for result in results) == [False, True], [one.output for one in results]
     second = next(one for one in results if one.returncode)
-    assert re.search(r"another deploy is at work: \S+@\S+ since [\d-]+ [\d:]+ UTC \(deploy\)", second.output)
+    assert re.search(r"another deploy is running: \S+@\S+ since [\d-]+ [\d:]+ UTC \(deploy\)", second.output)
     assert f"consul kv delete {KEY}" in second.output
     assert not fleet.server.run(["consul", "kv", "get", KEY], check=False).stdout, "the lock was given back"
     assert json.loads(fleet.server.output(f"curl -sf {API}/session/list")) == []
@@ -164,7 +164,7 @@ def test_a_deploy_whose_lock_was_taken_away_stops_before_the_next_wave(fleet: Fl
         fleet.server.run(f"curl -sf -X PUT {API}/session/destroy/{session['ID']}")
         result = running.result()
     assert result.returncode != 0
-    assert f"the lock {KEY} was taken away" in result.stdout, result.output
+    assert f"the lock {KEY} was lost" in result.stdout, result.output
     assert "hosts were not tried" in result.stdout
 
 
@@ -210,7 +210,7 @@ def test_another_gossip_key_reaches_every_member(fleet: Fleet, secrets: dict[str
     result = fleet.inv("deploy")
     assert_says_nothing(result, secrets)
     assert result.returncode == 0, result.output
-    assert "the cluster has the new gossip key, on all members\n" in result.stdout
+    assert "the cluster uses the new gossip key, on all members\n" in result.stdout
     assert len(waves(result)) == len(fleet.hosts)
     for host in fleet.hosts:
         assert host.output("consul members | grep -c ' alive '") == str(len(fleet.hosts))
@@ -253,7 +253,7 @@ def test_without_the_right_to_lock_it_is_told_and_an_operators_token_gives_it(
     fleet: Fleet, secrets: dict[str, str]
 ) -> None:
     without = fleet.inv("deploy", check=True)
-    assert "not guarded against a second deploy: " in without.stdout
+    assert "running without the lock that prevents concurrent deploys: " in without.stdout
     assert "Permission denied" in without.stdout
     keep(fleet, "gossip.key", secrets["a third gossip"])
     refused = fleet.inv("deploy")
@@ -262,7 +262,7 @@ def test_without_the_right_to_lock_it_is_told_and_an_operators_token_gives_it(
     assert said in refused.stdout, refused.output
     with_token = fleet.inv("deploy", check=True, environment={"CONSUL_HTTP_TOKEN": secrets["bootstrap"]})
     assert "not guarded" not in with_token.stdout
-    assert "the cluster has the new gossip key, on all members\n" in with_token.stdout
+    assert "the cluster uses the new gossip key, on all members\n" in with_token.stdout
     assert_says_nothing(with_token, secrets)
     for host in fleet.hosts:
         host.put("/root/patterns", "\n".join(secrets.values()) + "\n", mode=0o600)

@@ -96,8 +96,8 @@ def path_with(folder: Path) -> str:
 
 
 def inv(work: Workspace, *arguments: str, env: Mapping[str, str] | None = None, before: str = "") -> Result:
-    """Run Invoke in a workspace as a user does and return how it ended; ``before`` is shell text that runs first."""
-    argv = [sys.executable, "-m", "invoke", *arguments]
+    """Run a task in a workspace as ./inv does and return how it ended; ``before`` is shell text that runs first."""
+    argv = [sys.executable, str(work.root / "tasks.py"), *arguments]
     if before:
         argv = ["sh", "-c", f'{before}\nexec "$@"', "sh", *argv]
     return run(argv, cwd=work.root, env=env, timeout=TASK_TIMEOUT, check=False)

@@ -29,12 +29,15 @@ def test_cloud_joins_stand_between_semicolons() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        ({"cdh_rol": "server"}, "cdh_rol: unknown key; cdh_role is the nearest"),
-        ({"cdh_role": "boss"}, "cdh_role: 'boss' is none of client, server"),
-        ({"cdh_datacenter": 'a"b'}, "cdh_datacenter: holds a quote"),
-        ({"cdh_patience": 0}, "cdh_patience: is not a number of seconds"),
-        ({"cdh_may_break": ["dcoker"]}, "'dcoker': no link of the check"),
-        ({"cdh_extra_packages": "docker.io"}, "cdh_extra_packages: is not a list"),
+        ({"cdh_rol": "server"}, "cdh_rol: unknown key; did you mean cdh_role?"),
+        ({"cdh_role": "boss"}, "cdh_role: 'boss' is not valid; use client, server"),
+        ({"cdh_datacenter": 'a"b'}, "cdh_datacenter: contains a quote"),
+        ({"cdh_patience": 0}, "cdh_patience: 0 is not a number of seconds"),
+        ({"cdh_may_break": ["dcoker"]}, "'dcoker': is not a link of the check; known: settings, link, "),
+        (
+            {"cdh_extra_packages": "docker.io"},
+            "cdh_extra_packages: 'docker.io' is a string; write a list: ['docker.io']",
+        ),
         ({"cdh_repository_url": "https://x"}, "cdh_version: is needed with cdh_repository_url"),
         ({"cdh_gossip_key": "/nowhere"}, "cdh_gossip_key: /nowhere: no such file"),
     ],
@@ -50,7 +53,7 @@ def test_a_secret_that_others_may_read_is_refused_and_a_certificate_is_not(tmp_p
     path.chmod(0o644)
     names = ("cdh_ca", "cdh_cert", "cdh_key")
     found = mistakes("a", dict.fromkeys(names, str(path)))
-    assert found == [f"a: cdh_key: {path}: others may read it; chmod 0600 {path}"]
+    assert found == [f"a: cdh_key: {path}: other users can read it; run: chmod 0600 {path}"]
     assert "word-of-passage" not in str(found)
 
 
@@ -68,4 +71,5 @@ def test_a_gossip_key_is_one_as_consul_makes_it(tmp_path: Path, text: bytes, *, 
     path.write_bytes(text)
     path.chmod(0o600)
     found = mistakes("a", {"cdh_gossip_key": str(path)})
-    assert found == ([] if is_key else [f"a: cdh_gossip_key: {path}: holds no key as `consul keygen` makes it"])
+    reason = f"a: cdh_gossip_key: {path}: does not contain a key as `consul keygen` prints it"
+    assert found == ([] if is_key else [reason])

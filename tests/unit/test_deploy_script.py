@@ -179,4 +179,4 @@ def test_a_host_is_waited_for_until_its_check_finds_nothing_broken(
 def test_a_restart_that_does_not_end_is_not_health(tmp_path: Path) -> None:
     fake_program(tmp_path / "bin", "consul-docker-host", f"echo '{LINKS % 'ok'}'")
     fake_program(tmp_path / "bin", "systemctl", "echo 7 consul.service restart running")
-    assert on_host(tmp_path, "healthy.sh", "0", "[]", "[]").stderr == "a restart does not end\n"
+    assert on_host(tmp_path, "healthy.sh", "0", "[]", "[]").stderr == "a restart does not finish\n"

@@ -59,12 +59,15 @@ def test_every_option_explains_itself(work: Workspace, task: str) -> None:
 
 NO_FILE = "--settings none.toml: no such file\n  give a TOML file; packaging/settings.toml explains every key\n"
 MISTAKES = [
-    (("build", "--backend", "fmp"), "--backend fmp: unknown backend\n  one of auto, fpm, nfpm\n"),
+    (("build", "--backend", "fmp"), "--backend fmp: unknown backend\n  use auto, fpm, nfpm\n"),
     (("build", "--settings", "none.toml"), NO_FILE),
     (("render", "--settings", "none.toml"), NO_FILE),
-    (("build", "--settings", "bad.toml"), "bad.toml:dns.ttl: 9 is out of range: at most 2\n  1 mistake; "),
-    (("image",), "no Consul would be in the image, and its proof is a cluster\n  --with consul=FILE"),
-    (("image", "--accel", "xen"), "--accel xen: unknown\n  tcg, which works everywhere, or kvm\n"),
+    (
+        ("build", "--settings", "bad.toml"),
+        "bad.toml:2: dns.ttl: 9 is out of range; it must be between 0 and 2\n  1 mistake; ",
+    ),
+    (("image",), "the image would contain no Consul, and the boot test needs one\n  add --with consul=FILE"),
+    (("image", "--accel", "xen"), "--accel xen: unknown accelerator\n  use tcg, which works everywhere, or kvm\n"),
     (("build", "--backend", "fpm"), "fpm is neither on the PATH nor in the cache\n  ./inv setup.fpm installs it\n"),
 ]
 
@@ -81,11 +84,33 @@ def test_a_mistake_is_one_message_with_its_remedy_and_exit_code_1(
     assert len(ended.stderr.splitlines()) == 2
 
 
-def test_an_unknown_option_or_task_is_no_traceback(work: Workspace) -> None:
-    for arguments in (("bild",), ("build", "--bakend", "fpm")):
-        ended = inv(work, *arguments)
-        assert ended.returncode != 0
-        assert "Traceback" not in ended.output
+TASKS, OPTIONS = "  ./inv --list shows all tasks\n", "  ./inv --help {} shows its options\n"
+TYPOS = [
+    (("biuld",), "unknown task biuld; did you mean build?\n" + TASKS),
+    (("test.instal",), "unknown task test.instal; did you mean test.install?\n" + TASKS),
+    (("--help", "biuld"), "unknown task biuld; did you mean build?\n" + TASKS),
+    (("build", "deb"), "unknown task deb; did you mean build.deb?\n" + TASKS),
+    (("zzz",), "unknown task zzz\n" + TASKS),
+    (
+        ("build", "--setings", "x"),
+        "build: unknown option --setings; did you mean --settings?\n" + OPTIONS.format("build"),
+    ),
+    (("build.rpm", "--bakend=fpm"), "build.rpm: unknown option --bakend; did you mean --backend?\n"),
+    (("image", "--no-prof"), "image: unknown option --no-prof; did you mean --no-proof?\n" + OPTIONS.format("image")),
+    (("build", "--settings"), "build: --settings needs a value\n" + OPTIONS.format("build")),
+    (("--lst",), "unknown option --lst; did you mean --list?\n  ./inv --help shows all options\n"),
+    (("clean", "\x1b[2J"), "unknown task \\x1b[2J\n" + TASKS),
+]
+
+
+@pytest.mark.parametrize(("arguments", "told"), TYPOS, ids=[ascii(" ".join(arguments)) for arguments, _ in TYPOS])
+def test_a_typing_mistake_is_answered_by_the_nearest_option_or_task(
+    work: Workspace, arguments: tuple[str, ...], told: str
+) -> None:
+    ended = inv(work, *arguments)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(told)
+    assert len(ended.stderr.splitlines()) == 2
 
 
 @pytest.mark.parametrize(
@@ -93,9 +118,13 @@ def test_an_unknown_option_or_task_is_no_traceback(work: Workspace) -> None:
     [
         (BuildError("fact", hint="remedy"), 1, "fact\n  remedy"),
         (OSError(errno.EACCES, "Permission denied", "dist"), 1, "dist: Permission denied"),
-        (OSError(errno.ENOSPC, "No space left on device"), 1, "No space left on device\n  free some space"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            1,
+            "No space left on device\n  free some disk space and retry",
+        ),
         (MemoryError(), 1, "MemoryError"),
-        (KeyboardInterrupt(), 130, "stopped: what was not finished is not in dist/"),
+        (KeyboardInterrupt(), 130, "interrupted: dist/ contains only finished artefacts"),
     ],
 )
 def test_an_error_becomes_one_message_and_an_exit_code(error: BaseException, code: int, told: str) -> None:
@@ -110,7 +139,7 @@ def test_an_error_becomes_one_message_and_an_exit_code(error: BaseException, cod
 
 
 def test_a_bug_keeps_its_traceback() -> None:
-    """Only what a user can mend is told in one line."""
+    """Only what a user can fix is reported in one line."""
 
     def fails() -> None:
         """Fail."""

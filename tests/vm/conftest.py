@@ -35,7 +35,7 @@ def package(request: pytest.FixtureRequest) -> Path:
         return Path(given).resolve(strict=True)
     found = sorted((ROOT / "dist").glob("consul-docker-host_*_all.deb"), key=lambda path: path.stat().st_mtime)
     if not found:
-        raise BuildError("dist/ holds no consul-docker-host_*_all.deb", hint="./inv build")
+        raise BuildError("dist/ contains no consul-docker-host_*_all.deb", hint="run ./inv build")
     return found[-1]
 
 

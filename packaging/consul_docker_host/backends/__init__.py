@@ -38,12 +38,12 @@ class Choice:
 def choose_backend(name: str) -> Choice:
     """Return the backend for one of CHOICES; ``auto`` takes fpm where it is and never installs it."""
     if name not in CHOICES:
-        raise BuildError(f"--backend {name}: unknown backend", hint=f"one of {', '.join(CHOICES)}")
+        raise BuildError(f"--backend {name}: unknown backend", hint=f"use {', '.join(CHOICES)}")
     if name == "nfpm":
-        return Choice(backend=NfpmBackend(), reason="asked for")
+        return Choice(backend=NfpmBackend(), reason="requested")
     fpm = find_fpm()
     if fpm:
-        return Choice(backend=FpmBackend(fpm=fpm), reason="asked for" if name == "fpm" else f"found as {fpm.program}")
+        return Choice(backend=FpmBackend(fpm=fpm), reason="requested" if name == "fpm" else f"found at {fpm.program}")
     if name == "fpm":
         raise BuildError("fpm is neither on the PATH nor in the cache", hint="./inv setup.fpm installs it")
-    return Choice(backend=NfpmBackend(), reason="fpm is not installed; ./inv setup.fpm would")
+    return Choice(backend=NfpmBackend(), reason="fpm is not installed; ./inv setup.fpm installs it")

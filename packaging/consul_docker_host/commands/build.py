@@ -1,4 +1,4 @@
-"""What each task does, one function a task: the first line of its docstring is what ``inv --list`` shows.
+"""The build tasks, a function for each: ``inv --list`` shows the first line of its docstring.
 
 Heavy modules are imported where they are needed: ``inv --list`` and a build with nothing to do need none of them.
 """
@@ -21,17 +21,17 @@ def build_all(*, backend: str = "auto", settings: str = "") -> None:
 
 
 def build_deb(*, backend: str = "auto", settings: str = "") -> None:
-    """Build the deb alone."""
+    """Build only the deb."""
     _build("deb", backend=backend, settings=settings)
 
 
 def build_rpm(*, backend: str = "auto", settings: str = "") -> None:
-    """Build the rpm alone."""
+    """Build only the rpm."""
     _build("rpm", backend=backend, settings=settings)
 
 
 def build_cloud_init(*, settings: str = "") -> None:
-    """Build the cloud-init snippets alone; `package.yaml` names the packages that dist/ holds."""
+    """Build only the cloud-init snippets; `package.yaml` names the packages in dist/."""
     _build("cloud-init", backend="nfpm", settings=settings)
 
 
@@ -41,7 +41,7 @@ def _build(*targets: str, backend: str, settings: str) -> None:
     key = last.build_key(work, backend=backend, targets=targets, settings=override)
     former = last.last_build(work)
     if former and last.is_current(work, former, key):
-        for line in (*former.lines, "nothing has changed since: these files are as they were made"):
+        for line in (*former.lines, "up to date: nothing has changed since the last build"):
             say(line)
         return
     from consul_docker_host.build.artefacts import build
@@ -51,19 +51,19 @@ def _build(*targets: str, backend: str, settings: str) -> None:
 
 
 def settings_path(settings: str) -> Path | None:
-    """Return the file that --settings names; None where it is not given."""
+    """Return the file that --settings names; None if it is not given."""
     if not settings:
         return None
     path, hint = Path(settings), "give a TOML file; packaging/settings.toml explains every key"
     if path.is_dir():
-        raise BuildError(f"--settings {settings}: is a folder", hint=hint)
+        raise BuildError(f"--settings {settings}: is a directory", hint=hint)
     if not path.exists():
         raise BuildError(f"--settings {settings}: no such file", hint=hint)
     return path
 
 
 def render(*, settings: str = "") -> None:
-    """Render only the tree, to look at it: build/consul-docker-host/tree."""
+    """Render the package tree into build/consul-docker-host/tree, for inspection."""
     from consul_docker_host.package.plans import make_plan
     from consul_docker_host.settings.load import project_settings
     from consul_docker_host.verify import judge_tree, judgement
@@ -82,7 +82,7 @@ def render(*, settings: str = "") -> None:
 
 
 def setup_fpm() -> None:
-    """Install fpm into the user's cache: from the folder of gems in FPM_GEMS, or from RubyGems."""
+    """Install fpm into the user's cache, from RubyGems or the directory in FPM_GEMS."""
     say(f"fpm: {install_fpm().program}")
 
 
@@ -94,7 +94,7 @@ def lock(*, upgrade: bool = False) -> None:
 
 
 def clean() -> None:
-    """Remove build/ and what was built into dist/; what was published and the user's cache stay."""
+    """Remove build/ and dist/, except the published repository."""
     import shutil
 
     work = Workspace()
@@ -107,4 +107,4 @@ def clean() -> None:
     for path in work.dist.iterdir():
         if path != kept:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    say(f"{kept.relative_to(work.root)}/ stays: remove it by hand if no host needs it")
+    say(f"kept {kept.relative_to(work.root)}/: remove it yourself if no host uses it")

@@ -9,7 +9,7 @@ from consul_docker_host.core.workspace import Workspace
 def deploy(
     *, inventory: str = "", limit: str = "", waves: str = "1,10%", dry: bool = False, json: bool = False
 ) -> None:
-    """Put the package onto the inventory's hosts: servers one by one, clients in waves."""
+    """Deploy the package to the hosts of an inventory: servers one by one, clients in waves."""
     from consul_docker_host import fleet
 
     fleet.start(Workspace(), "deploy", inventory=inventory, limit=limit, waves=waves, dry=dry, as_json=json)
@@ -18,7 +18,7 @@ def deploy(
 def deploy_remove(
     *, inventory: str = "", limit: str = "", waves: str = "1,10%", dry: bool = False, json: bool = False
 ) -> None:
-    """Take the package off the inventory's hosts; Consul, Docker and their data stay."""
+    """Remove the package from the hosts of an inventory; keep Consul, Docker and their data."""
     from consul_docker_host import fleet
 
     fleet.start(Workspace(), "remove", inventory=inventory, limit=limit, waves=waves, dry=dry, as_json=json)

@@ -15,7 +15,7 @@ from consul_docker_host.core.workspace import Workspace, only_one, write_text
 if TYPE_CHECKING:
     from consul_docker_host.package.plan import Plan
 
-NO_CONSUL = "--with consul=FILE (./inv consul makes one); --no-proof for machines that get theirs later"
+NO_CONSUL = "add --with consul=FILE (./inv consul makes one), or --no-proof for machines that get Consul later"
 
 
 def make_image(  # noqa: PLR0913 - one for each option
@@ -33,16 +33,16 @@ def make_image(  # noqa: PLR0913 - one for each option
     accel: str = "tcg",
     settings: str = "",
 ) -> None:
-    """Make a disk image with the package, Docker, dnsmasq and Consul in dist/images/, and boot it."""
+    """Make a disk image with the package, Docker and Consul in dist/images/, and boot-test it."""
     from consul_docker_host import image
     from consul_docker_host.consul_release.release import package_of
     from consul_docker_host.image.request import read_request
     from consul_docker_host.settings.load import project_settings
 
     if accel not in ("tcg", "kvm"):
-        raise BuildError(f"--accel {accel}: unknown", hint="tcg, which works everywhere, or kvm")
+        raise BuildError(f"--accel {accel}: unknown accelerator", hint="use tcg, which works everywhere, or kvm")
     if proof and format != "tar" and not (with_ or base):
-        raise BuildError("no Consul would be in the image, and its proof is a cluster", hint=NO_CONSUL)
+        raise BuildError("the image would contain no Consul, and the boot test needs one", hint=NO_CONSUL)
     build_all(settings=settings)
     work, files = Workspace(), [part for part in preload.split(",") if part]
     with tempfile.TemporaryDirectory(prefix="consul-") as folder:
@@ -62,7 +62,7 @@ def make_image(  # noqa: PLR0913 - one for each option
 
 
 def compare_images(*, old: str = "", new: str = "") -> None:
-    """Tell by what two images differ, from the manifests beside them; nothing is said of equal ones."""
+    """Show the differences between two images by their manifests."""
     from consul_docker_host.image.manifest import differences, read_manifest
 
     for line in differences(read_manifest(Path(old)), read_manifest(Path(new))):
@@ -70,7 +70,7 @@ def compare_images(*, old: str = "", new: str = "") -> None:
 
 
 def make_ami(*, image: str = "", region: str = "", name: str = "", dry: bool = False) -> None:
-    """Make an AMI of a raw image by EBS's direct API; --dry prints every call and makes none."""
+    """Make an AMI from a raw image through EBS's direct API."""
     from consul_docker_host.image import ami
 
     wanted = ami.read_ami(Path(image), name)
@@ -82,7 +82,7 @@ def make_ami(*, image: str = "", region: str = "", name: str = "", dry: bool = F
 
 
 def make_ignition(*, settings: str = "") -> None:
-    """Write Ignition's configuration of a host (Fedora CoreOS, Flatcar) into dist/ignition/."""
+    """Write an Ignition configuration for Fedora CoreOS and Flatcar into dist/ignition/."""
     from consul_docker_host.snippets.ignition import ignition
 
     work, plan = _planned(settings)
@@ -92,7 +92,7 @@ def make_ignition(*, settings: str = "") -> None:
 
 
 def make_confext(*, settings: str = "") -> None:
-    """Write the configuration as a confext for hosts whose /etc is read-only into dist/confext/."""
+    """Write the configuration as a confext, for hosts with a read-only /etc, into dist/confext/."""
     from consul_docker_host.core.workspace import fresh_folder
     from consul_docker_host.snippets.confext import write_confext
 

@@ -8,7 +8,7 @@ from consul_docker_host.core.workspace import Workspace
 
 
 def publish_repository(*, channel: str = "", key: str = "", settings: str = "", with_consul: bool = False) -> None:
-    """Add the packages of dist/ to the signed repository in dist/repository/."""
+    """Add the packages in dist/ to the signed repository in dist/repository/."""
     from consul_docker_host.repository.publish import publish_dist
     from consul_docker_host.settings.load import project_settings
 
@@ -18,14 +18,14 @@ def publish_repository(*, channel: str = "", key: str = "", settings: str = "", 
 
 
 def make_repository_key(*, folder: str = "", add: bool = False) -> None:
-    """Make the key that signs the repository, in a folder outside the checkout."""
+    """Create the key that signs the repository, in a directory outside the checkout."""
     from consul_docker_host.repository.publish import make_archive_key
 
     make_archive_key(Workspace(), folder=folder, add=add)
 
 
 def build_consul(*, version: str = "", archive: str = "", hashicorp_key: str = "", backend: str = "auto") -> None:
-    """Build packages of Consul from its official release archive into dist/consul/, for closed networks."""
+    """Package Consul from its official release archive into dist/consul/, for internal use."""
     from consul_docker_host.consul_release.release import build_packages
     from consul_docker_host.settings.load import project_settings
 

@@ -1,4 +1,4 @@
-"""The tasks that judge: tests, linters, and every judge of tree and packages."""
+"""The tasks that test, lint and validate."""
 
 # ruff: noqa: PLC0415 - heavy modules are imported where they are needed
 from __future__ import annotations
@@ -12,7 +12,7 @@ from consul_docker_host.core.workspace import Workspace
 
 
 def verify(*, settings: str = "") -> None:
-    """Demand every judge of tree and packages: real parsers, shellcheck, lintian, rpmlint."""
+    """Run all validators of the tree and the packages; fail if one is missing."""
     from consul_docker_host.backends import choose_backend
     from consul_docker_host.prove import suites
     from consul_docker_host.settings.load import project_settings
@@ -27,7 +27,7 @@ def verify(*, settings: str = "") -> None:
 
 
 def lint() -> None:
-    """Lint the project itself: ruff, mypy --strict, shellcheck."""
+    """Lint the project with ruff, mypy and shellcheck."""
     from consul_docker_host.prove import lint as linters
     from consul_docker_host.prove import suites
 
@@ -35,7 +35,7 @@ def lint() -> None:
 
 
 def run_all_tests(*, long: bool = False) -> None:
-    """Lint, verify, and run every suite; installs the system packages it needs."""
+    """Lint, verify and run all test suites; as root, install missing tools first."""
     from consul_docker_host.prove import lint as linters
     from consul_docker_host.prove import suites
 
@@ -52,17 +52,17 @@ def run_all_tests(*, long: bool = False) -> None:
 
 
 def run_unit_tests(*, long: bool = False, args: str = "") -> None:
-    """Test the builder and the host's scripts, in seconds."""
+    """Run the unit tests of the builder and the host's programs."""
     _test("unit", long=long, args=args)
 
 
 def run_package_tests(*, long: bool = False, args: str = "") -> None:
-    """Test the packages as files: equal by both backends, reproducible, judged."""
+    """Test the package files: the same from both backends, reproducible, valid."""
     _test("package", long=long, args=args)
 
 
 def run_install_tests(*, distro: str = "", story: str = "", long: bool = False, args: str = "") -> None:
-    """Test the packages in systemd containers with a real Consul and dnsmasq."""
+    """Test install, upgrade and removal in systemd containers."""
     from consul_docker_host.prove import suites
 
     chosen = suites.story_options(Workspace(), distro=distro, story=story)
@@ -70,22 +70,22 @@ def run_install_tests(*, distro: str = "", story: str = "", long: bool = False, 
 
 
 def run_repository_tests(*, long: bool = False, args: str = "") -> None:
-    """Test the repository with real apt, dnf and a browser."""
+    """Test the repository with apt, dnf and a browser."""
     _test("repository", long=long, args=args)
 
 
 def run_deploy_tests(*, long: bool = False, args: str = "") -> None:
-    """Test the deploy over ssh: one server and two clients in systemd containers."""
+    """Test the deploy over ssh to a server and two clients."""
     _test("deploy", long=long, args=args)
 
 
 def run_vm_tests(*, long: bool = False, args: str = "") -> None:
-    """Test the packages on booted machines, one and two of them, in QEMU."""
+    """Test the packages on virtual machines."""
     _test("vm", long=long, args=args)
 
 
 def run_image_tests(*, long: bool = False, args: str = "") -> None:
-    """Test disk images: what is in them, that they are the same again, and machines that boot them in QEMU."""
+    """Test disk images: content, reproducibility, boot."""
     _test("image", long=long, args=args)
 
 
@@ -99,7 +99,7 @@ def _test(*names: str, long: bool, args: str = "", first: Mapping[str, Callable[
 
 
 def setup_system() -> None:
-    """Install what the tests need: system packages, fpm, a Consul."""
+    """Install the tools that the tests need: system packages, fpm, Consul."""
     from consul_docker_host.prove import suites
 
     suites.prepare(Workspace(), ("verify", *suites.ALL))

@@ -48,10 +48,10 @@ class Archive:
 def build_packages(work: Workspace, settings: Settings, *, version: str, archive: str, key: str, backend: str) -> None:
     """Make dist/consul/ from the archive, a file or an address; empty: HashiCorp's own address of it, for amd64."""
     if not VERSION.fullmatch(version):
-        raise BuildError(f"--version {version}: is no version of Consul", hint="such as --version 1.22.7")
+        raise BuildError(f"--version {version}: is not a Consul version", hint="for example --version 1.22.7")
     if not key or not Path(key).is_file():
         said = f"--hashicorp-key {key}: no such file" if key else "--hashicorp-key: is missing"
-        raise BuildError(f"{said}, and without it nobody knows whose archive this is", hint=KEY_HINT)
+        raise BuildError(f"{said}; it is needed to verify the archive's signature", hint=KEY_HINT)
     choice = choose_backend(backend)
     where = archive or f"{RELEASES}/{version}/consul_{version}_linux_amd64.zip"
     with tempfile.TemporaryDirectory(prefix="consul-") as name:
@@ -78,7 +78,7 @@ def build_packages(work: Workspace, settings: Settings, *, version: str, archive
     ]
     for line in table(("made", "size", "by"), rows):
         say(line)
-    say("for your own network alone: Consul's licence (BUSL) does not let them be published; ./inv repo --with-consul")
+    say("for internal use only: Consul's licence (BUSL) forbids publishing them; ./inv repo --with-consul")
 
 
 def package_of(work: Workspace, settings: Settings, program: Path, folder: Path) -> Path:
@@ -89,13 +89,14 @@ def package_of(work: Workspace, settings: Settings, program: Path, folder: Path)
     architecture = architecture_of(program)
     if architecture != own_architecture():
         raise BuildError(
-            f"{program}: is of {architecture or 'another architecture'}", hint="this machine's own is needed"
+            f"{program}: is built for {architecture or 'another architecture'}",
+            hint=f"use one for {own_architecture()}, as this machine has",
         )
     said = run([str(program.absolute()), "version"], check=False)
     match = PROGRAM.match(said.stdout)
     if said.returncode or not match:
-        reason = f"does not say which Consul it is: {said.output.strip()[:200] or 'nothing'}"
-        raise BuildError(f"{program}: {reason}", hint="`consul version` begins with: Consul v1.22.7")
+        reason = f"does not report which version of Consul it is: {said.output.strip()[:200] or 'nothing'}"
+        raise BuildError(f"{program}: {reason}", hint="`consul version` must print a line such as: Consul v1.22.7")
     version = match["version"].replace("-", "~")
     day = read_changelog(work.root / "CHANGELOG.md")[0].day
     release = Release(version=version, day=day, notes=(f"Consul {version}, a program given to an image.",))
@@ -115,8 +116,8 @@ def verified_archive(where: str, version: str, key: Path, folder: Path) -> Archi
     name = where.rpartition("/")[2]
     match = ARCHIVE.fullmatch(name)
     if not match or match["version"] != version:
-        hint = f"give consul_{version}_linux_amd64.zip or consul_{version}_linux_arm64.zip"
-        raise BuildError(f"--archive {where}: its name is not that of Consul {version} for Linux", hint=hint)
+        hint = f"use consul_{version}_linux_amd64.zip or consul_{version}_linux_arm64.zip"
+        raise BuildError(f"--archive {where}: is not the archive of Consul {version} for Linux", hint=hint)
     beside = where.removesuffix(name)
     sums, signature = (fetch_file(f"{beside}consul_{version}_SHA256SUMS{suffix}", folder) for suffix in ("", ".sig"))
     file = fetch_file(where, folder)
@@ -132,11 +133,11 @@ def fetch_file(where: str, folder: Path) -> Path:
         try:
             return fetch(where, folder / where.rpartition("/")[2])
         except OSError as error:
-            hint = "without that network: fetch the files elsewhere and give --archive FILE"
+            hint = "without network access: download the files elsewhere and use --archive FILE"
             raise BuildError(f"{where}: {error}", hint=hint) from error
     path = Path(where)
     if not path.is_file():
-        hint = "the archive, consul_VERSION_SHA256SUMS and consul_VERSION_SHA256SUMS.sig lie in one directory"
+        hint = "put the archive, consul_VERSION_SHA256SUMS and consul_VERSION_SHA256SUMS.sig into one directory"
         raise BuildError(f"{path}: no such file", hint=hint)
     return path
 
@@ -150,5 +151,5 @@ def unpack(archive: Archive) -> tuple[bytes, bytes, date]:
             return opened.read(entry), licence, date(*entry.date_time[:3])
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise BuildError(
-            f"{archive.file}: {error}", hint="the archive of a release holds one program, consul"
+            f"{archive.file}: {error}", hint="download the archive again: it must contain the program consul"
         ) from error

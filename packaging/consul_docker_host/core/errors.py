@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 
 HINTS = {
-    errno.ENOSPC: "free some space and run it again; what was there before is whole",
-    errno.EDQUOT: "free some space and run it again; what was there before is whole",
-    errno.EACCES: "the checkout must be writable for you: look at its owner (did root build here before?)",
-    errno.EPERM: "the checkout must be writable for you: look at its owner (did root build here before?)",
+    errno.ENOSPC: "free some disk space and retry; existing artefacts are unchanged",
+    errno.EDQUOT: "free some disk space and retry; existing artefacts are unchanged",
+    errno.EACCES: "the checkout is not writable: check its owner (was an earlier build run as root?)",
+    errno.EPERM: "the checkout is not writable: check its owner (was an earlier build run as root?)",
     errno.EROFS: "the file system is read-only: build in a copy of the checkout",
-    errno.EEXIST: "it stands where a folder belongs: move it away",
-    errno.ENOTDIR: "a file stands where a folder belongs: move it away",
+    errno.EEXIST: "something is in the way of a directory: move it",
+    errno.ENOTDIR: "a file is in the way of a directory: move it",
 }
 
 

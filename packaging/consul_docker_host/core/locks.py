@@ -36,7 +36,9 @@ class Lock:
     ) -> None:
         self.path = path
         self._busy = busy or f"{path}: still locked after {seconds:g} s"
-        self._hint = hint or ("" if busy else "another process holds it; wait for its end (fuser names the process)")
+        self._hint = hint or (
+            "" if busy else "another process holds it; wait until it has finished (fuser shows the process)"
+        )
         self._waiting = waiting
         self._seconds = seconds
         self._report = report

@@ -52,7 +52,7 @@ def install_fpm() -> Fpm:
     """Install fpm into the cache and return it: from the gems' folder that FPM_GEMS names, else from RubyGems."""
     program = find_program("gem")
     if not program:
-        raise BuildError("ruby is not installed, and fpm needs it", hint="apt-get install ruby")
+        raise BuildError("ruby is not installed, but fpm needs it", hint="apt-get install ruby")
     folder = cached_fpm_folder()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fpm-", dir=folder.parent) as beside:
@@ -63,11 +63,14 @@ def install_fpm() -> Fpm:
             gem = Path(gems, f"fpm-{FPM_VERSION}.gem").absolute()
             if not gem.is_file():
                 raise BuildError(
-                    f"{GEMS_VARIABLE}: {gem}: no such file", hint="the folder holds fpm's gem and all it needs"
+                    f"{GEMS_VARIABLE}: {gem}: no such file",
+                    hint="the directory must contain fpm's gem and its dependencies",
                 )
             run([*argv, "--local", gem.name], cwd=gem.parent)
         else:
-            hint = f"without RubyGems: put fpm's gem and all it needs into a folder and name it in {GEMS_VARIABLE}"
+            hint = (
+                f"without RubyGems: put fpm's gem and its dependencies into a directory and set {GEMS_VARIABLE} to it"
+            )
             run([*argv, "fpm", "--version", FPM_VERSION], hint=hint, env=network_environment())
         shutil.rmtree(folder, ignore_errors=True)
         # Another process may have been quicker; its folder is as good as ours.
@@ -75,7 +78,9 @@ def install_fpm() -> Fpm:
             built.rename(folder)
     found = find_fpm()
     if not found:
-        raise BuildError(f"fpm was installed into {folder} but is not there", hint=f"remove {folder} and try again")
+        raise BuildError(
+            f"fpm was installed into {folder}, but is still missing", hint=f"remove {folder} and try again"
+        )
     return found
 
 
@@ -84,5 +89,5 @@ def python_program(name: str) -> str:
     program = find_program(name, first=[Path(sys.executable).parent])
     if not program:
         hint = "use ./inv, or: pip install -r locks/build.txt -r locks/test.txt"
-        raise BuildError(f"{name} is not in this environment", hint=hint)
+        raise BuildError(f"{name} is missing from this environment", hint=hint)
     return str(program)

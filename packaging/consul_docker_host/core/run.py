@@ -105,7 +105,7 @@ def run(
     except PermissionError as error:
         raise BuildError(f"{argv[0]}: {error.strerror}", hint=hint) from error
     except subprocess.TimeoutExpired as error:
-        raise BuildError(f"{argv[0]}: no end after {timeout:g} s: {command_line(argv)}", hint=hint) from error
+        raise BuildError(f"{argv[0]}: timed out after {timeout:g} s: {command_line(argv)}", hint=hint) from error
     result = Result(
         argv=tuple(argv),
         returncode=returncode,
@@ -162,7 +162,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def failure_text(result: Result) -> str:
     """Return the failed command, its exit code and its last lines."""
     tail = "\n".join("    " + line for line in result.output.splitlines()[-TAIL_LINES:])
-    text = f"{result.argv[0]} ended with exit code {result.returncode}: {command_line(result.argv)}"
+    text = f"{result.argv[0]} exited with {result.returncode}: {command_line(result.argv)}"
     return f"{text}\n{tail}" if tail else text
 
 
@@ -197,5 +197,5 @@ def follow(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = No
     except FileNotFoundError as error:
         raise BuildError(f"{argv[0]}: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
-        raise BuildError(f"{argv[0]}: no end after {timeout:g} s: {command_line(argv)}") from error
+        raise BuildError(f"{argv[0]}: timed out after {timeout:g} s: {command_line(argv)}") from error
     return done.returncode

@@ -18,7 +18,7 @@ def start(work: Workspace, action: str, *, inventory: str, limit: str, waves: st
     """Run the action on the inventory's hosts; BuildError where one of them is not as it should be."""
     if not inventory:
         example = "pyinfra_deploy/inventory.py is an example"
-        raise BuildError("--inventory: is missing", hint=f"a file with the hosts and their data; {example}")
+        raise BuildError("--inventory: is missing", hint=f"give a file with the hosts and their data; {example}")
     if not Path(inventory).is_file():
         raise BuildError(f"--inventory {inventory}: no such file", hint="pyinfra_deploy/inventory.py is an example")
     parse_sizes(waves)
@@ -30,4 +30,4 @@ def start(work: Workspace, action: str, *, inventory: str, limit: str, waves: st
     if code == 130:
         raise KeyboardInterrupt
     if code:
-        raise BuildError(f"the {action} is not done", hint="what happened, and what mends it, stands above")
+        raise BuildError(f"{action} failed", hint="see the messages above")

@@ -91,10 +91,12 @@ def read_hosts(path: Path, limit: str) -> Hosts:
         with ctx_state.use(PyinfraState()):
             inventory = make_inventory_from_files(str(path), cwd=folder)
     except Exception as error:
-        raise BuildError(f"{path}: {type(error).__name__}: {error}", hint="it is a Python file of pyinfra's") from None
+        raise BuildError(
+            f"{path}: {type(error).__name__}: {error}", hint="an inventory is a Python file, as pyinfra reads it"
+        ) from None
     hosts = {host.name: dict(host.data.dict()) for host in inventory}
     if not hosts:
-        raise BuildError(f"{path}: names no host", hint="pyinfra_deploy/inventory.py is an example")
+        raise BuildError(f"{path}: contains no host", hint="pyinfra_deploy/inventory.py is an example")
     if not limit:
         return hosts
     wanted = [word.strip() for word in limit.split(",") if word.strip()]
@@ -111,12 +113,12 @@ def complain(hosts: Mapping[str, Mapping[str, Any]], asked: Asked) -> None:
     for name, data in hosts.items():
         folder = Path(str(data.get("cdh_packages", DEFAULTS["cdh_packages"])))
         if not data.get("cdh_repository_url") and not any(list(folder.glob(pattern)) for pattern in PACKAGES):
-            found.append(f"{name}: cdh_packages: {folder} holds no package; ./inv build makes them")
+            found.append(f"{name}: cdh_packages: {folder} contains no package; ./inv build makes them")
     found += key_mistakes(hosts)
     if found:
         count = "1 mistake" if len(found) == 1 else f"{len(found)} mistakes"
         lines = "\n".join(f"{asked.inventory}: {line}" for line in found)
-        raise BuildError(lines, hint=f"{count}; pyinfra_deploy/data.py has every key with its default")
+        raise BuildError(lines, hint=f"{count}; pyinfra_deploy/data.py lists every key with its default")
 
 
 @contextmanager

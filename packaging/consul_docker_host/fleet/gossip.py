@@ -17,11 +17,11 @@ Hosts = Mapping[str, Mapping[str, Any]]
 # Of a cluster that is to encrypt from now on, or no longer: Consul's own way has a time in which both are heard.
 BOTH_HEARD = (
     "set encrypt_verify_incoming = false and encrypt_verify_outgoing = false in a file of /etc/consul.d on every host, "
-    "restart Consul there one by one, deploy, and take the file back in the same way"
+    "restart Consul there one by one, deploy, then remove the file in the same way"
 )
 DIVIDING = {
-    "open": "gossip is not encrypted there, and hosts with cdh_gossip_key would not hear those without",
-    "closed": "gossip is encrypted there, and hosts without cdh_gossip_key would not hear those with",
+    "open": "gossip is not encrypted there; hosts with cdh_gossip_key could not talk to those without it",
+    "closed": "gossip is encrypted there; hosts without cdh_gossip_key could not talk to those with it",
 }
 
 
@@ -42,7 +42,7 @@ def key_mistakes(hosts: Hosts) -> list[str]:
                 keys.setdefault(path.read_bytes().strip(), name)
         if len(keys) > 1:
             names = " and ".join(list(keys.values())[:2])
-            found.append(f"{names}: cdh_gossip_key: their keys differ, and hosts of one datacenter share theirs")
+            found.append(f"{names}: cdh_gossip_key: the keys differ; all hosts of a datacenter need the same one")
     return found
 
 
@@ -57,14 +57,14 @@ def change_keys(hosts: Hosts, *, dry: bool, tell: Tell, say: Callable[[str], Non
         if state != "other":
             continue
         if dry:
-            say(f"{where}the cluster's gossip key would be changed first, on all members at once")
+            say(f"{where}the cluster's gossip key would be changed first, on all members")
             continue
         refused = first_answer(ours, ChangedGossipKey, tell, stdin=stdin)
         if refused != "":
-            said = refused or "no host could be asked"
+            said = refused or "no host answered"
             return (
                 f"{where}the cluster did not take the new gossip key: {said}: "
                 f'{TOKEN} in the environment may name a token with keyring = "write"'
             )
-        say(f"{where}the cluster has the new gossip key, on all members")
+        say(f"{where}the cluster uses the new gossip key, on all members")
     return ""

@@ -48,25 +48,25 @@ class DeployLock:
                 self.held[datacenter] = answer.text
             elif answer.state == "taken":
                 raise BuildError(
-                    f"{where}another deploy is at work: {holder_of(answer.text)}",
-                    hint=f"wait for it; where it has died, on a server: consul kv delete {KEY}",
+                    f"{where}another deploy is running: {holder_of(answer.text)}",
+                    hint=f"wait until it is finished; if it has died, run on a server: consul kv delete {KEY}",
                 )
             else:
-                self.say(f"{where}not guarded against a second deploy: {answer.text.strip()}")
-                self.say(f"  {TOKEN} in the environment may name a token with session:write and key:write for {KEY}")
+                self.say(f"{where}running without the lock that prevents concurrent deploys: {answer.text.strip()}")
+                self.say(f"  set {TOKEN} in the environment to a token with session:write and key:write for {KEY}")
 
     def fault(self) -> str:
         """Renew what is held; return why the deploy may not go on, empty when it may."""
         for datacenter, session in self.held.items():
             if self.question(datacenter, RenewedLock, session=session) is False:
-                return f"the lock {KEY} was taken away"
+                return f"the lock {KEY} was lost"
         return ""
 
     def give_back(self) -> None:
         """Give back what is held."""
         for datacenter, session in self.held.items():
             if not self.question(datacenter, ReturnedLock, session=session):
-                self.say(f"the lock could not be given back; on a server: consul kv delete {KEY}")
+                self.say(f"the lock could not be released; run on a server: consul kv delete {KEY}")
         self.held.clear()
 
 

@@ -26,8 +26,8 @@ KEY_REMEDY = "cdh_repository_key is to be the key of the archive at cdh_reposito
 REMEDIES = (
     ("no rights of root", 'set ssh_user = "root", or _sudo = True (with _sudo_password where it asks for one)'),
     ("authentication", "give ssh_user, ssh_key or ssh_password that the host takes"),
-    ("host key", "the host shows another key than before: look why, then mend known_hosts"),
-    ("could not resolve", "mend the name in the inventory, or give ssh_hostname"),
+    ("host key", "the host key has changed: find out why, then update known_hosts"),
+    ("could not resolve", "fix the name in the inventory, or give ssh_hostname"),
     ("could not connect", "is the host up, and does its ssh answer?"),
     ("no space left", "free some space on the host, then run the deploy again"),
     ("enough free space", "free some space on the host, then run the deploy again"),
@@ -40,7 +40,7 @@ REMEDIES = (
     ("connection", "the host went away: when it is back, run the deploy again"),
     ("no answer within", "the host went away: when it is back, run the deploy again"),
 )
-OTHERWISE = "mend it on the host, then run the deploy again: it goes on from there"
+OTHERWISE = "fix it on the host, then run the deploy again: it goes on from there"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -210,7 +210,7 @@ def quorum_of(views: Sequence[View], servers: int) -> str:
     if len({view.leader for view in views}) != 1 or not views[0].leader:
         return "the servers do not agree on a leader"
     if any(view.healthy is False for view in views):
-        return "the autopilot calls the servers unhealthy"
+        return "the autopilot reports the servers as unhealthy"
     if (voters := min(view.voters for view in views)) < servers:
         return f"only {voters} of {servers} servers vote"
     return ""

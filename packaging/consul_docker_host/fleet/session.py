@@ -102,7 +102,7 @@ class Session:
                 transport.sock.setsockopt(socket.IPPROTO_TCP, option, value)
             transport.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if why := no_root(self.state, host):
-            self.fail(host, State.FAILED, "connect", f"no rights of root: {why}")
+            self.fail(host, State.FAILED, "connect", f"no root access: {why}")
 
     def fact(self, host: Host, fact: type[Any], **arguments: Any) -> Any:
         """Return a fact; a host that does not answer fails, where pyinfra would go on with nothing."""
@@ -139,7 +139,11 @@ def no_root(state: PyinfraState, host: Host) -> str:
     said = [line for line in output.stdout_lines if line.strip()]
     if not done:
         return next(iter(output.stderr_lines[-1:]), "no answer")
-    return "" if said[-1:] in ([], ["0"]) else f"its commands run as user {said[-1]}"
+    return (
+        ""
+        if said[-1:] in ([], ["0"])
+        else f"commands run as user {said[-1]}; to log in as another user, set `_sudo = True`"
+    )
 
 
 def is_connected(host: Host) -> bool:

@@ -18,7 +18,9 @@ def parse_sizes(text: str) -> tuple[str, ...]:
         digits = size.removesuffix("%")
         is_number = digits.isascii() and digits.isdigit() and int(digits) > 0
         if not is_number or (size.endswith("%") and int(digits) > 100):
-            raise BuildError(f"--waves {text}: {size} is no size", hint=f"numbers and shares, e.g. {DEFAULT}")
+            raise BuildError(
+                f"--waves {text}: {size} is not a wave size", hint=f"use numbers and percentages, e.g. {DEFAULT}"
+            )
     return sizes
 
 

@@ -92,7 +92,7 @@ def fill_image(work: Workspace, request: Request, disk: Disk, image: Path, *, ep
         if request.format is ImageFormat.TAR:
             write_tar(root.tree, image)
     if request.format is not ImageFormat.TAR:
-        with stage("putting the root back"):
+        with stage("writing the root back"):
             put_back(disk)
         convert(disk.raw, image, request.format)
     disk.raw.unlink(missing_ok=True)
@@ -148,7 +148,9 @@ def size_of(path: Path) -> str:
 @contextlib.contextmanager
 def scratch_folder(folder: Path) -> Iterator[Path]:
     """Give a folder for the making of one image, removed in every case; what a killed one left goes first."""
-    with Lock(folder / ".lock", busy=f"{folder}: another image is being made", hint="wait for it", seconds=0):
+    with Lock(
+        folder / ".lock", busy=f"{folder}: another image is being made", hint="wait until it is finished", seconds=0
+    ):
         for stale in folder.glob(f"{SCRATCH}*"):
             shutil.rmtree(stale, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=folder, ignore_cleanup_errors=True) as name:

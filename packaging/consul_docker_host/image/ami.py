@@ -84,13 +84,15 @@ def read_ami(image: Path, name: str) -> Ami:
         raise BuildError(f"--image {image}: no such file", hint="./inv image --format raw makes one in dist/images/")
     with image.open("rb") as file:
         if file.read(1024)[512:520] != b"EFI PART":
-            raise BuildError(f"--image {image}: is no raw disk with a GPT", hint="./inv image --format raw makes one")
+            raise BuildError(
+                f"--image {image}: is not a raw disk with a GPT", hint="./inv image --format raw makes one"
+            )
     beside = image.with_name(f"{image.name}.manifest.json")
     try:
         manifest = json.loads(beside.read_text(encoding="utf-8"))
         inputs, digest = manifest["inputs"], str(manifest["digest"])
     except (OSError, ValueError, KeyError) as error:
-        raise BuildError(f"{beside}: {error}", hint="an AMI is made of an image with its manifest beside it") from None
+        raise BuildError(f"{beside}: {error}", hint="keep the image's .manifest.json next to it") from None
     return Ami(
         image=image,
         # 3 to 128 characters, and none of them twice in a region: the content names it.
@@ -162,7 +164,7 @@ def upload(ami: Ami, ebs: Any, ec2: Any) -> str:
             waiter.wait(SnapshotIds=[snapshot], WaiterConfig=wait)
         return str(ec2.register_image(**ami.registration(snapshot))["ImageId"])
     except BaseException:
-        say(f"deleting {snapshot}: it did not become an AMI")
+        say(f"deleting {snapshot}, which did not become an AMI")
         ec2.delete_snapshot(SnapshotId=snapshot)
         raise
 

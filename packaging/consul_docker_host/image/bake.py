@@ -83,5 +83,5 @@ def copy_over(folder: Path, tree: Path) -> None:
 
 
 def clamp_times(tree: Path, epoch: int) -> None:
-    """Give what is younger than the image's day that day: a copy made tomorrow is the same."""
+    """Clamp mtimes to SOURCE_DATE_EPOCH, so that the image is the same whenever it is made."""
     run([*WITH_US, "sh", str(SCRIPTS / "clamp.sh"), str(epoch)], cwd=tree, timeout=STEP_SECONDS)

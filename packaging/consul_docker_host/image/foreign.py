@@ -119,7 +119,7 @@ def number_of(node: str) -> int:
 def open_root(request: Request, disk: Disk, scratch: Path) -> Iterator[Root]:
     """Give the disk's root; it is closed at the end."""
     if not LOOP_CONTROL.exists():
-        raise BuildError(f"{LOOP_CONTROL} is not there: an existing image is opened by a loop device", hint=LOOP_HINT)
+        raise BuildError(f"{LOOP_CONTROL} not found: an existing image is opened through a loop device", hint=LOOP_HINT)
 
     def refused(why: str) -> BuildError:
         return BuildError(f"--base {request.base}: {why}", hint=LOOP_HINT)

@@ -112,7 +112,9 @@ def read_manifest(path: Path) -> Manifest:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return Manifest(inputs=found["inputs"], packages=found["packages"], files=found["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BuildError(f"{path}: is no manifest of an image: {error}", hint="it lies beside the image") from None
+        raise BuildError(
+            f"{path}: is not an image manifest: {error}", hint="use the .manifest.json next to the image"
+        ) from None
 
 
 def differences(old: Manifest, new: Manifest) -> tuple[str, ...]:

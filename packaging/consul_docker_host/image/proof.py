@@ -73,8 +73,8 @@ def check_emulator(architecture: str) -> None:
     """Raise BuildError where this machine cannot boot the image."""
     program, _, code, _ = EMULATORS[architecture]
     if find_program(program) is None or not Path(code).exists():
-        hint = f"apt-get install {PACKAGES[architecture]}; or --no-proof, and boot it yourself"
-        raise BuildError(f"{program} or {code} is not there, and an image is done when it has booted", hint=hint)
+        hint = f"apt-get install {PACKAGES[architecture]}, or use --no-proof and test the image yourself"
+        raise BuildError(f"{program} or {code} not found; an image must boot before it is accepted", hint=hint)
 
 
 def cloud_config(files: Mapping[str, str], commands: Sequence[str]) -> dict[str, Any]:
@@ -122,9 +122,9 @@ def prove(work: Workspace, request: Request, image: Path, *, scratch: Path, is_e
     if "proof: end" not in said:
         console = text_of(folder / "console.log") or text_of(folder / "qemu.log")
         tail = "\n".join("    " + line for line in console.splitlines()[-TAIL:])
-        raise BuildError(f"{image.name}: did not come to the end of its proof\n{tail}", hint="its console stands above")
+        raise BuildError(f"{image.name}: did not finish its boot test\n{tail}", hint="see its console above")
     if broken := [what for state, what in told if state == "broken"]:
-        raise BuildError(f"{image.name}: {len(broken)} of {len(told)} promises are broken", hint="they stand above")
+        raise BuildError(f"{image.name}: {len(broken)} of {len(told)} checks failed", hint="see above")
 
 
 def boot_to_end(argv: Sequence[str], folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a user may ask of an image, and everything that is wrong with it before any work begins."""
+"""Validates the request for an image, before any work begins."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def read_request(  # noqa: PLR0913 - one for each option
     base: str = "",
     pack: Pack | None = None,
 ) -> Request:
-    """Return what was asked for; BuildError names the option and what would do. ``pack`` makes a deb of a program."""
+    """Return the validated request; BuildError names the option and the remedy. ``pack`` makes a deb of a program."""
     known = tomllib.loads((work.packaging / "images" / "image.toml").read_text(encoding="utf-8"))
     if base:
         refuse_with_base({"--suite": suite, "--mirror": mirror, "--bios": is_bios})
@@ -105,7 +105,7 @@ def read_request(  # noqa: PLR0913 - one for each option
         raise BuildError(f"--format {kind}: unknown", hint=f"known: {', '.join(ImageFormat)}")
     architecture = image_architecture()
     if is_bios and architecture != "amd64":
-        raise BuildError("--bios: this architecture boots by UEFI alone")
+        raise BuildError("--bios: this architecture boots only by UEFI")
     found = find_file(base, "--base") if base else None
     files = read_preload(preload)
     return Request(
@@ -127,7 +127,7 @@ def refuse_with_base(options: Mapping[str, object]) -> None:
     """Refuse what is said of a system that is to be made, where one is there."""
     said = [name for name, value in options.items() if value]
     if said:
-        raise BuildError(f"{', '.join(said)}: not with --base, whose system is there already")
+        raise BuildError(f"{', '.join(said)}: cannot be combined with --base, which already provides the system")
 
 
 def grown_size(base: Path, size: str, least: str) -> int:
@@ -137,12 +137,12 @@ def grown_size(base: Path, size: str, least: str) -> int:
     told = run(["qemu-img", "info", "--output=json", str(base)], check=False)
     own = int(json.loads(told.stdout)["virtual-size"]) if told.returncode == 0 else 0
     if not own:
-        raise BuildError(f"--base {base}: is no disk image: {told.stderr.strip() or 'empty'}", hint="raw or qcow2")
+        raise BuildError(f"--base {base}: is not a disk image: {told.stderr.strip() or 'empty'}", hint="raw or qcow2")
     if not size:
         return max(disk_size(least), -(-own >> 30) << 30)
     if disk_size(size) < own:
         reason = f"{base.name} has {own / 2**30:.1f} GiB"
-        raise BuildError(f"--size {size}: {reason}, and an image only grows", hint="a larger --size, or none")
+        raise BuildError(f"--size {size}: {reason}, and an image can only grow", hint="give a larger --size, or none")
     return disk_size(size)
 
 
@@ -151,14 +151,17 @@ def find_suite(suites: Mapping[str, Mapping[str, Sequence[str]]], suite: str) ->
     if suite not in suites:
         near = difflib.get_close_matches(suite, suites, n=1)
         ending = f"; {near[0]}?" if near else ""
-        raise BuildError(f"--suite {suite}: unknown", hint=f"known: {', '.join(suites)}{ending}")
+        raise BuildError(f"--suite {suite}: unknown suite", hint=f"known: {', '.join(suites)}{ending}")
     return suites[suite]
 
 
 def image_architecture() -> str:
     """Return Debian's name of this machine's architecture; images are made on their own."""
     if not own_architecture():
-        raise BuildError(f"{os.uname().machine}: no image is made on this architecture", hint="amd64 or arm64")
+        raise BuildError(
+            f"{os.uname().machine}: images cannot be made on this architecture",
+            hint="use a machine with amd64 or arm64",
+        )
     return own_architecture()
 
 
@@ -167,7 +170,7 @@ def disk_size(text: str) -> int:
     match = SIZE.fullmatch(text)
     if not match or int(match[1]) < 2:
         raise BuildError(
-            f"--size {text}: is no size from 2G to 9999G", hint="the root grows to the real disk by itself"
+            f"--size {text}: must be between 2G and 9999G", hint="the root grows to the real disk at the first boot"
         )
     return int(match[1]) << 30
 
@@ -186,7 +189,7 @@ def read_preload(paths: Sequence[str]) -> tuple[Path, ...]:
     names = [path.name for path in found]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
-        raise BuildError(f"--preload: {', '.join(sorted(twice))} stands twice", hint="give each file a name of its own")
+        raise BuildError(f"--preload: {', '.join(sorted(twice))} is given twice", hint="give each file its own name")
     return found
 
 
@@ -202,7 +205,7 @@ def find_debs(given: str, pack: Pack | None) -> tuple[Path, ...]:
             file = pack(file)
         elif not is_package(file):
             hint = "./inv consul --version V --hashicorp-key FILE makes dist/consul/*.deb of the official archive"
-            raise BuildError(f"--with {part}: is no Debian package and no program", hint=hint)
+            raise BuildError(f"--with {part}: is neither a Debian package nor a program", hint=hint)
         found.append(file)
     return tuple(found)
 
@@ -217,14 +220,14 @@ def own_deb(work: Workspace) -> Path:
     """Return the package that was built last."""
     found = sorted(work.dist.glob("consul-docker-host_*_all.deb"), key=lambda path: path.stat().st_mtime)
     if not found:
-        raise BuildError("dist/ holds no consul-docker-host_*_all.deb", hint="./inv build")
+        raise BuildError("dist/ contains no consul-docker-host_*_all.deb", hint="run ./inv build")
     return found[-1]
 
 
 def check_machine(request: Request, folder: Path) -> None:
     """Raise BuildError where this machine cannot make the image: rights, tools, room."""
     if os.geteuid() != 0:
-        raise BuildError("an image's files belong to root, and this is not root", hint="sudo ./inv image ...")
+        raise BuildError("making an image needs root: its files belong to root", hint="run: sudo ./inv image ...")
     tools = {name: TOOLS[name] for name in TOOLS if request.format is not ImageFormat.TAR or name not in DISK_TOOLS}
     if request.base is not None:
         tools = BASE_TOOLS
@@ -234,4 +237,6 @@ def check_machine(request: Request, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < ROOM:
         reason = f"{folder} has {free / 2**30:.1f} GiB free, and an image takes {ROOM >> 30} GiB while it is made"
-        raise BuildError(f"no space left: {reason}", hint="free some, or put the checkout and XDG_CACHE_HOME elsewhere")
+        raise BuildError(
+            f"no space left: {reason}", hint="free some disk space, or put the checkout and XDG_CACHE_HOME elsewhere"
+        )

@@ -30,6 +30,7 @@ from consul_docker_host.package.description import (
 from consul_docker_host.package.plan import Entry, Plan, RepositoryPlan
 from consul_docker_host.package.scripts import refuse_lost_names, with_lifecycle, with_renames
 from consul_docker_host.package.templates import render_template, template_environment, template_variables
+from consul_docker_host.settings.files import archive_key
 from consul_docker_host.settings.model import Settings
 
 MAN_FOLDER = "usr/share/man/"
@@ -229,15 +230,9 @@ def _repository(settings: Settings, work: Workspace) -> RepositoryPlan:
         return RepositoryPlan(url=repository.url, channel=repository.channel, valid_days=repository.valid_days)
     path = work.root / repository.key_file
     try:
-        key = path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        hint = "give the public key, ASCII-armoured"
-        raise BuildError(f"repository.key_file: {path}: {error}", hint=hint) from error
-    if not key.startswith("-----BEGIN PGP PUBLIC KEY BLOCK-----"):
-        raise BuildError(f"repository.key_file: {path}: not an ASCII-armoured public key", hint="gpg --armor --export")
-    if key.count("-----BEGIN PGP PUBLIC KEY BLOCK-----") > 1:
-        hint = "gpg --armor --export KEY KEY writes one block: apt reads no further than the first"
-        raise BuildError(f"repository.key_file: {path}: more than one block of keys", hint=hint)
+        key = archive_key(work.root, repository.key_file)
+    except ValueError as error:
+        raise BuildError(f"repository.key_file: {error}") from error
     return RepositoryPlan(
         url=repository.url, channel=repository.channel, valid_days=repository.valid_days, key=key, key_file=path
     )

@@ -51,7 +51,7 @@ def build(work: Workspace, *, rounds: int) -> None:
     """Time builds, bare fpm calls and bare Invoke ``rounds`` times in turn, and print the ratios of their medians."""
     fpm = find_fpm()
     if not fpm:
-        raise BuildError("fpm is not installed, and the benchmark compares with it", hint="./inv setup.fpm installs it")
+        raise BuildError("fpm is not installed, but the benchmark compares with it", hint="./inv setup.fpm installs it")
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         copy = Path(name, "copy")
         copy_project(work.root, copy)

@@ -62,7 +62,7 @@ Tree "dists/stable" {{
 def repository(work: Workspace, *, rounds: int) -> None:
     """Publish one deb after another into a repository of two thousand, and print seconds and ratio."""
     if not find_program("apt-ftparchive"):
-        reason = "apt-ftparchive is not installed, and the benchmark compares with it"
+        reason = "apt-ftparchive is not installed, but the benchmark compares with it"
         raise BuildError(reason, hint="apt-get install apt-utils")
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         copy, key = Path(name, "copy"), Path(name, "key")

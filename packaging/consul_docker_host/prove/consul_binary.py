@@ -75,4 +75,4 @@ def check_version(program: Path, version: str) -> None:
     program.chmod(0o755)
     said = run.run([str(program), "version"], timeout=60).stdout
     if not said.startswith(f"Consul v{version}"):
-        raise BuildError(f"{program}: not Consul {version}: {said.strip()[:60]}")
+        raise BuildError(f"{program}: is not Consul {version}: {said.strip()[:60]}")

@@ -48,7 +48,7 @@ def wheel_program() -> Path:
             )
             found = program_in(environment)
     if found is None:
-        raise BuildError(f"{WHEEL} holds no program go/bin/go", hint="install Go from your distribution or go.dev")
+        raise BuildError(f"{WHEEL} contains no program go/bin/go", hint="install Go from your distribution or go.dev")
     return found
 
 

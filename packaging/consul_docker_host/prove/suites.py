@@ -85,7 +85,7 @@ def story_options(work: Workspace, *, distro: str, story: str) -> str:
     select(distro)
     known = sorted(path.stem.removeprefix("test_") for path in (work.root / "tests" / "install").glob("test_*.py"))
     if story and not [name for name in known if story in name]:
-        raise BuildError(f"--story {story}: in no story's name", hint="known: " + ", ".join(known))
+        raise BuildError(f"--story {story}: matches no story", hint="known: " + ", ".join(known))
     return shlex.join(f"--{name}={value}" for name, value in (("distro", distro), ("story", story)) if value)
 
 

@@ -54,7 +54,9 @@ def ensure_packages(
     command = ["apt-get", "install", "-y", "--no-install-recommends", *(package.name for package in missing)]
     words = "\n".join(f"    {package.name}: {package.purpose}" for package in missing)
     if not apt():
-        raise BuildError(f"not installed, and this is neither Debian nor Ubuntu:\n{words}", hint="install them by hand")
+        raise BuildError(
+            f"not installed, and this is neither Debian nor Ubuntu:\n{words}", hint="install them yourself"
+        )
     if not (os.geteuid() == 0 if is_root is None else is_root):
         raise BuildError(f"not installed:\n{words}", hint="run: sudo " + " ".join(command))
     for package in missing:
@@ -65,4 +67,4 @@ def ensure_packages(
         run(command, env=quiet, timeout=APT_TIMEOUT)
     still = [package.name for package in missing if not package.is_present()]
     if still:
-        raise BuildError(f"installed, and yet not there: {', '.join(still)}")
+        raise BuildError(f"still missing after apt-get install: {', '.join(still)}")

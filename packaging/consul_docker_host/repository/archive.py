@@ -81,14 +81,14 @@ def publish(
     The caller keeps other builds out. A mistake raises BuildError and leaves what is served as it was.
     """
     if channel not in CHANNELS:
-        raise BuildError(f"--channel {channel}: unknown channel", hint=f"one of {', '.join(CHANNELS)}")
+        raise BuildError(f"--channel {channel}: unknown channel", hint=f"use {' or '.join(CHANNELS)}")
     run = _Run(work=work, plan=plan, signer=signer, new=folder / "repository")
     if run.old.is_symlink():
-        hint = "let the web server's root be a link to it, and it the folder"
-        raise BuildError(f"{run.old}: is a symbolic link, and would be replaced by a folder", hint=hint)
+        hint = "make it a directory, and the web server's root a link to it"
+        raise BuildError(f"{run.old}: is a symbolic link, and would be replaced by a directory", hint=hint)
     found = packages_in(work.dist, with_consul=with_consul)
     if not found and not run.old.exists():
-        raise BuildError(f"{work.dist}: no deb and no rpm in it", hint="./inv build makes them")
+        raise BuildError(f"{work.dist}: contains no deb and no rpm", hint="./inv build makes them")
     return run.publish(found, channel=channel, with_consul=with_consul)
 
 
@@ -214,8 +214,10 @@ def refuse_consul(items: Mapping[str, Sequence[Item]]) -> None:
     """Raise BuildError where the repository would hold Consul and nobody has asked for that."""
     found = sorted({item.path for each in items.values() for item in each if is_consul(item)})
     if found:
-        hint = "--with-consul where only your own network is served; else move it out of dist/ and dist/repository/"
-        raise BuildError(f"{', '.join(found)}: Consul's licence (BUSL) does not let it be published", hint=hint)
+        hint = (
+            "add --with-consul if only your own network is served; otherwise move it out of dist/ and dist/repository/"
+        )
+        raise BuildError(f"{', '.join(found)}: Consul's licence (BUSL) forbids publishing it", hint=hint)
 
 
 def signed_files(root: Path) -> dict[str, str]:

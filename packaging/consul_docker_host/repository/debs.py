@@ -44,7 +44,9 @@ def control_text(file: Path) -> str:
                 return str(deb.control.get_content("control", encoding="utf-8"))
             # Each part of an archive has errors of its own: ar's, tar's, those of five compressions, the text's.
             except Exception as error:
-                hint = "it is damaged, or its compression is not known here: build it with xz or gzip"
+                hint = "it is damaged, or uses an unsupported compression: build it with xz or gzip"
                 raise BuildError(f"{file}: its control file cannot be read: {error}", hint=hint) from error
     except (ArError, OSError, ValueError) as error:
-        raise BuildError(f"{file}: is no deb", hint="./inv build makes one; move other files out of dist/") from error
+        raise BuildError(
+            f"{file}: is not a deb", hint="./inv build makes one; move other files out of dist/"
+        ) from error

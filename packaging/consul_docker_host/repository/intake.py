@@ -90,7 +90,7 @@ class Intake:
             elif self.add(kind, item, file):
                 added.append(file.name)
         if mistakes:
-            hint = "what was published never changes: give the new one a version of its own ([package] in the settings)"
+            hint = "published files never change: give the new package its own version ([package] in the settings)"
             raise BuildError("\n".join(mistakes), hint=hint)
         self.signer.sign_rpms(self._unsigned)
         for path in self._unsigned:

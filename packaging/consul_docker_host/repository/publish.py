@@ -29,7 +29,7 @@ def publish_dist(work: Workspace, settings: Settings, *, channel: str, key: str,
     with only_one(work):
         plan = make_keyring_plan(settings, work)
         if plan is None:
-            reason = "repository.key_file: is empty, and a repository must be signed"
+            reason = "repository.key_file: is empty, but a repository must be signed"
             raise BuildError(reason, hint=f"{NEW_KEY_HINT} in the settings")
         repository = plan.repository
         wanted = channel or repository.channel
@@ -42,7 +42,7 @@ def publish_dist(work: Workspace, settings: Settings, *, channel: str, key: str,
     for line in warnings(signing.keys, now=time.time()):
         say(line)
     if with_consul:
-        say("with Consul in it: for your own network alone, its licence (BUSL) does not let it be published")
+        say("contains Consul: for internal use only, its licence (BUSL) forbids publishing it")
 
 
 def warnings(keys: Sequence[Key], *, now: float) -> Iterator[str]:
@@ -59,14 +59,14 @@ def summary(work: Workspace, published: Published, channel: str) -> tuple[str, .
     if not published.is_changed:
         return (f"nothing has changed since: {where}/ is as it was made",)
     counts = [(name, *(str(len(published.items[f"{kind}/{name}"])) for kind in ("apt", "rpm"))) for name in CHANNELS]
-    new = [f"new in {channel}: {name}" for name in published.added] or [f"nothing new in {channel}, indices made anew"]
+    new = [f"new in {channel}: {name}" for name in published.added] or [f"nothing new in {channel}; indices refreshed"]
     return (*new, *table((f"{where}/", "debs", "rpms"), counts))
 
 
 def make_archive_key(work: Workspace, *, folder: str, add: bool) -> None:
     """Make a key of the archive in a folder outside the checkout, and warn of what it is."""
     if not folder:
-        raise BuildError("--folder: is missing", hint="name a folder outside the checkout for the secret key")
+        raise BuildError("--folder: is missing", hint="give a directory outside the checkout for the secret key")
     keys = make_key(work, Path(folder), add=add)
     rows = [(one.fingerprint, f"RSA {one.bits}", one.end, one.user) for one in keys]
     for line in table(("key", "kind", "ends", "of"), rows):

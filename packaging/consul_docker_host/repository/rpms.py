@@ -28,7 +28,7 @@ def read_rpm(file: Path, path: str) -> Item:
     try:
         package = createrepo_c.package_from_rpm(str(file), location_href=path, changelog_limit=CHANGES)
     except (createrepo_c.CreaterepoCError, OSError) as error:
-        raise BuildError(f"{file}: is no rpm: {error}") from error
+        raise BuildError(f"{file}: is not an rpm: {error}") from error
     return Item(
         name=package.name,
         version=f"{package.version}-{package.release}",
@@ -45,7 +45,7 @@ def unsigned_digest(data: bytes, file: Path) -> str:
     """Return the SHA-256 of all that follows an rpm's signature header: the same before and after it is signed."""
     head = data[LEAD_SIZE : LEAD_SIZE + 16]
     if data[:4] != LEAD_MAGIC or len(head) < 16 or head[:3] != HEADER_MAGIC:
-        raise BuildError(f"{file}: is no rpm", hint="./inv build makes one; move other files out of dist/")
+        raise BuildError(f"{file}: is not an rpm", hint="./inv build makes one; move other files out of dist/")
     entries, size = struct.unpack(">II", head[8:16])
     length = 16 + 16 * entries + size
     start = LEAD_SIZE + length + (-length) % 8

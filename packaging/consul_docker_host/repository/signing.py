@@ -33,7 +33,7 @@ GPG = ("gpg", "--batch", "--no-tty", "--quiet", "--digest-algo", DIGEST, "--cert
 LONGEST_HOME = 80
 SIGN_SECONDS = 600.0
 NEW_KEY_HINT = "./inv repo.key --folder DIR makes a key; then name DIR/" + KEY_NAME
-SIGN_HINT = "give the folder or the file of the secret key with --key, or have it in your own gpg"
+SIGN_HINT = "give the file or directory with the secret key as --key, or import it into your own gpg keyring"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ class Signer:
         if not paths:
             return
         if not find_program("rpmsign"):
-            raise BuildError("rpmsign is not installed, and every rpm must be signed", hint="apt-get install rpm")
+            raise BuildError("rpmsign is not installed, but every rpm must be signed", hint="apt-get install rpm")
         # Debian's rpm looks for gpg at a place where Debian has none.
         defines = {"__gpg": str(find_program("gpg")), "_gpg_name": self.keys[0].fingerprint}
         defines["_gpg_digest_algo"] = DIGEST.lower()
@@ -100,7 +100,7 @@ class Signer:
 def demand_gpg() -> None:
     """Raise BuildError where there is no gpg."""
     if not find_program("gpg"):
-        raise BuildError("gpg is not installed, and a repository must be signed", hint="apt-get install gpg gpg-agent")
+        raise BuildError("gpg is not installed, but a repository must be signed", hint="apt-get install gpg gpg-agent")
 
 
 def read_keys(armour: str) -> tuple[Key, ...]:
@@ -150,18 +150,18 @@ def signer(armour: str, source: str, secret: str) -> Iterator[Signer]:
         if not keys:
             names = ", ".join(key.fingerprint for key in public)
             where = f"--key {secret}" if secret else "your own gpg"
-            raise BuildError(f"{where}: no secret part of {names}, the key in {source}", hint=SIGN_HINT)
+            raise BuildError(f"{where}: has no secret key for {names}, the public key in {source}", hint=SIGN_HINT)
         yield Signer(keys=keys, environment=environment)
 
 
 def usable(keys: tuple[Key, ...], source: str) -> tuple[Key, ...]:
     """Return the keys that can sign today; BuildError where none can, or where one is too weak."""
     if not keys:
-        raise BuildError(f"repository.key_file: {source}: gpg reads no key in it", hint=NEW_KEY_HINT)
+        raise BuildError(f"repository.key_file: {source}: gpg finds no key in it", hint=NEW_KEY_HINT)
     weak = [key for key in keys if key.algorithm != RSA or key.bits < LEAST_BITS]
     if weak:
         what = ", ".join(key.fingerprint for key in weak)
-        reason = f"is no RSA key of {LEAST_BITS} bits or more: there are systems that refuse it"
+        reason = f"is not an RSA key of {LEAST_BITS} bits or more, which some systems require"
         raise BuildError(f"repository.key_file: {source}: {what} {reason}", hint=NEW_KEY_HINT)
     current = tuple(key for key in keys if not key.has_ended)
     if not current:
@@ -179,10 +179,14 @@ def gpg_home(secret: str) -> Iterator[dict[str, str]]:
         return
     path = Path(secret).absolute()
     if not path.exists():
-        raise BuildError(f"--key {secret}: no such file or folder", hint=SIGN_HINT)
+        raise BuildError(f"--key {secret}: no such file or directory", hint=SIGN_HINT)
     with short_home(path if path.is_dir() else None) as environment:
         if path.is_file():
-            run([*GPG, "--import", str(path)], env=environment, hint=f"--key {secret}: a folder or secret keys")
+            run(
+                [*GPG, "--import", str(path)],
+                env=environment,
+                hint=f"--key {secret}: give a file with secret keys, or a directory",
+            )
         yield environment
 
 
@@ -250,15 +254,21 @@ def make_key(work: Workspace, folder: Path, *, add: bool) -> tuple[Key, ...]:
     demand_gpg()
     home = folder.absolute()
     if home.resolve().is_relative_to(work.root.resolve()):
-        raise BuildError(f"--folder {folder}: lies in the checkout", hint="a secret key lives where nobody commits it")
+        raise BuildError(
+            f"--folder {folder}: is in the checkout", hint="keep the secret key outside, so that nobody commits it"
+        )
     if home.exists() and not home.is_dir():
-        raise BuildError(f"--folder {folder}: is a file", hint="name a folder; it is made where it is missing")
+        raise BuildError(f"--folder {folder}: is a file", hint="give a directory; it is created if missing")
     if (home / KEY_NAME).exists() != add:
-        known = f"--folder {folder}: holds a key already" if not add else f"--folder {folder}: holds no key to add to"
-        hint = "--add makes one beside it, for a change of keys" if not add else "without --add the first one is made"
+        known = (
+            f"--folder {folder}: already contains a key"
+            if not add
+            else f"--folder {folder}: contains no key to add one to"
+        )
+        hint = "--add creates a second key, for key rotation" if not add else "leave out --add to create the first one"
         raise BuildError(known, hint=hint)
     if home.exists() and not add and any(home.iterdir()):
-        raise BuildError(f"--folder {folder}: is not empty", hint="name a new folder")
+        raise BuildError(f"--folder {folder}: is not empty", hint="give a new directory")
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     home.chmod(0o700)
     try:

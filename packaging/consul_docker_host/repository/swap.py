@@ -30,8 +30,8 @@ def replace_folder(new: Path, path: Path) -> None:
         return
     code = ctypes.get_errno()
     if code in NO_EXCHANGE:
-        hint = "make it on a local file system (ext4, xfs, btrfs, tmpfs) and copy it from there"
-        raise BuildError(f"{path}: its file system cannot exchange two folders in one step", hint=hint)
+        hint = "use a local file system (ext4, xfs, btrfs, tmpfs) and copy it from there"
+        raise BuildError(f"{path}: its file system cannot exchange two directories atomically", hint=hint)
     raise OSError(code, os.strerror(code), str(path))
 
 

@@ -1,59 +1,62 @@
 """The settings of a build: one commented TOML with every default, overridden by key from a file of the user's.
 
-The only place that reads either file, and that says what is wrong with them.
+The only place that reads either file, and that reports every mistake in them: file, line, key, value and remedy.
 """
 
 from __future__ import annotations
 
-import difflib
+import copy
+import itertools
 import tomllib
-import types
-import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.workspace import Workspace
-from consul_docker_host.settings.model import Settings
+from consul_docker_host.settings.files import missing_files
+from consul_docker_host.settings.mistakes import key_location, mistake_reason
+from consul_docker_host.settings.model import WITHOUT_RULES, Fault, Settings, Table
+from consul_docker_host.settings.names import Location, meant_keys
+from consul_docker_host.settings.positions import find_lines
 
-# More names than these are not listed again and again: the hint names the file that explains all.
-FEW = 8
-TYPE_REASONS = {
-    "missing": "is missing",
-    "string_type": "is not a text in quotes",
-    "int_type": "is not a whole number",
-    "bool_type": "is not true or false",
-    "tuple_type": "is not a list in [ ]",
-    "list_type": "is not a list in [ ]",
-    "model_type": "is not a table",
-    "model_attributes_type": "is not a table",
-    "dict_type": "is not a table",
-}
+# Yields what is wrong with the files that settings name.
+FileCheck = Callable[[Settings], Iterator[Fault]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A settings file as read: its name for messages, and its tables."""
+    """A settings file as read: its name for messages, its text and its tables."""
 
     name: str
+    text: str
     tables: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """One mistake: where it is, what is wrong, and the keys that it compares, its own first."""
+
+    location: Location
+    reason: str
+    keys: tuple[Location, ...]
 
 
 def read_toml(path: Path) -> Source:
     """Read one settings file; a file that cannot be read or is not TOML raises BuildError with file and line."""
     try:
-        return Source(name=str(path), tables=tomllib.loads(path.read_text(encoding="utf-8-sig")))
+        text = path.read_text(encoding="utf-8-sig")
+        return Source(name=str(path), text=text, tables=tomllib.loads(text))
     except OSError as error:
         raise BuildError(f"{path}: {error.strerror}", hint="give a readable TOML file to --settings") from error
     except UnicodeDecodeError as error:
         raise BuildError(f"{path}: is not UTF-8 text (byte {error.start})", hint="save it as UTF-8") from error
     except (ValueError, RecursionError) as error:  # not only what TOML forbids: numbers and nesting have limits too
-        raise BuildError(f"{path}: {error}", hint="texts stand in quotes, lists in [ ]") from error
+        raise BuildError(f"{path}: {error}", hint="write strings in quotes and lists in [ ]") from error
 
 
 def merge(defaults: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,86 +68,148 @@ def merge(defaults: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str,
     return merged
 
 
-def load_settings(defaults: Path, override: Path | None = None) -> Settings:
+def load_settings(defaults: Path, override: Path | None = None, *, check_files: FileCheck | None = None) -> Settings:
     """Return the settings of ``defaults`` with the keys of ``override`` in place.
 
-    Every mistake is collected into one BuildError, a line each: ``file:key: reason``.
+    Every mistake is collected into one BuildError, a line each: ``file:line: key: reason``. ``check_files`` adds what
+    is wrong with the files that the settings name.
     """
     base = read_toml(defaults)
     own = read_toml(override) if override else None
-    try:
-        return Settings.model_validate(merge(base.tables, own.tables if own else {}))
-    except ValidationError as error:
-        lines = sorted(dict.fromkeys(_mistake_line(detail, base, own) for detail in error.errors()))
-        count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
-        raise BuildError("\n".join(lines), hint=f"{count}; {defaults} explains every key") from None
+    merged = merge(base.tables, own.tables if own else {})
+    settings, mistakes = _validate(merged, base.tables)
+    if settings:
+        wrong = [key for mistake in mistakes for key in mistake.keys]
+        checks: list[Callable[[], Iterator[Mistake]]] = [partial(_broken_rules, settings)]
+        if check_files:
+            checks.append(lambda: (_mistake((), fault) for fault in check_files(settings)))
+        found = [mistake for check in checks for mistake in check()]
+        mistakes += [mistake for mistake in found if not _depends_on(mistake, wrong)]
+    if settings is None or mistakes:
+        lines = _lines(mistakes, base, own)
+        raise BuildError("\n".join(lines), hint=f"{_count(len(lines))}; {defaults} explains every key")
+    return settings
 
 
 def project_settings(work: Workspace, override: Path | None = None) -> Settings:
     """Return the settings of a checkout, with the keys of ``override`` in place."""
-    return load_settings(work.packaging / "settings.toml", override)
+    check = partial(missing_files, root=work.root)
+    return load_settings(work.packaging / "settings.toml", override, check_files=check)
 
 
-def _mistake_line(detail: ErrorDetails, base: Source, own: Source | None) -> str:
-    location = list(detail["loc"])
-    # Lists count from 1, as a reader does.
-    parts = (str(part + 1) if isinstance(part, int) else part for part in location if part != "[key]")
-    # A terminal is not to be told anything by a key's control characters.
-    shown = ".".join(part if part.isprintable() else repr(part) for part in parts)
-    source = own if own and _has_key(own.tables, location) else base
-    return f"{source.name}:{shown}: {_reason(detail)}"
+def _validate(merged: dict[str, Any], defaults: Mapping[str, Any]) -> tuple[Settings | None, list[Mistake]]:
+    """Return the settings and the mistakes of single values; a wrong value is replaced, to ask the rules nevertheless.
+
+    No settings are returned where the defaults themselves are wrong.
+    """
+    try:
+        return Settings.model_validate(merged, context=WITHOUT_RULES), []
+    except ValidationError as error:
+        details = error.errors()
+    mistakes = []
+    for detail in details:
+        location, reason = key_location(detail["loc"]), mistake_reason(detail)
+        meant = meant_keys(location, reason) if detail["type"] == "extra_forbidden" else ()
+        mistakes.append(Mistake(location=location, reason=reason, keys=(location, *meant)))
+    repaired = copy.deepcopy(merged)
+    for mistake in mistakes:
+        _replace(repaired, mistake.location, defaults)
+    try:
+        return Settings.model_validate(repaired, context=WITHOUT_RULES), mistakes
+    except ValidationError:
+        return None, mistakes
 
 
-def _has_key(tables: Mapping[str, Any], location: list[Any]) -> bool:
-    """Tell whether the file sets the key, or the nearest list or table above it that a rule speaks of."""
-    node: Any = tables
-    for depth, part in enumerate(location):
-        if isinstance(node, Mapping) and part in node:
-            node = node[part]
-        else:
-            return depth > 0 and (not isinstance(node, Mapping) or depth == len(location) - 1)
-    return True
-
-
-def _reason(detail: ErrorDetails) -> str:
-    kind, context = detail["type"], detail.get("ctx", {})
-    if kind == "extra_forbidden":
-        return _unknown_key(detail["loc"])
-    if kind in TYPE_REASONS:
-        return TYPE_REASONS[kind]
-    if kind == "value_error":
-        return str(context["error"])
-    if kind in {"greater_than_equal", "less_than_equal"}:
-        word, bound = ("at least", context.get("ge")) if "ge" in context else ("at most", context.get("le"))
-        return f"{detail['input']} is out of range: {word} {bound}"
-    if kind == "literal_error":
-        return f"{detail['input']!r} is none of {context['expected']}"
-    return detail["msg"]
-
-
-def _unknown_key(location: tuple[int | str, ...]) -> str:
-    *parents, key = location
-    known = list(_fields_at(parents))
-    near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
-    if near:
-        return f"unknown key; {near[0]} is the nearest"
-    return f"unknown key; known here: {', '.join(known)}" if len(known) < FEW else "unknown key"
-
-
-def _fields_at(parents: list[int | str]) -> Iterator[str]:
-    """Yield the names of the fields of the table at ``parents``, found through the models' annotations."""
-    model: type[BaseModel] = Settings
+def _replace(tables: dict[str, Any], location: Location, defaults: Mapping[str, Any]) -> None:
+    """Replace a wrong value by its default, and remove an unknown key."""
+    if location[0] == "services":
+        _replace_in_services(tables, location)
+        return
+    # An item of a list is replaced with its list.
+    *parents, key = itertools.takewhile(lambda part: isinstance(part, str), location)
+    node, default = tables, defaults
     for part in parents:
-        if isinstance(part, str):
-            model = _table_of(model.model_fields[part].annotation)
-    yield from model.model_fields
+        node, default = node[str(part)], default.get(str(part), {})
+    if key in default:
+        node[str(key)] = copy.deepcopy(default[str(key)])
+    else:
+        node.pop(str(key), None)
 
 
-def _table_of(annotation: object) -> type[BaseModel]:
-    if (
-        isinstance(annotation, type)
-        and not isinstance(annotation, types.GenericAlias)
-        and issubclass(annotation, BaseModel)
-    ):
-        return annotation
-    return next(_table_of(argument) for argument in typing.get_args(annotation) if argument is not Ellipsis)
+def _replace_in_services(tables: dict[str, Any], location: Location) -> None:
+    """Remove a wrong value of a service; its name, which has no default, becomes one that no rule speaks of."""
+    _, index, *keys = (*location, 0) if len(location) == 1 else location
+    if len(location) == 1:
+        tables["services"] = []
+    elif not keys:
+        tables["services"][index] = {"name": f"service-{index}"}
+    elif keys[0] == "name":
+        tables["services"][index]["name"] = f"service-{index}"
+    elif keys[0] == "checks" and len(keys) > 2:
+        checks = tables["services"][index].get("checks", {})
+        if checks:
+            checks[keys[1]].pop(keys[2], None)
+    else:
+        tables["services"][index].pop(keys[0], None)
+
+
+def _broken_rules(table: Table, home: Location = ()) -> Iterator[Mistake]:
+    """Yield the broken rules between keys of a table, and of the tables within it."""
+    for fault in table.faults():
+        yield _mistake(home, fault)
+    for name, value in table:
+        if isinstance(value, Table):
+            yield from _broken_rules(value, (*home, name))
+        elif isinstance(value, tuple):
+            for index, item in enumerate(value):
+                if isinstance(item, Table):
+                    yield from _broken_rules(item, (*home, name, index))
+
+
+def _mistake(home: Location, fault: Fault) -> Mistake:
+    keys = tuple((*home, *_parts(key)) for key in (fault.key, *fault.others))
+    return Mistake(location=keys[0], reason=fault.reason, keys=keys)
+
+
+def _parts(key: str) -> Iterator[str | int]:
+    yield from (int(part) if part.isdecimal() else part for part in key.split(".") if part)
+
+
+def _depends_on(mistake: Mistake, wrong: Sequence[Location]) -> bool:
+    """Report whether a rule compares a value that is wrong itself: then its answer means nothing yet."""
+    pairs = itertools.product(mistake.keys, wrong)
+    return any(key[: len(other)] == other or other[: len(key)] == key for key, other in pairs)
+
+
+def _lines(mistakes: Sequence[Mistake], base: Source, own: Source | None) -> list[str]:
+    """Return a line for each mistake, in the order of the files."""
+    placed = []
+    lines = {source.name: find_lines(source.text) for source in (own, base) if source}
+    for mistake in mistakes:
+        name, line = _place(mistake, base.name, own.name if own else base.name, lines)
+        where = f"{name}:{line}" if line else name
+        placed.append((name == base.name, line, f"{where}: {_dotted(mistake.location)}: {mistake.reason}"))
+    return list(dict.fromkeys(text for _, _, text in sorted(placed)))
+
+
+def _place(mistake: Mistake, base: str, own: str, lines: Mapping[str, Mapping[Location, int]]) -> tuple[str, int]:
+    """Return the file and the line to change: where the user's file sets one of the keys, else where the default is."""
+    above = [mistake.location[:depth] for depth in range(len(mistake.location) - 1, 0, -1)]
+    # The defaults have no services: what is missing in one is missing in the user's file.
+    is_service = mistake.location[0] == "services"
+    for name, keys in ((own, [*mistake.keys, *(above if is_service else [])]), (base, [*mistake.keys, *above])):
+        for key in keys:
+            if key in lines[name]:
+                return name, lines[name][key]
+    return base, 0
+
+
+def _dotted(location: Location) -> str:
+    # Lists count from 1, as a reader does.
+    parts = (str(part + 1) if isinstance(part, int) else part for part in location)
+    # A key's control characters must not reach the terminal.
+    return ".".join(part if part.isprintable() else repr(part) for part in parts)
+
+
+def _count(number: int) -> str:
+    return "1 mistake" if number == 1 else f"{number} mistakes"

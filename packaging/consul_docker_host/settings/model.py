@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     StrictBool,
     StrictInt,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -25,26 +25,43 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from consul_docker_host.settings import values as v
 
+# Validation context: the caller asks for the rules between keys itself, once it knows which values are wrong.
+WITHOUT_RULES = {"with_rules": False}
+
+
+class Fault(NamedTuple):
+    """A broken rule between keys of a table: the key to show it at, the reason, the other keys that it compares.
+
+    Keys are relative to the table and may be dotted; an empty key means the table itself.
+    """
+
+    key: str
+    reason: str
+    others: tuple[str, ...] = ()
+
 
 class Table(BaseModel):
     """A table of the settings: closed (an unknown key is a mistake) and frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    def faults(self) -> Iterator[tuple[str, str]]:
-        """Yield each broken rule between several keys of this table: the key to show it at, and the reason."""
+    def faults(self) -> Iterator[Fault]:
+        """Yield each broken rule between several keys of this table."""
         yield from ()
 
     @model_validator(mode="after")
-    def _rules(self) -> Self:
+    def _rules(self, info: ValidationInfo) -> Self:
+        if info.context == WITHOUT_RULES:
+            return self
         found = [
             InitErrorDetails(
-                type=PydanticCustomError("rule", "{reason}", {"reason": reason}), loc=(key,) if key else (), input=None
+                type=PydanticCustomError("rule", "{reason}", {"reason": fault.reason}),
+                loc=(fault.key,) if fault.key else (),
+                input=None,
             )
-            for key, reason in self.faults()
+            for fault in self.faults()
         ]
         if found:
-            # All of them at once, among the mistakes of single values.
             raise ValidationError.from_exception_data(type(self).__name__, found)
         return self
 
@@ -79,13 +96,14 @@ class Ports(Table):
     serf_wan: v.Port
     server: v.Port
 
-    def faults(self) -> Iterator[tuple[str, str]]:
-        """Yield ports that are taken twice."""
-        taken = {53: "dnsmasq"}
+    def faults(self) -> Iterator[Fault]:
+        """Yield ports that are used twice."""
+        users = {53: "dnsmasq"}
         for name, port in self:
-            if port in taken:
-                yield name, f"{port} is the port of {taken[port]} already"
-            taken[port] = name
+            if port in users:
+                user = users[port]
+                yield Fault(name, f"port {port} is already used by {user}", (user,) if port != 53 else ())
+            users[port] = name
 
 
 class Consul(Table):
@@ -93,7 +111,10 @@ class Consul(Table):
 
     run: Literal["package", "container"]
     image: v.FixedImage
-    datacenter: Annotated[str, v.matching(r"[a-z0-9_-]{1,64}", "a datacenter: lower case letters, digits, - and _")]
+    datacenter: Annotated[
+        str,
+        v.matching(r"[a-z0-9_-]{1,64}", "a datacenter name; it may contain only lower-case letters, digits, - and _"),
+    ]
     node_name: Annotated[str, v.matching(r"([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)?", "a host name without dots")]
     role: Literal["client", "server"]
     bootstrap_expect: Literal[0, 1, 3, 5, 7]
@@ -119,21 +140,24 @@ class Consul(Table):
         """The systemd unit of the agent."""
         return "consul.service" if self.run == "package" else "consul-docker-host-agent.service"
 
-    def faults(self) -> Iterator[tuple[str, str]]:
+    def faults(self) -> Iterator[Fault]:
         """Yield what does not go together."""
         tls = {"ca_file": self.ca_file, "cert_file": self.cert_file, "key_file": self.key_file}
         missing = [name for name, value in tls.items() if not value]
         if 0 < len(missing) < len(tls):
-            yield missing[0], "is empty: TLS needs ca_file, cert_file and key_file, or none of them"
+            reason = "is empty; set all of ca_file, cert_file and key_file for TLS, or none of them"
+            yield Fault(missing[0], reason, tuple(tls))
         if self.role == "server" and self.bootstrap_expect == 0:
-            yield "bootstrap_expect", "is 0: a server must know how many servers form the cluster (1, 3, 5 or 7)"
+            reason = 'is 0; with role = "server" set it to the number of servers in the cluster: 1, 3, 5 or 7'
+            yield Fault("bootstrap_expect", reason, ("role",))
         if self.role == "client" and self.bootstrap_expect:
-            yield "bootstrap_expect", f"is {self.bootstrap_expect} with role client: only servers take it"
+            reason = f'is {self.bootstrap_expect} with role = "client"; set it to 0, or role to "server"'
+            yield Fault("bootstrap_expect", reason, ("role",))
         if self.alt_domain and self.alt_domain == self.domain:
-            yield "alt_domain", f"{self.alt_domain!r} is the domain itself"
+            yield Fault("alt_domain", f"{self.alt_domain!r} is the same as domain; leave it empty", ("domain",))
         for name in ("agent_token_file", "dns_token_file", "services_token_file"):
             if getattr(self, name) and self.acl == "off":
-                yield name, 'is set with acl "off"'
+                yield Fault(name, 'is set with acl = "off"; set acl to "allow" or "deny", or remove it', ("acl",))
 
 
 class Dns(Table):
@@ -185,12 +209,14 @@ class Registrator(Table):
         fixed = ("-cleanup", "-resync", str(self.resync), "-retry-attempts", "-1", "-deregister", self.deregister)
         return (*fixed, *refresh, *internal, *tags)
 
-    def faults(self) -> Iterator[tuple[str, str]]:
+    def faults(self) -> Iterator[Fault]:
         """Yield what does not go together."""
         if bool(self.ttl) != bool(self.ttl_refresh):
-            yield "ttl_refresh", "ttl and ttl_refresh go together: set both or neither"
+            reason = f"is {self.ttl_refresh} with ttl = {self.ttl}; set both or neither"
+            yield Fault("ttl_refresh", reason, ("ttl",))
         elif self.ttl and self.ttl_refresh >= self.ttl:
-            yield "ttl_refresh", f"{self.ttl_refresh} is not below ttl ({self.ttl}): services would flap"
+            reason = f"{self.ttl_refresh} must be less than ttl ({self.ttl}), or services expire before each refresh"
+            yield Fault("ttl_refresh", reason, ("ttl",))
 
 
 class Environment(Table):
@@ -233,40 +259,38 @@ class Check(Table):
     interval: v.Duration = "10s"
     timeout: v.Duration = "5s"
 
-    def faults(self) -> Iterator[tuple[str, str]]:
+    def faults(self) -> Iterator[Fault]:
         """Yield a check of no kind, or of several."""
         kinds = [name for name in ("http", "tcp", "ttl", "args") if getattr(self, name)]
         if len(kinds) != 1:
-            yield "", f"a check has exactly one of http, tcp, ttl and args, not {' and '.join(kinds) or 'none'}"
+            reason = f"must have exactly one of http, tcp, ttl and args, not {' and '.join(kinds) or 'none'}"
+            yield Fault("", reason, ("http", "tcp", "ttl", "args"))
 
 
 class Service(Table):
     """A service of the host itself, published from /etc/consul.d/NAME.json."""
 
     name: Annotated[
-        str, v.matching(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", "a service name: letters, digits and -")
+        str,
+        v.matching(
+            r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", "a service name; it may contain only letters, digits and -"
+        ),
     ]
     port: Annotated[StrictInt, Field(ge=0, le=65535)] = 0
     address: v.OptionalAddress = ""
     tags: tuple[v.Text, ...] = ()
-    meta: Mapping[Annotated[str, v.matching(r"[A-Za-z0-9_-]{1,128}", "a key: letters, digits, - and _")], v.Text] = {}
+    meta: Mapping[
+        Annotated[str, v.matching(r"[A-Za-z0-9_-]{1,128}", "a key; it may contain only letters, digits, - and _")],
+        v.Text,
+    ] = {}
     checks: tuple[Check, ...] = ()
 
     @field_validator("name")
     @classmethod
     def _not_ours(cls, value: str) -> str:
         if value in {"interfaces", "agent", "consul"}:
-            raise ValueError(f"{value!r} names a file of the agent itself in /etc/consul.d")
+            raise ValueError(f"{value!r} is reserved: /etc/consul.d/{value}.json belongs to the agent")
         return value
-
-
-def unique_names(services: tuple[Service, ...]) -> tuple[Service, ...]:
-    """Accept services of which no two have the same name."""
-    names = [service.name for service in services]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ValueError(f"more than one service is named {' and '.join(map(repr, repeated))}")
-    return services
 
 
 class Settings(Table):
@@ -282,10 +306,18 @@ class Settings(Table):
     guard: Guard
     repository: Repository
     cloud_init: CloudInit
-    services: Annotated[tuple[Service, ...], AfterValidator(unique_names)] = ()
+    services: tuple[Service, ...] = ()
 
-    def faults(self) -> Iterator[tuple[str, str]]:
-        """Yield rules between tables, which are asked when every table is right."""
-        for service in self.services:
-            if any(check.args for check in service.checks) and not self.consul.local_script_checks:
-                yield "services", f"{service.name!r}: a check with args needs consul.local_script_checks = true"
+    def faults(self) -> Iterator[Fault]:
+        """Yield broken rules between tables, and between services."""
+        first: dict[str, int] = {}
+        for index, service in enumerate(self.services):
+            if service.name in first:
+                earlier = first[service.name]
+                reason = f"{service.name!r} is already the name of service {earlier + 1}"
+                yield Fault(f"services.{index}.name", reason, (f"services.{earlier}.name",))
+            first.setdefault(service.name, index)
+            for number, check in enumerate(service.checks):
+                if check.args and not self.consul.local_script_checks:
+                    reason = f"{service.name!r} has a check with args; set consul.local_script_checks = true"
+                    yield Fault(f"services.{index}.checks.{number}.args", reason, ("consul.local_script_checks",))

@@ -14,7 +14,7 @@ def judge_tree(plan: Plan) -> tuple[Answer, ...]:
     answers = tuple(parser.judge(plan) for parser in PARSERS)
     refused = [f"{answer.program}: {finding}" for answer in answers for finding in answer.findings]
     if refused:
-        raise BuildError("\n".join(refused), hint=f"{plan.tree} holds the rendered files; no package was written")
+        raise BuildError("\n".join(refused), hint=f"no package was written; the rendered files are in {plan.tree}")
     return answers
 
 
@@ -22,7 +22,7 @@ def refuse_faults(plan: Plan) -> None:
     """Check the tree in process; a fault raises BuildError with every finding."""
     findings = [str(finding) for finding in check_tree(plan)]
     if findings:
-        raise BuildError("\n".join(findings), hint=f"{plan.tree} holds the rendered files; no package was written")
+        raise BuildError("\n".join(findings), hint=f"no package was written; the rendered files are in {plan.tree}")
 
 
 def judgement(answers: tuple[Answer, ...]) -> tuple[str, ...]:
@@ -30,7 +30,7 @@ def judgement(answers: tuple[Answer, ...]) -> tuple[str, ...]:
     asked = [answer.parser for answer in answers if answer.verdict.is_accepted]
     missing = [f"{answer.parser} ({answer.program})" for answer in answers if answer.verdict is Verdict.missing]
     unable = [f"{answer.parser}: {answer.reason}" for answer in answers if answer.verdict is Verdict.unable]
-    lines = [f"accepted by the parsers of: {', '.join(asked) or 'none'}"]
+    lines = [f"validated: {', '.join(asked) or 'none'}"]
     if missing:
-        lines.append(f"not asked, the program is not installed: {', '.join(missing)}")
-    return (*lines, *(f"could not judge on this machine: {line}" for line in unable))
+        lines.append(f"skipped (not installed): {', '.join(missing)}")
+    return (*lines, *(f"not validated on this machine: {line}" for line in unable))

@@ -46,7 +46,9 @@ def _verify(work: Workspace, plan: Plan, keyring: Plan | None, builders: Mapping
         say(f"{name}: {'refused' if bad else 'accepted'}")
         faults += [result.output.strip() for result in bad]
     if faults:
-        raise BuildError("\n".join(faults), hint="./inv setup.system installs the judges; an override needs a reason")
+        raise BuildError(
+            "\n".join(faults), hint="./inv setup.system installs the validators; an override needs a reason"
+        )
 
 
 def shellcheck(plan: Plan) -> Iterator[Result]:

@@ -44,7 +44,7 @@ class Verdict(StrEnum):
     remembered = "accepted before"
     refused = "refused"
     missing = "not installed"
-    unable = "could not judge on this machine"
+    unable = "cannot run on this machine"
 
     @property
     def is_accepted(self) -> bool:

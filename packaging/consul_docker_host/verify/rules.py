@@ -54,10 +54,10 @@ def check_path(entry: Entry, content: bytes) -> Iterator[Finding]:
     if not entry.path.startswith(ROOTS) or ".." in PurePosixPath(entry.path).parts:
         yield Finding(path=entry.path, line=0, reason=f"lies outside {', '.join(ROOTS)}")
     if entry.mode & (stat.S_IWGRP | stat.S_IWOTH):
-        yield Finding(path=entry.path, line=0, reason=f"mode {entry.mode:04o} lets others than root write")
+        yield Finding(path=entry.path, line=0, reason=f"mode {entry.mode:04o} lets users other than root write")
     is_script, is_executable = content.startswith(b"#!"), bool(entry.mode & stat.S_IXUSR)
     if is_script != is_executable:
-        reason = "is a script without the executable bit" if is_script else "is executable but no script"
+        reason = "is a script without the executable bit" if is_script else "is executable but not a script"
         yield Finding(path=entry.path, line=0, reason=f"mode {entry.mode:04o}: {reason}")
 
 
@@ -69,9 +69,9 @@ def check_text(path: str, content: bytes) -> Iterator[Finding]:
         yield Finding(path=path, line=content[: error.start].count(b"\n") + 1, reason="is not UTF-8")
         return
     if "\r" in text or "\0" in text:
-        yield Finding(path=path, line=0, reason="holds a carriage return or a NUL")
+        yield Finding(path=path, line=0, reason="contains a carriage return or a NUL")
     if text and not text.endswith("\n"):
-        yield Finding(path=path, line=text.count("\n") + 1, reason="has no line feed at its end")
+        yield Finding(path=path, line=text.count("\n") + 1, reason="does not end with a line feed")
 
 
 def check_json(path: str, text: str) -> Iterator[Finding]:
@@ -94,7 +94,7 @@ def check_unit(path: str, text: str) -> Iterator[Finding]:
         elif not DIRECTIVE.fullmatch(line):
             yield Finding(path=path, line=number, reason=f"is neither a section nor Name=value: {line!r}")
         elif not section:
-            yield Finding(path=path, line=number, reason="stands before the first section")
+            yield Finding(path=path, line=number, reason="is before the first section")
 
 
 def check_variables(path: str, text: str) -> Iterator[Finding]:
@@ -134,7 +134,7 @@ def check_units_together(plan: Plan) -> Iterator[Finding]:
                 )
         for match in OWN_UNIT.finditer(text):
             if match[0] not in units:
-                yield Finding(path=path, line=_line(text, match), reason=f"{match[0]} is no unit of this package")
+                yield Finding(path=path, line=_line(text, match), reason=f"{match[0]} is not a unit of this package")
 
 
 def _line(text: str, match: re.Match[str]) -> int:

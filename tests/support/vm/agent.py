@@ -66,7 +66,7 @@ class Agent:
             if status["exited"]:
                 break
             if time.monotonic() > deadline:
-                raise NoAnswerError(f"{argv}: no end after {seconds:g} s")
+                raise NoAnswerError(f"{argv}: timed out after {seconds:g} s")
             time.sleep(pause)
             pause = min(pause * 1.5, 1.0)
         out, error = (base64.b64decode(str(status.get(name, ""))) for name in ("out-data", "err-data"))

@@ -20,7 +20,7 @@ def _without_fpm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unknown_backend_is_told_with_the_known_ones() -> None:
     with pytest.raises(BuildError) as caught:
         choose_backend("fmp")
-    assert str(caught.value) == f"--backend fmp: unknown backend\n  one of {', '.join(CHOICES)}"
+    assert str(caught.value) == f"--backend fmp: unknown backend\n  use {', '.join(CHOICES)}"
 
 
 @pytest.mark.usefixtures("_without_fpm")
@@ -41,5 +41,5 @@ def test_an_fpm_that_is_there_is_taken(tmp_path: Path, monkeypatch: pytest.Monke
     program = fake_program(tmp_path / "bin", "fpm", "")
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
     choice = choose_backend("auto")
-    assert (choice.backend.name, choice.reason) == ("fpm", f"found as {program}")
+    assert (choice.backend.name, choice.reason) == ("fpm", f"found at {program}")
     assert choose_backend("nfpm").backend.name == "nfpm"

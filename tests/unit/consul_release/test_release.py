@@ -125,7 +125,10 @@ def test_an_address_is_fetched_with_what_vouches_for_it(
         work, project_settings(work), version=VERSION, archive=f"{address}/{ARCHIVE}", key=key, backend="nfpm"
     )
     assert len(list((work.dist / "consul").iterdir())) == 2
-    with pytest.raises(BuildError, match=r"consul_1\.0\.0_SHA256SUMS: HTTP Error 404.*\n  without that network"):
+    with pytest.raises(
+        BuildError,
+        match=r"consul_1\.0\.0_SHA256SUMS: HTTP Error 404.*\n  without network access: download the files elsewhere",
+    ):
         build_packages(
             work,
             project_settings(work),
@@ -159,8 +162,8 @@ def take_signature(release: Path) -> None:
     [
         (damage_archive, r"its SHA-256 is [0-9a-f]{64}, and consul_1\.22\.7_SHA256SUMS has [0-9a-f]{64}\n  fetch"),
         (damage_sums, r"SHA256SUMS: is not signed by a key in "),
-        (take_sums, r"SHA256SUMS: no such file\n  the archive, "),
-        (take_signature, r"SHA256SUMS\.sig: no such file\n  the archive, "),
+        (take_sums, r"SHA256SUMS: no such file\n  put the archive, consul_VERSION"),
+        (take_signature, r"SHA256SUMS\.sig: no such file\n  put the archive, consul_VERSION"),
     ],
 )
 def test_what_hashicorp_has_not_signed_becomes_no_package(
@@ -184,20 +187,23 @@ def test_an_archive_without_consul_is_told(work: Workspace, release: Path, archi
     with zipfile.ZipFile(release / ARCHIVE, "w") as archive:
         archive.writestr("nomad", b"")
     sign(release, archive_key)
-    with pytest.raises(BuildError, match=r"There is no item named 'consul'.*\n  the archive of a release holds"):
+    with pytest.raises(
+        BuildError,
+        match=r"There is no item named 'consul'.*\n  download the archive again: it must contain the program consul",
+    ):
         build(work, release, archive_key)
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ((), "--version : is no version of Consul\n  such as --version 1.22.7\n"),
-        (("--version", "latest"), "--version latest: is no version of Consul\n"),
-        (("--version", VERSION), "--hashicorp-key: is missing, and without it nobody knows whose archive this is\n"),
+        ((), "--version : is not a Consul version\n  for example --version 1.22.7\n"),
+        (("--version", "latest"), "--version latest: is not a Consul version\n"),
+        (("--version", VERSION), "--hashicorp-key: is missing; it is needed to verify the archive's signature\n"),
         (("--version", VERSION, "--hashicorp-key", "none"), "--hashicorp-key none: no such file"),
         (
             ("--version", VERSION, "--hashicorp-key", "tasks.py", "--archive", "consul_1.0.0_linux_amd64.zip"),
-            "--archive consul_1.0.0_linux_amd64.zip: its name is not that of Consul 1.22.7 for Linux\n",
+            "--archive consul_1.0.0_linux_amd64.zip: is not the archive of Consul 1.22.7 for Linux\n",
         ),
     ],
 )
@@ -215,9 +221,12 @@ def machine_code(number: int) -> bytes:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (machine_code(8), "is of another architecture\n  this machine's own is needed"),
-        (b"\x7fELF", "is of another architecture\n"),
-        (Path("/bin/true").read_bytes(), "does not say which Consul it is: nothing\n  `consul version` begins with"),
+        (machine_code(8), "is built for another architecture\n  use one for "),
+        (b"\x7fELF", "is built for another architecture\n"),
+        (
+            Path("/bin/true").read_bytes(),
+            "does not report which version of Consul it is: nothing\n  `consul version` must print a line such as",
+        ),
     ],
     ids=["of MIPS", "cut short", "another program"],
 )

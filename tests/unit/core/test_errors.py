@@ -34,4 +34,4 @@ def test_a_fault_of_the_system_is_told_with_the_file_it_names(error: BaseExcepti
 def test_a_full_disk_is_told_with_what_to_do() -> None:
     first, second = describe(OSError(errno.ENOSPC, "No space left on device", "/dist/x")).splitlines()
     assert first == "/dist/x: No space left on device"
-    assert "free some space" in second
+    assert "free some disk space and retry" in second

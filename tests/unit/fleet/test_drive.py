@@ -49,7 +49,7 @@ def test_a_limit_takes_hosts_and_groups_in_the_inventory_s_order(tmp_path: Path,
     ("text", "limit", "said"),
     [
         ("hosts = [\n", "", "fleet.py: SyntaxError"),
-        ("hosts = []\n", "", "fleet.py: names no host"),
+        ("hosts = []\n", "", "fleet.py: contains no host"),
         (INVENTORY, "@fake/s1,nobody", "fleet.py has no host or group nobody"),
     ],
 )
@@ -65,10 +65,10 @@ def test_every_mistake_is_told_at_once_and_none_of_them_matters_to_a_removal(tmp
     done = drive(tmp_path, text=wrong)
     assert done.returncode == 1
     for line in (
-        "@fake/s1: cdh_acl: 'some' is none of off, allow, deny",
-        "@fake/s2: cdh_acl: 'some' is none of off, allow, deny",
-        "@fake/c1: cdh_packages: /nowhere holds no package; ./inv build makes them",
-        "6 mistakes; pyinfra_deploy/data.py has every key with its default",
+        "@fake/s1: cdh_acl: 'some' is not valid; use off, allow, deny",
+        "@fake/s2: cdh_acl: 'some' is not valid; use off, allow, deny",
+        "@fake/c1: cdh_packages: /nowhere contains no package; ./inv build makes them",
+        "6 mistakes; pyinfra_deploy/data.py lists every key with its default",
     ):
         assert line in done.stderr
     assert drive(tmp_path, text=wrong, action="remove").returncode == 0

@@ -45,7 +45,7 @@ def test_a_cluster_with_another_key_gets_the_new_one_before_any_host(
 ) -> None:
     hosts = {"s1": {"cdh_gossip_key": key(tmp_path, "key", ONE)}, "far": {"cdh_datacenter": "far"}}
     why, told, asked = changed(monkeypatch, hosts, {GossipKey: "other", ChangedGossipKey: ""})
-    assert (why, told[0]) == ("", "the cluster has the new gossip key, on all members")
+    assert (why, told[0]) == ("", "the cluster uses the new gossip key, on all members")
     assert asked[:2] == [(GossipKey, f"token\n{ONE}\n"), (ChangedGossipKey, f"token\n{ONE}\n")]
     assert asked[2] == (GossipKey, "token\n\n")
 
@@ -60,7 +60,7 @@ def test_nothing_is_asked_further_where_nothing_is_to_change(
 def test_a_plan_changes_no_key_and_tells_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     why, told, asked = changed(monkeypatch, {"s1": {}}, {GossipKey: "other"}, dry=True)
     assert (why, len(asked)) == ("", 1)
-    assert told == ["the cluster's gossip key would be changed first, on all members at once"]
+    assert told == ["the cluster's gossip key would be changed first, on all members"]
 
 
 @pytest.mark.parametrize(("answer", "said"), [("Permission denied 403", "Permission denied 403"), (None, "no host")])
@@ -92,4 +92,4 @@ def test_hosts_of_one_datacenter_share_their_key(tmp_path: Path) -> None:
     }
     assert key_mistakes(hosts) == []
     (said,) = key_mistakes({**hosts, "f": {"cdh_gossip_key": other}})
-    assert said == "a and f: cdh_gossip_key: their keys differ, and hosts of one datacenter share theirs"
+    assert said == "a and f: cdh_gossip_key: the keys differ; all hosts of a datacenter need the same one"

@@ -70,7 +70,7 @@ def test_a_host_that_knows_no_cluster_lets_the_next_one_be_asked(monkeypatch: py
 def test_a_second_deploy_is_told_of_the_first_and_gives_back_what_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
     first = Answer(state="taken", text=holder_text("ann@laptop", "2026-01-01 10:00 UTC", "deploy"))
     cluster = Cluster(monkeypatch, lambda host, fact: always(first if host == "far" else HELD)(host, fact))
-    with pytest.raises(BuildError, match=r"far: another deploy is at work: ann@laptop since 2026"), cluster.held():
+    with pytest.raises(BuildError, match=r"far: another deploy is running: ann@laptop since 2026"), cluster.held():
         pass
     assert cluster.asked[-1] == ("s1", ReturnedLock)
 
@@ -85,7 +85,7 @@ def test_without_a_cluster_nobody_is_kept_off(monkeypatch: pytest.MonkeyPatch) -
 def test_a_refused_lock_is_told_and_the_deploy_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = Cluster(monkeypatch, always(Answer(state="refused", text="Permission denied 403")))
     with cluster.held():
-        assert cluster.told[0] == "not guarded against a second deploy: Permission denied 403"
+        assert cluster.told[0] == "running without the lock that prevents concurrent deploys: Permission denied 403"
 
 
 def test_a_lock_that_is_gone_is_a_fault_and_one_that_cannot_be_asked_about_is_none(
@@ -98,7 +98,7 @@ def test_a_lock_that_is_gone_is_a_fault_and_one_that_cannot_be_asked_about_is_no
     with cluster.held() as ours:
         assert ours.fault() == ""
         renewed["s2"] = False
-        assert ours.fault() == "the lock consul-docker-host/deploy was taken away"
+        assert ours.fault() == "the lock consul-docker-host/deploy was lost"
 
 
 def test_a_removal_keeps_no_lock_that_nobody_could_give_back(monkeypatch: pytest.MonkeyPatch) -> None:

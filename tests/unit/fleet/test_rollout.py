@@ -154,10 +154,10 @@ def test_a_server_outside_the_quorum_comes_first_though_the_autopilot_complains(
 
 
 def test_a_deploy_that_lost_its_lock_begins_no_further_wave(monkeypatch: pytest.MonkeyPatch) -> None:
-    faults = iter(["", "the lock was taken away"])
+    faults = iter(["", "the lock was lost"])
     one, waves = rolled(monkeypatch, CLIENTS, {}, {}, fault=lambda: next(faults))
     assert waves == [["c0"]]
-    assert one.stopped.startswith("stopped before wave 2, 2 of 20 clients: the lock was taken away; 19 hosts")
+    assert one.stopped.startswith("stopped before wave 2, 2 of 20 clients: the lock was lost; 19 hosts")
 
 
 def test_an_election_that_is_under_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ def test_a_fleet_goes_one_then_a_tenth_then_the_rest() -> None:
 
 @pytest.mark.parametrize("text", ["0", "x", "-1", "10,%", "101%", "1.5"])
 def test_a_size_that_is_none_is_told(text: str) -> None:
-    with pytest.raises(BuildError, match="is no size"):
+    with pytest.raises(BuildError, match="is not a wave size"):
         parse_sizes(text)
 
 

@@ -117,5 +117,5 @@ def test_a_system_that_is_not_debian_s_or_of_another_machine_is_told(tmp_path: P
 def test_without_loop_devices_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(foreign, "LOOP_CONTROL", tmp_path / "none")
     none = Disk(raw=BASE, root=BASE, place=Place(number=1, start=MIB, size=MIB))
-    with pytest.raises(BuildError, match="by a loop device\n  modprobe loop"), open_root(REQUEST, none, tmp_path):
+    with pytest.raises(BuildError, match="through a loop device\n  modprobe loop"), open_root(REQUEST, none, tmp_path):
         pass

@@ -80,7 +80,7 @@ def test_a_manifest_is_read_as_it_was_written_and_nothing_else_is_one(tmp_path: 
     path.write_text(ONE.text())
     assert read_manifest(path) == ONE
     path.write_text("[]")
-    with pytest.raises(BuildError, match="is no manifest of an image"):
+    with pytest.raises(BuildError, match="is not an image manifest"):
         read_manifest(path)
 
 

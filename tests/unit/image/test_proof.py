@@ -82,7 +82,7 @@ def test_an_image_that_keeps_every_promise_is_accepted(
 
 
 def test_a_broken_promise_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BuildError, match="1 of 2 promises are broken"):
+    with pytest.raises(BuildError, match="1 of 2 checks failed"):
         prove_with("proof: ok one\nproof: broken two: why\nproof: end\n", tmp_path, monkeypatch)
 
 

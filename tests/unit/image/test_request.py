@@ -56,17 +56,20 @@ def test_an_image_has_what_the_suite_needs_and_our_package_last(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"suite": "bookwrm"}, "--suite bookwrm: unknown\n  known: bookworm, trixie; bookworm?"),
+        ({"suite": "bookwrm"}, "--suite bookwrm: unknown suite\n  known: bookworm, trixie; bookworm?"),
         ({"kind": "vmdk"}, "--format vmdk: unknown\n  known: raw, qcow2, tar"),
-        ({"size": "big"}, "--size big: is no size"),
-        ({"size": "1G"}, "--size 1G: is no size"),
+        ({"size": "big"}, "--size big: must be between 2G and 9999G"),
+        ({"size": "1G"}, "--size 1G: must be between 2G and 9999G"),
         ({"given": "consul"}, "--with consul: is not consul=FILE"),
         ({"given": "docker=x"}, "--with docker=x: is not consul=FILE"),
         ({"given": "consul=/nowhere.deb"}, "--with /nowhere.deb: no such file"),
         ({"preload": ["/nowhere.tar"]}, "--preload /nowhere.tar: no such file"),
         ({"base": "/nowhere.raw", "suite": ""}, "--base /nowhere.raw: no such file"),
-        ({"base": "x.raw"}, "--suite: not with --base"),
-        ({"base": "x.raw", "mirror": "http://x", "is_bios": True}, "--suite, --mirror, --bios: not with --base"),
+        ({"base": "x.raw"}, "--suite: cannot be combined with --base"),
+        (
+            {"base": "x.raw", "mirror": "http://x", "is_bios": True},
+            "--suite, --mirror, --bios: cannot be combined with --base",
+        ),
     ],
 )
 def test_each_mistake_is_named_with_what_would_do(work: Workspace, options: dict[str, Any], said: str) -> None:
@@ -88,10 +91,10 @@ def test_an_existing_image_grows_to_what_is_asked_for_and_never_shrinks(work: Wo
     one = asked(work, suite="", base=str(base))
     assert (one.size, one.base, one.stem) == (5 << 30, base, "consul-docker-host-0.1.0-cloud")
     assert asked(work, suite="", base=str(base), size="8G").size == 8 << 30
-    with pytest.raises(BuildError, match=r"--size 4G: cloud\.raw has 5\.0 GiB, and an image only grows"):
+    with pytest.raises(BuildError, match=r"--size 4G: cloud\.raw has 5\.0 GiB, and an image can only grow"):
         asked(work, suite="", base=str(base), size="4G")
     base.write_bytes(b"")
-    with pytest.raises(BuildError, match=r"cloud\.raw: is no disk image: empty"):
+    with pytest.raises(BuildError, match=r"cloud\.raw: is not a disk image: empty"):
         asked(work, suite="", base=str(base))
 
 
@@ -100,9 +103,9 @@ def test_a_file_that_is_no_package_and_two_of_one_name_are_refused(work: Workspa
     text.write_text("#!/bin/sh\n")
     other.mkdir()
     (other / "registrator.tar").touch()
-    with pytest.raises(BuildError, match="is no Debian package"):
+    with pytest.raises(BuildError, match="is neither a Debian package nor a program"):
         asked(work, given=f"consul={text}")
-    with pytest.raises(BuildError, match=r"registrator\.tar stands twice"):
+    with pytest.raises(BuildError, match=r"registrator\.tar is given twice"):
         asked(work, preload=[str(work.root / "registrator.tar"), str(other / "registrator.tar")])
 
 
@@ -130,7 +133,7 @@ def test_without_the_package_it_is_told_how_to_make_it(work: Workspace) -> None:
 def test_a_machine_that_cannot_make_it_says_why(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     one = asked(work)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(BuildError, match=r"not root\n  sudo"):
+    with pytest.raises(BuildError, match=r"needs root: its files belong to root\n  run: sudo"):
         check_machine(one, work.root)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(requests, "find_program", lambda name: None if name == "mcopy" else Path(name))

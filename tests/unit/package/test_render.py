@@ -195,15 +195,15 @@ def test_the_manual_page_and_the_changelog_are_compressed_without_name_and_clock
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (None, "No such file"),
-        ("no key\n", "not an ASCII-armoured public key"),
-        ("-----BEGIN \xe9", "ordinal not in range"),
+        (None, "archive.asc: No such file"),
+        ("no key\n", "archive.asc is not an ASCII-armoured public key; export it: gpg"),
+        ("-----BEGIN \xe9", "archive.asc is not ASCII; export the public key: gpg"),
     ],
 )
 def test_an_archive_key_that_is_none_is_refused(work: Workspace, content: str | None, told: str) -> None:
     if content is not None:
         (work.root / "archive.asc").write_text(content, encoding="utf-8")
-    with pytest.raises(BuildError, match=rf"^repository\.key_file: .*{told}"):
+    with pytest.raises(BuildError, match=rf"/my\.toml:2: repository\.key_file: .*{told}"):
         plan_of(work, '[repository]\nkey_file = "archive.asc"\n')
 
 

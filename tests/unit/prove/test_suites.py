@@ -84,7 +84,7 @@ def test_a_story_and_a_distribution_are_options_of_pytest() -> None:
     ("distro", "story", "fault", "known"),
     [
         ("debian-99", "", "--distro debian-99: no such distribution", "debian-13"),
-        ("", "upgarde", "--story upgarde: in no story's name", "upgrade"),
+        ("", "upgarde", "--story upgarde: matches no story", "upgrade"),
     ],
 )
 def test_what_nobody_knows_is_told_with_what_is_known(distro: str, story: str, fault: str, known: str) -> None:

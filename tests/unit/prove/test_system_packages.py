@@ -47,7 +47,9 @@ def test_an_ordinary_user_is_told_the_one_command(missing: SystemPackage) -> Non
 
 
 def test_another_distribution_is_told_what_is_missing(missing: SystemPackage) -> None:
-    with pytest.raises(BuildError, match="neither Debian nor Ubuntu:\n    thing: does a thing\n  install them by hand"):
+    with pytest.raises(
+        BuildError, match="neither Debian nor Ubuntu:\n    thing: does a thing\n  install them yourself"
+    ):
         ensure_packages((missing,), is_root=True, apt=lambda: False)
 
 
@@ -73,7 +75,7 @@ def test_a_package_that_does_not_bring_its_program_is_told(
 ) -> None:
     fake_program(tmp_path / "bin", "apt-get", APT.format(log="/dev/null", install=":"))
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
-    with pytest.raises(BuildError, match="installed, and yet not there: thing"):
+    with pytest.raises(BuildError, match="still missing after apt-get install: thing"):
         ensure_packages((missing,), is_root=True)
 
 
@@ -82,5 +84,5 @@ def test_a_failing_apt_is_told_with_its_words(
 ) -> None:
     fake_program(tmp_path / "bin", "apt-get", "echo no mirror >&2; exit 100")
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
-    with pytest.raises(BuildError, match=r"(?s)apt-get ended with exit code 100: apt-get update -qq.*no mirror"):
+    with pytest.raises(BuildError, match=r"(?s)apt-get exited with 100: apt-get update -qq.*no mirror"):
         ensure_packages((missing,), is_root=True)

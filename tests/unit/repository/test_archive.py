@@ -249,7 +249,7 @@ def test_mistakes_leave_the_old_repository(place: Workspace, plan: RepositoryPla
     with pytest.raises(BuildError, match="--channel unstable: unknown channel\n  one of stable, testing"):
         published(place, plan, signing, channel="unstable")
     (place.dist / "a.deb").write_bytes(b"no deb")
-    with pytest.raises(BuildError, match=r"dist/a\.deb: is no deb"):
+    with pytest.raises(BuildError, match=r"dist/a\.deb: is not a deb"):
         published(place, plan, signing)
     assert served(place) == before
 

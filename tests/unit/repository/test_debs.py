@@ -58,7 +58,7 @@ def test_a_small_deb_of_the_benchmark_is_one_for_dpkg_too(tmp_path: Path) -> Non
 @pytest.mark.parametrize("data", [b"", b"no deb", b"!<arch>\n", b"!<arch>\n" + b"x" * 100])
 def test_what_is_no_deb_is_told_with_its_name(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.deb").write_bytes(data)
-    with pytest.raises(BuildError, match=r"/a\.deb: is no deb\n"):
+    with pytest.raises(BuildError, match=r"/a\.deb: is not a deb\n"):
         read_deb(tmp_path / "a.deb", "a.deb")
 
 

@@ -51,7 +51,9 @@ def test_the_user_is_told_what_came_and_what_is_there(site: Workspace, archive_k
 def test_a_second_run_says_that_nothing_has_changed(site: Workspace, archive_key: Path) -> None:
     before = snapshot(site.dist)
     said = inv(site, "repo", "--settings", "my.toml", "--key", str(archive_key))
-    assert said.stdout.startswith("nothing has changed since: dist/repository/ is as it was made")
+    assert said.stdout.startswith(
+        "up to date: nothing has changed since the last build: dist/repository/ is as it was made"
+    )
     assert snapshot(site.dist) == before
 
 
@@ -84,15 +86,15 @@ def test_what_a_killed_run_left_is_swept(site: Workspace, archive_key: Path) -> 
 @pytest.mark.parametrize(
     ("settings", "options", "told"),
     [
-        ("", (), "repository.key_file: is empty, and a repository must be signed\n  ./inv repo.key --folder DIR"),
-        ('key_file = "none.asc"', (), "repository.key_file: {root}/none.asc: "),
-        ('key_file = "fake.asc"', (), "repository.key_file: {root}/fake.asc: gpg reads no key in it\n"),
-        ('key_file = "archive.asc"', ("--key", "none"), "--key none: no such file or folder\n"),
-        ('key_file = "archive.asc"', ("--key", "empty"), "--key empty: no secret part of "),
-        ('key_file = "archive.asc"', ("--key", "my.toml"), "gpg ended with exit code 2: "),
+        ("", (), "repository.key_file: is empty, but a repository must be signed\n  ./inv repo.key --folder DIR"),
+        ('key_file = "none.asc"', (), "my.toml:2: repository.key_file: {root}/none.asc: No such file or directory; "),
+        ('key_file = "fake.asc"', (), "repository.key_file: {root}/fake.asc: gpg finds no key in it\n"),
+        ('key_file = "archive.asc"', ("--key", "none"), "--key none: no such file or directory\n"),
+        ('key_file = "archive.asc"', ("--key", "empty"), "--key empty: has no secret key for "),
+        ('key_file = "archive.asc"', ("--key", "my.toml"), "gpg exited with 2: "),
         ('key_file = "archive.asc"', ("--key", "{key}", "--channel", "tsting"), "--channel tsting: unknown channel\n"),
-        ('key_file = "archive.asc"\nchannel = "x"', (), "my.toml:repository.channel: 'x' is none of "),
-        ('key_file = "archive.asc"\nvalid_days = -1', (), "my.toml:repository.valid_days: -1 is out of range"),
+        ('key_file = "archive.asc"\nchannel = "x"', (), "my.toml:3: repository.channel: 'x' is not valid; use "),
+        ('key_file = "archive.asc"\nvalid_days = -1', (), "my.toml:3: repository.valid_days: -1 is out of range"),
     ],
 )
 def test_a_mistake_is_one_message_and_leaves_the_old_repository(
@@ -160,7 +162,8 @@ def test_a_link_in_the_repository_s_place_is_not_replaced(site: Workspace, archi
     ended = inv(site, "repo", "--settings", "my.toml", "--key", str(archive_key))
     assert ended.returncode == 1
     assert (
-        "dist/repository: is a symbolic link, and would be replaced by a folder\n  let the web server" in ended.stderr
+        "dist/repository: is a symbolic link, and would be replaced by a directory\n  make it a directory"
+        in ended.stderr
     )
     assert (site.dist / "repository").is_symlink()
 
@@ -172,8 +175,8 @@ def test_a_key_is_made_with_a_warning_and_the_way_on(work: Workspace, tmp_path: 
     assert f'key_file = "{tmp_path}/key/{KEY_NAME}"' in made.stdout
     for options, told in (
         ((), "--folder: is missing"),
-        (("--folder", str(tmp_path / "key")), "holds a key already"),
-        (("--folder", "keys"), "--folder keys: lies in the checkout"),
+        (("--folder", str(tmp_path / "key")), "already contains a key"),
+        (("--folder", "keys"), "--folder keys: is in the checkout"),
     ):
         ended = inv(work, "repo.key", *options)
         assert ended.returncode == 1

@@ -43,11 +43,11 @@ def test_a_signature_changes_the_file_and_not_its_content(
 @pytest.mark.parametrize("data", [b"", b"no rpm", b"\xed\xab\xee\xdb" + bytes(200)])
 def test_what_is_no_rpm_is_told_with_its_name(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.rpm").write_bytes(data)
-    with pytest.raises(BuildError, match=r"/a\.rpm: is no rpm"):
+    with pytest.raises(BuildError, match=r"/a\.rpm: is not an rpm"):
         read_rpm(tmp_path / "a.rpm", "a.rpm")
 
 
 def test_a_damaged_rpm_is_told_with_its_name(tmp_path: Path, keyring_rpms: tuple[Path, ...]) -> None:
     (tmp_path / "a.rpm").write_bytes(keyring_rpms[0].read_bytes()[:300])
-    with pytest.raises(BuildError, match=r"/a\.rpm: is no rpm"):
+    with pytest.raises(BuildError, match=r"/a\.rpm: is not an rpm"):
         read_rpm(tmp_path / "a.rpm", "a.rpm")

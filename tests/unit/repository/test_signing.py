@@ -97,15 +97,15 @@ def test_the_key_signs_itself_by_sha256(two_keys: Path) -> None:
 def test_no_key_is_made_in_the_checkout(work: Workspace, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(work.root)
     for folder in (work.root / "keys", work.root, tmp_path / "link" / "keys"):
-        with pytest.raises(BuildError, match="lies in the checkout\n  a secret key lives where nobody commits it"):
+        with pytest.raises(BuildError, match="is in the checkout\n  a secret key lives where nobody commits it"):
             signing.make_key(work, folder, add=False)
     assert not (work.root / "keys").exists()
 
 
 def test_a_folder_that_holds_something_is_left_alone(archive_key: Path, tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="holds a key already\n  --add makes one beside it"):
+    with pytest.raises(BuildError, match="already contains a key\n  --add makes one beside it"):
         signing.make_key(Workspace(), archive_key, add=False)
-    with pytest.raises(BuildError, match="holds no key to add to"):
+    with pytest.raises(BuildError, match="contains no key to add one to"):
         signing.make_key(Workspace(), tmp_path / "new", add=True)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").write_text("mine")
@@ -155,7 +155,7 @@ def test_a_key_without_its_secret_part_is_told(archive_key: Path, other: Path) -
     (key,) = signing.read_keys(armour)
     with (
         pytest.raises(
-            BuildError, match=rf"--key .*: no secret part of {key.fingerprint}, the key in a\.asc\n  give the"
+            BuildError, match=rf"--key .*: has no secret key for {key.fingerprint}, the key in a\.asc\n  give the"
         ),
         signing.signer(armour, "a.asc", str(archive_key)),
     ):
@@ -184,7 +184,7 @@ def test_a_key_that_hosts_refuse_is_refused(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("text", [ARCHIVE_KEY, "", "no key"])
 def test_what_is_no_key_is_told(text: str) -> None:
     with (
-        pytest.raises(BuildError, match=r"^repository\.key_file: a\.asc: gpg reads no key in it"),
+        pytest.raises(BuildError, match=r"^repository\.key_file: a\.asc: gpg finds no key in it"),
         signing.signer(text, "a.asc", ""),
     ):
         pass
@@ -192,7 +192,7 @@ def test_what_is_no_key_is_told(text: str) -> None:
 
 def test_a_key_that_is_not_there_is_told(archive_key: Path) -> None:
     with (
-        pytest.raises(BuildError, match="--key /nowhere: no such file or folder"),
+        pytest.raises(BuildError, match="--key /nowhere: no such file or directory"),
         signing.signer((archive_key / KEY_NAME).read_text(), "a.asc", "/nowhere"),
     ):
         pass

@@ -1,4 +1,4 @@
-"""The settings: one complete, commented file; a user's keys win; each mistake is told once, in its place."""
+"""The settings: one complete, commented file; a user's keys win; each mistake is reported once, in its place."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from consul_docker_host.core.errors import BuildError
-from consul_docker_host.settings.load import load_settings
+from consul_docker_host.core.workspace import Workspace
+from consul_docker_host.settings.load import load_settings, project_settings
 from consul_docker_host.settings.model import Check, Service, Settings
 from tests.unit.kit import DEFAULTS, RICH, model_keys
 
@@ -102,66 +103,124 @@ def test_an_empty_file_changes_nothing(load: Load) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('[consul]\ndatacentre = "x"', "my.toml:consul.datacentre: unknown key; datacenter is the nearest"),
-        ("[dsn]\nttl = 1", "my.toml:dsn: unknown key; dns is the nearest"),
-        ("[consul.ports]\nhtpp = 1", "my.toml:consul.ports.htpp: unknown key; http is the nearest"),
-        ('[[services]]\nname = "a"\nporrt = 1', "my.toml:services.1.porrt: unknown key; port is the nearest"),
+        ('[consul]\ndatacentre = "x"', "2: consul.datacentre: unknown key; did you mean datacenter?"),
+        ("[dsn]\nttl = 1", "1: dsn: unknown key; did you mean dns?"),
+        ("[consul.ports]\nhtpp = 1", "2: consul.ports.htpp: unknown key; did you mean http?"),
+        ('[[services]]\nname = "a"\nporrt = 1', "3: services.1.porrt: unknown key; did you mean port?"),
         (
             '[[services]]\nname = "a"\n[[services.checks]]\ntpc = "a:1"',
-            "my.toml:services.1.checks.1.tpc: unknown key; tcp is the nearest",
+            "4: services.1.checks.1.tpc: unknown key; did you mean tcp?",
         ),
-        ("[docker]\nzzz = 1", "my.toml:docker.zzz: unknown key; known here: dns"),
-        ("[link]\ninterface = 5", "my.toml:link.interface: is not a text in quotes"),
-        ('[dns]\nttl = "1"', "my.toml:dns.ttl: is not a whole number"),
-        ("[dns]\nttl = 1.5", "my.toml:dns.ttl: is not a whole number"),
-        ("[dns]\nttl = true", "my.toml:dns.ttl: is not a whole number"),
-        ('[guard]\nenabled = "yes"', "my.toml:guard.enabled: is not true or false"),
-        ("[guard]\nenabled = 1", "my.toml:guard.enabled: is not true or false"),
-        ('[dns]\nupstreams = "192.0.2.1"', "my.toml:dns.upstreams: is not a list in [ ]"),
-        ("consul = 5", "my.toml:consul: is not a table"),
-        ("services = 5", "my.toml:services: is not a list in [ ]"),
-        ('[[services]]\nname = "a"\nmeta = ["x"]', "my.toml:services.1.meta: is not a table"),
-        ("[[services]]\nport = 1", "my.toml:services.1.name: is missing"),
-        ("[dns]\nttl = 3", "my.toml:dns.ttl: 3 is out of range: at most 2"),
-        ("[consul.ports]\nhttp = 0", "my.toml:consul.ports.http: 0 is out of range: at least 1"),
-        ("[consul.ports]\nhttp = 65536", "my.toml:consul.ports.http: 65536 is out of range: at most 65535"),
-        ('[consul]\nrole = "boss"', "my.toml:consul.role: 'boss' is none of 'client' or 'server'"),
-        ('[dns]\nupstreams = ["192.0.2.1", "x"]', "my.toml:dns.upstreams.2: 'x' is not an IPv4 address"),
-        ('[link]\naddress = "169.254.169.254"', "belongs to the cloud's metadata service"),
+        ("[docker]\nzzz = 1", "2: docker.zzz: unknown key; known here: dns"),
+        ("[link]\ninterface = 5", "2: link.interface: must be a string in quotes, not 5"),
+        ('[link]\ninterface = ["a"]', "2: link.interface: must be a string in quotes, not a list"),
+        ('[dns]\nttl = "1"', "2: dns.ttl: '1' is a string; write 1 without quotes"),
+        ('[dns]\nttl = "one"', "2: dns.ttl: 'one' is not a whole number"),
+        ("[dns]\nttl = 1.5", "2: dns.ttl: 1.5 is not a whole number"),
+        ("[dns]\nttl = true", "2: dns.ttl: true is not a whole number"),
+        (
+            '[[services]]\nname = "a"\nport = "9100"',
+            "3: services.1.port: '9100' is a string; write 9100 without quotes",
+        ),
+        ('[guard]\nenabled = "yes"', "2: guard.enabled: 'yes' is a string; write true or false without quotes"),
+        ("[guard]\nenabled = 1", "2: guard.enabled: 1 is not true or false"),
+        ('[dns]\nupstreams = "192.0.2.1"', "2: dns.upstreams: '192.0.2.1' is a string; write a list: ['192.0.2.1']"),
+        ("[dns]\nupstreams = 1", "2: dns.upstreams: must be a list in [ ], not 1"),
+        (
+            "consul = 5",
+            "1: consul: must be a table, not 5; write [consul] in a line of its own, and its keys below it",
+        ),
+        (
+            '[[consul]]\nrole = "client"',
+            "1: consul: must be a table, not a list; write [consul] in a line of its own, and its keys",
+        ),
+        (
+            "services = 5",
+            "1: services: must be a list of tables, not 5; write [[services]], in double brackets, for each entry",
+        ),
+        (
+            '[services]\nname = "a"',
+            "1: services: must be a list of tables, not a table; write [[services]], in double brackets,",
+        ),
+        ("services = [5]", "1: services.1: must be a table in { }, not 5"),
+        ('[[services]]\nname = "a"\nmeta = ["x"]', "3: services.1.meta: must be a table in { }, not a list"),
+        ("[[services]]\nport = 1", "1: services.1.name: is missing"),
+        ("[dns]\nttl = 3", "2: dns.ttl: 3 is out of range; it must be between 0 and 2"),
+        ("[consul.ports]\nhttp = 0", "2: consul.ports.http: 0 is out of range; it must be between 1 and 65535"),
+        (
+            "[consul.ports]\nhttp = 65536",
+            "2: consul.ports.http: 65536 is out of range; it must be between 1 and 65535",
+        ),
+        ('[consul]\nrole = "boss"', "2: consul.role: 'boss' is not valid; use 'client' or 'server'"),
+        (
+            '[consul]\nrole = "server"\nbootstrap_expect = "3"',
+            "3: consul.bootstrap_expect: '3' is a string; write 3 without quotes",
+        ),
+        (
+            '[dns]\nupstreams = [\n  "192.0.2.1",\n  "x"\n]',
+            "4: dns.upstreams.2: 'x' is not an IPv4 address such as 192.0.2.10",
+        ),
+        (
+            '[link]\naddress = "169.254.169.254"',
+            "2: link.address: '169.254.169.254' is the cloud's metadata service; use another one",
+        ),
+        ('[link]\ninterface = "docker0"', "2: link.interface: 'docker0' is reserved for Docker, Podman or loopback"),
+        (
+            '[consul]\nbind_addr = "0.0.0.0"',
+            "2: consul.bind_addr: '0.0.0.0' is not a usable unicast IPv4 address; leave it empty (\"\")",
+        ),
         # Rules between keys.
-        ('[consul]\ncert_file = "/a"', "my.toml:consul.ca_file: is empty: TLS needs"),
-        ('[consul]\nca_file = "/a"\ncert_file = "/b"', "my.toml:consul.key_file: is empty: TLS needs"),
-        ('[consul]\nrole = "server"', "my.toml:consul.bootstrap_expect: is 0: a server must know"),
-        ("[consul]\nbootstrap_expect = 3", "my.toml:consul.bootstrap_expect: is 3 with role client"),
-        ('[consul]\nalt_domain = "consul"', "my.toml:consul.alt_domain: 'consul' is the domain itself"),
-        ('[consul]\nagent_token_file = "/t"', 'my.toml:consul.agent_token_file: is set with acl "off"'),
-        ("[consul.ports]\nhttp = 8600", "8600 is the port of http already"),
-        ("[consul.ports]\ndns = 53", "my.toml:consul.ports.dns: 53 is the port of dnsmasq already"),
-        ("[registrator]\nttl = 60", "my.toml:registrator.ttl_refresh: ttl and ttl_refresh go together"),
-        ("[registrator]\nttl_refresh = 60", "my.toml:registrator.ttl_refresh: ttl and ttl_refresh go together"),
-        ("[registrator]\nttl = 60\nttl_refresh = 60", "my.toml:registrator.ttl_refresh: 60 is not below ttl (60)"),
+        (
+            '[consul]\ncert_file = "/a"',
+            "2: consul.ca_file: is empty; set all of ca_file, cert_file and key_file for TLS, or none of them",
+        ),
+        (
+            '[consul]\nca_file = "/a"\ncert_file = "/b"',
+            "2: consul.key_file: is empty; set all of ca_file, cert_file and key_file",
+        ),
+        (
+            '[consul]\nrole = "server"',
+            '2: consul.bootstrap_expect: is 0; with role = "server" set it to the number of servers',
+        ),
+        (
+            "[consul]\nbootstrap_expect = 3",
+            '2: consul.bootstrap_expect: is 3 with role = "client"; set it to 0, or role to "server"',
+        ),
+        ('[consul]\nalt_domain = "consul"', "2: consul.alt_domain: 'consul' is the same as domain; leave it empty"),
+        (
+            '[consul]\nagent_token_file = "/t"',
+            '2: consul.agent_token_file: is set with acl = "off"; set acl to "allow" or "deny"',
+        ),
+        ("[consul.ports]\nhttp = 8600", "2: consul.ports.dns: port 8600 is already used by http"),
+        ("[consul.ports]\ndns = 53", "2: consul.ports.dns: port 53 is already used by dnsmasq"),
+        ("[registrator]\nttl = 60", "2: registrator.ttl_refresh: is 0 with ttl = 60; set both or neither"),
+        ("[registrator]\nttl_refresh = 60", "2: registrator.ttl_refresh: is 60 with ttl = 0; set both or neither"),
+        ("[registrator]\nttl = 60\nttl_refresh = 60", "3: registrator.ttl_refresh: 60 must be less than ttl (60)"),
         (
             '[[services]]\nname = "a"\n[[services]]\nname = "a"',
-            "my.toml:services: more than one service is named 'a'",
+            "4: services.2.name: 'a' is already the name of service 1",
         ),
-        ('[[services]]\nname = "agent"', "my.toml:services.1.name: 'agent' names a file of the agent itself"),
+        (
+            '[[services]]\nname = "agent"',
+            "2: services.1.name: 'agent' is reserved: /etc/consul.d/agent.json belongs to the agent",
+        ),
         (
             '[[services]]\nname = "a"\n[[services.checks]]\nargs = ["x"]',
-            "my.toml:services: 'a': a check with args needs consul.local_script_checks = true",
+            "4: services.1.checks.1.args: 'a' has a check with args; set consul.local_script_checks = true",
         ),
         (
             '[[services]]\nname = "a"\n[[services.checks]]\nname = "x"',
-            "exactly one of http, tcp, ttl and args, not none",
+            "3: services.1.checks.1: must have exactly one of http, tcp, ttl and args, not none",
         ),
         (
             '[[services]]\nname = "a"\n[[services.checks]]\ntcp = "a:1"\nttl = "9s"',
-            "my.toml:services.1.checks.1: a check has exactly one of http, tcp, ttl and args, not tcp and ttl",
+            "3: services.1.checks.1: must have exactly one of http, tcp, ttl and args, not tcp and ttl",
         ),
     ],
 )
-def test_a_mistake_is_told_with_file_key_and_reason(load: Load, text: str, told: str) -> None:
+def test_a_mistake_names_file_line_key_value_and_remedy(load: Load, text: str, told: str) -> None:
     refused = refusal(load, text)
-    assert told in refused
+    assert f"/my.toml:{told}" in refused
     assert len(refused.splitlines()) == 2, f"one line for the mistake and one for the hint:\n{refused}"
     assert refused.splitlines()[1].strip().startswith("1 mistake; ")
     assert str(DEFAULTS) in refused.splitlines()[1]
@@ -189,10 +248,15 @@ def test_forty_mistakes_are_told_at_once_each_in_one_line(load: Load, tmp_path: 
     text = "".join(
         f"[{table}]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items()) for table, keys in wrong.items()
     )
-    expected = [f"{tmp_path}/my.toml:{table}.{key}" for table, keys in wrong.items() for key in keys]
+    written = text.splitlines()
+    expected = [f"{table}.{key}" for table, keys in wrong.items() for key in keys]
     assert len(expected) == 40
     *lines, hint = refusal(load, text).splitlines()
-    assert sorted(line[: line.index(": ")] for line in lines) == sorted(expected)
+    told = [line.removeprefix(f"{tmp_path}/my.toml:").split(": ", 2) for line in lines]
+    assert [key for _, key, _ in told] == expected, "in the order of the file"
+    assert [written[int(number) - 1].split(" = ")[0] for number, _, _ in told] == [
+        key.rpartition(".")[2] for key in expected
+    ]
     assert hint.strip().startswith("40 mistakes; ")
 
 
@@ -204,14 +268,15 @@ def test_a_mistake_in_the_defaults_names_that_file(tmp_path: Path) -> None:
     with pytest.raises(BuildError) as caught:
         load_settings(defaults, own)
     first, second, _ = str(caught.value).splitlines()
-    assert first.startswith(f"{own}:dns.ttl: ")
-    assert second.startswith(f"{defaults}:consul.datacenter: ")
+    assert first.startswith(f"{own}:2: dns.ttl: 9 is out of range")
+    line = 1 + next(number for number, text in enumerate(LINES) if text.startswith("datacenter"))
+    assert second.startswith(f"{defaults}:{line}: consul.datacenter: 'DC 1' is not a datacenter name; it may contain")
 
 
 def test_a_rule_between_keys_names_the_file_that_broke_it(load: Load) -> None:
     """The complaint is of a key that only the defaults set, and yet it is the user's file that must change."""
     told = refusal(load, "[consul.ports]\nserver = 8500\n")
-    assert "my.toml:consul.ports.server: 8500 is the port of http already" in told
+    assert "my.toml:2: consul.ports.server: port 8500 is already used by http" in told
 
 
 @pytest.mark.parametrize(
@@ -237,7 +302,7 @@ def test_addresses_names_and_cloud_auto_join_are_accepted(load: Load, joined: st
 )  # fmt: skip
 def test_a_secret_in_cloud_auto_join_is_refused_and_not_repeated(load: Load, secret: str) -> None:
     told = refusal(load, f'[consul]\nretry_join = ["provider=aws tag_key=consul {secret}-hidden"]')
-    assert "my.toml:consul.retry_join.1: " in told
+    assert "my.toml:2: consul.retry_join.1: " in told
     assert "-hidden" not in told
 
 
@@ -266,22 +331,57 @@ def test_a_slip_of_toml_is_told_with_its_line(load: Load) -> None:
     assert "line 3" in told
 
 
-def test_rules_between_keys_are_told_together(tmp_path: Path) -> None:
-    (tmp_path / "my.toml").write_text(
-        '[consul]\nrole = "server"\nca_file = "/a"\nalt_domain = "consul"\nagent_token_file = "/t"\n'
+def keys_of(told: str) -> list[str]:
+    """Return the keys of the mistakes, in the order in which they are reported."""
+    return [line.partition("my.toml:")[2].split(": ")[1] for line in told.splitlines()[:-1]]
+
+
+def test_wrong_values_rules_and_rules_between_tables_are_reported_together(load: Load) -> None:
+    told = refusal(
+        load,
+        '[consul]\nrole = "server"\nca_file = "/a"\nalt_domain = "consul"\nagent_token_file = "/t"\nlog_level = "x"\n'
         "[consul.ports]\nhttp = 53\nserver = 8600\n[dns]\nttl = 9\n[registrator]\nttl = 5\n"
+        '[[services]]\nname = "a"\nport = "x"\n[[services.checks]]\nargs = ["x"]\n[[services]]\nname = "a"\n',
     )
+    assert keys_of(told) == [
+        *("consul.bootstrap_expect", "consul.cert_file", "consul.alt_domain", "consul.agent_token_file"),
+        *("consul.log_level", "consul.ports.http", "consul.ports.server", "dns.ttl", "registrator.ttl_refresh"),
+        *("services.1.port", "services.1.checks.1.args", "services.2.name"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        # The rule compares with a value that is wrong itself.
+        ('[consul]\nrole = "boss"\nbootstrap_expect = 3', ["consul.role"]),
+        ('[consul]\nrole = "server"\nbootstrap_expect = 2', ["consul.bootstrap_expect"]),
+        ('[consul]\nrole = "server"\nbootstrap_expct = 3', ["consul.bootstrap_expct"]),
+        ("[consul]\nserver = true\nbootstrap_expect = 3", ["consul.server"]),
+        ('[consul]\nagent_token_file = "/t"\nacl = "on"', ["consul.acl"]),
+        ('[consul]\nlocal_script_checks = 1\n[[services]]\nname = "a"\nchecks = [{ args = ["x"] }]',
+         ["consul.local_script_checks"]),
+        ('[[services]]\nname = "a"\n[[services.checks]]\ntcp = 5', ["services.1.checks.1.tcp"]),
+        ('[[services]]\nname = "a"\n[[services]]\nname = "a b"', ["services.2.name"]),
+        ('[[services]]\nname = 1\n[[services]]\nname = 2', ["services.1.name", "services.2.name"]),
+        ('services = [1, { name = "a", checks = [1] }, 2]', ["services.1", "services.2.checks.1", "services.3"]),
+        ('[[services]]\nname = "a"\nmeta = { "a b" = "x", y = 1 }', ["services.1.meta.a b", "services.1.meta.y"]),
+    ],
+)  # fmt: skip
+def test_a_rule_is_not_asked_where_a_value_that_it_compares_is_wrong(load: Load, text: str, keys: list[str]) -> None:
+    assert keys_of(refusal(load, text)) == keys
+
+
+def test_a_missing_file_is_reported_with_all_other_mistakes(tmp_path: Path) -> None:
+    work = Workspace(root=tmp_path)
+    work.packaging.mkdir()
+    (work.packaging / "settings.toml").write_text("\n".join(LINES), encoding="utf-8")
+    path = tmp_path / "my.toml"
+    path.write_text('[repository]\nkey_file = "archive.asc"\nvalid_days = -1\n[consul.ports]\nhttp = 53\n')
     with pytest.raises(BuildError) as caught:
-        load_settings(DEFAULTS, tmp_path / "my.toml")
-    told = [line.partition("my.toml:")[2].split(": ")[0] for line in caught.value.message.splitlines()]
-    assert told == ["consul.ports.http", "consul.ports.server", "dns.ttl", "registrator.ttl_refresh"]
-    (tmp_path / "my.toml").write_text(
-        '[consul]\nrole = "server"\nca_file = "/a"\nalt_domain = "consul"\nagent_token_file = "/t"\n'
-    )
-    with pytest.raises(BuildError) as caught:
-        load_settings(DEFAULTS, tmp_path / "my.toml")
-    told = [line.partition("my.toml:")[2].split(": ")[0] for line in caught.value.message.splitlines()]
-    assert told == ["consul.agent_token_file", "consul.alt_domain", "consul.bootstrap_expect", "consul.cert_file"]
+        project_settings(work, path)
+    assert keys_of(str(caught.value)) == ["repository.key_file", "repository.valid_days", "consul.ports.http"]
+    assert f"{tmp_path}/archive.asc: No such file or directory; export the public key: " in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["[dns]\nttl = " + "9" * 5000, "x = " + "[" * 3000])

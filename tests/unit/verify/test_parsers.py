@@ -163,7 +163,7 @@ def test_a_machine_that_lets_nobody_ask_nft_refuses_nothing(
         answer = PROGRAMS["nft"].judge(plan)
         assert answer.verdict is Verdict.unable
         assert "not permitted" in answer.reason
-    assert "could not judge on this machine: guard rules: " in "\n".join(judgement((answer,)))
+    assert "not validated on this machine: guard rules: " in "\n".join(judgement((answer,)))
 
 
 def test_a_systemd_that_does_not_know_our_options_judges_nothing(

@@ -39,7 +39,7 @@ SERVICE = "[Unit]\nDescription=x\n\n[Service]\nExecStart=/bin/true\n"
     [
         ("etc/consul.d/agent.json", '{\n  "a": 1,\n}\n', "/etc/consul.d/agent.json:3: "),
         ("etc/consul.d/agent.json", "", "/etc/consul.d/agent.json:1: "),
-        (UNIT, "Description=x\n[Unit]\n", f"/{UNIT}:1: stands before the first section"),
+        (UNIT, "Description=x\n[Unit]\n", f"/{UNIT}:1: is before the first section"),
         (UNIT, "[Unit]\nDescription=x\nExec Start=/bin/true\n", f"/{UNIT}:3: is neither a section nor Name=value"),
         (UNIT, "[Unit\nDescription=x\n", f"/{UNIT}:1: is neither a section nor Name=value"),
         (UNIT, "[Unit]\nDescription x\n", f"/{UNIT}:2: is neither a section nor Name=value"),
@@ -53,10 +53,10 @@ SERVICE = "[Unit]\nDescription=x\n\n[Service]\nExecStart=/bin/true\n"
         ("etc/consul-docker-host/container.env", "# x\nA=1\nB C=2\n", "/etc/consul-docker-host/container.env:3: is not NAME=value"),
         ("etc/default/consul-docker-host", "export A=1\n", "/etc/default/consul-docker-host:1: is not NAME=value"),
         ("etc/dnsmasq.d/consul.conf", "a\r\nb\r\n", "/etc/dnsmasq.d/consul.conf: holds a carriage return"),
-        ("etc/dnsmasq.d/consul.conf", "a\0\n", "/etc/dnsmasq.d/consul.conf: holds a carriage return or a NUL"),
-        ("etc/dnsmasq.d/consul.conf", "a\nb", "/etc/dnsmasq.d/consul.conf:2: has no line feed at its end"),
+        ("etc/dnsmasq.d/consul.conf", "a\0\n", "/etc/dnsmasq.d/consul.conf: contains a carriage return or a NUL"),
+        ("etc/dnsmasq.d/consul.conf", "a\nb", "/etc/dnsmasq.d/consul.conf:2: does not end with a line feed"),
         ("etc/dnsmasq.d/consul.conf", b"a\n\xff\n", "/etc/dnsmasq.d/consul.conf:2: is not UTF-8"),
-        ("usr/lib/consul-docker-host/guard", "echo\n", "/usr/lib/consul-docker-host/guard: mode 0755: is executable but no script"),
+        ("usr/lib/consul-docker-host/guard", "echo\n", "/usr/lib/consul-docker-host/guard: mode 0755: is executable but not a script"),
         ("usr/lib/consul-docker-host/base.sh", "#!/bin/sh\n", "/usr/lib/consul-docker-host/base.sh: mode 0644: is a script without the executable bit"),
         ("opt/x", "x\n", "/opt/x: lies outside etc/, "),
     ],
@@ -85,7 +85,7 @@ def test_a_file_that_others_may_write_is_a_fault(work: Workspace, mode: str) -> 
     path = 'path = "usr/bin/consul-docker-host"\nmode = "0755"'
     replace_in(work.packaging / "packages/consul-docker-host.toml", path, rule)
     told = [str(finding) for finding in check_tree(plan_of(work))]
-    assert f"/usr/bin/consul-docker-host: mode {mode} lets others than root write" in told
+    assert f"/usr/bin/consul-docker-host: mode {mode} lets users other than root write" in told
 
 
 @pytest.mark.parametrize("path", ["etc/../root/x", "../etc/x", "/etc/x", "var/x", "usr/local/x"])

@@ -1,0 +1,75 @@
+"""The command line itself: Invoke, with a typing mistake answered by the nearest option or task."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+
+from invoke.collection import Collection
+from invoke.exceptions import ParseError
+from invoke.parser.context import ParserContext
+from invoke.program import Program
+
+UNKNOWN = re.compile(r"No idea what '(?P<word>.*)' is!", re.DOTALL)
+NO_VALUE = re.compile(r"Flag <Argument: (?P<name>\S+).*> needed value and was not given one!", re.DOTALL)
+
+
+class Inv(Program):
+    """Invoke for one collection of tasks."""
+
+    def __init__(self, tasks: Collection) -> None:
+        super().__init__(namespace=tasks, name="inv", binary="inv")
+
+    def parse_tasks(self) -> None:
+        """Parse the tasks and their options."""
+        try:
+            super().parse_tasks()
+        except ParseError as error:
+            raise ParseError(explain(error, self.contexts(), self.initial_context), error.context) from None
+
+    def parse_cleanup(self) -> None:
+        """Answer --help and --list."""
+        try:
+            super().parse_cleanup()
+        except ParseError as error:
+            raise ParseError(explain(error, self.contexts(), self.initial_context), error.context) from None
+
+    def contexts(self) -> dict[str, ParserContext]:
+        """Return the options of each task, by the names and the aliases of the tasks."""
+        named: dict[str, ParserContext] = {}
+        for context in self.collection.to_contexts():
+            named |= dict.fromkeys((context.name or "", *context.aliases), context)
+        return named
+
+
+def explain(error: ParseError, tasks: Mapping[str, ParserContext], core: ParserContext) -> str:
+    """Return Invoke's complaint in plain words, with the nearest option or task; other complaints as they are."""
+    text, full_name = str(error), (error.context.name or "") if error.context else ""
+    # What runs under a group's own name is called by it: build, not build.all.
+    task = full_name.removesuffix(".all")
+    where = f"{task}: " if task else ""
+    help_hint = f"./inv --help {task} shows its options" if task else "./inv --help shows all options"
+    if missing := NO_VALUE.fullmatch(text):
+        return f"{where}--{missing['name']} needs a value\n  {help_hint}"
+    unknown = UNKNOWN.fullmatch(text)
+    if not unknown:
+        return text
+    # Invoke has escaped what a terminal must not get.
+    word = unknown["word"]
+    if word.startswith("-"):
+        return f"{where}unknown option {word}{_nearest(word, _options(tasks.get(full_name), core))}\n  {help_hint}"
+    return f"unknown task {word}{_nearest(word, tasks)}\n  ./inv --list shows all tasks"
+
+
+def _options(task: ParserContext | None, core: ParserContext) -> list[str]:
+    known = [context for context in (task, core) if context]
+    return [option for context in known for option in (*context.flags, *context.inverse_flags)]
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    names = list(known)
+    # `build deb` means build.deb.
+    members = [name for name in names if name.endswith(f".{word}")]
+    near = members[:1] or difflib.get_close_matches(word.lower(), names, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
