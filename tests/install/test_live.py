@@ -98,8 +98,8 @@ def test_a_removal_takes_registrators_services_and_names_who_still_asks(host: Ho
         url = f"http://{ADDRESS}:8500/v1/agent/service/register"
         host.run(["curl", "--silent", "--fail", "--request", "PUT", "--data", body, url])
     result = installer.remove(host)
-    (line,) = [line for line in result.output.splitlines() if "still ask" in line]
-    assert line.startswith(f"{NAME}: these containers still ask {ADDRESS}")
+    (line,) = [line for line in result.output.splitlines() if "still use" in line]
+    assert line.startswith(f"{NAME}: these containers still use {ADDRESS}")
     assert line.endswith(": asks")
     host.wait_until("curl --silent --fail http://127.0.0.1:8500/v1/agent/services >/run/services", 30)
     assert sorted(json.loads(host.file("/run/services").text)) == ["other:web:80", "own"]

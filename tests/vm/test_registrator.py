@@ -190,7 +190,7 @@ def test_a_removal_takes_its_services_along_and_names_who_still_asks(host: Guest
     line = f"begin=$(date +%s%N); apt-get remove --yes {NAME} 2>&1; echo $((($(date +%s%N) - begin) / 1000000)) ms"
     said = host.output(line, seconds=INSTALL_SECONDS)
     print(f"removal: {said.splitlines()[-1]}")
-    (line,) = [line for line in said.splitlines() if "still ask" in line]
+    (line,) = [line for line in said.splitlines() if "still use" in line]
     assert line.endswith(": asks")
     assert CONTAINER not in host.output("docker ps --all --format '{{.Names}}'")
     assert ADDRESS not in host.output("ip address; nft list ruleset")

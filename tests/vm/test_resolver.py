@@ -230,7 +230,7 @@ def test_who_writes_over_the_line_is_mended_and_never_fought(host: Guest, owner:
     if "marked line" not in owner.decision:
         assert NAME not in host.output("cat /etc/resolv.conf")
         return
-    host.run("rm -f /run/consul-docker-host/mended; sed 1d /etc/resolv.conf >/var/tmp/plain")
+    host.run("rm -f /run/consul-docker-host/fixed; sed 1d /etc/resolv.conf >/var/tmp/plain")
     write = "cat /var/tmp/plain >/etc/resolv.conf"
     once = f"{write}; until {MENDED}; do sleep 0.2; done"
     assert int(host.output(TIMED.format(line=f"{{ {once}; }}"))) <= 5000
