@@ -98,6 +98,7 @@ ns = Collection(
         "bench",
         None,
         build=bench.bench_build,
+        check=bench.bench_check,
         deploy=bench.bench_deploy,
         host=bench.bench_host,
         image=bench.bench_image,

@@ -45,6 +45,12 @@ def bench_deploy(*, rounds: str = "3") -> None:
     _figures("deploy", "deploy/bench_deploy.py", rounds=rounds)
 
 
+def bench_check(*, rounds: str = "9") -> None:
+    """Benchmark check, status and Consul's rendering on a host, compared with the same in shell."""
+    _figures("unit", "host/bench_check.py", rounds=rounds)
+    _figures("unit", "host/bench_render.py", rounds=rounds)
+
+
 def _figures(suite: str, file: str, *, rounds: str) -> None:
     from consul_docker_host.prove import suites
 

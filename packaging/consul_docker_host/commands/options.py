@@ -48,6 +48,7 @@ HELP = {
 # The group of pyproject.toml that a task adds to .venv before it runs, by its name or its collection's. All others run
 # with what a build needs.
 GROUPS = {
+    "bench.check": "test",
     "bench.deploy": "test",
     "bench.host": "test",
     "bench.install": "test",

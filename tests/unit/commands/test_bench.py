@@ -22,6 +22,7 @@ def test_a_number_of_rounds_is_taken(rounds: str, number: int) -> None:
 @pytest.mark.parametrize(
     ("task", "suite", "file"),
     [
+        (bench.bench_check, "unit", "host/bench_check.py"),
         (bench.bench_host, "vm", "vm/bench_host.py"),
         (bench.bench_install, "install", "install/bench_install.py"),
         (bench.bench_deploy, "deploy", "deploy/bench_deploy.py"),
