@@ -288,7 +288,7 @@ def test_the_user_is_told_what_was_made_by_whom_and_who_has_judged(
     monkeypatch.setenv("PATH", "/nowhere")
     build_with(work)
     said = capsys.readouterr().out
-    assert "backend: nfpm (asked for)" in said
+    assert "backend: nfpm (requested)" in said
     for name in EVERYTHING - {"SHA256SUMS"}:
         (line,) = [line for line in said.splitlines() if line.startswith(f"dist/{name} ")]
         assert "files" in line
