@@ -75,7 +75,7 @@ def test_a_backend_that_fails_half_way_leaves_dist_as_it_was(
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
     monkeypatch.setattr("sys.executable", str(tmp_path / "bin" / "python"))
     replace_in(built.packaging / "settings.toml", "ttl = 1 ", "ttl = 2 ")
-    with pytest.raises(BuildError, match=f"{program} ended with") as caught:
+    with pytest.raises(BuildError, match=f"{program} exited with") as caught:
         build_with(built, backend=program)
     assert_untouched(built, before)
     if end == "exit code":
