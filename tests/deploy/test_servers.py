@@ -94,7 +94,7 @@ def test_a_user_without_the_rights_of_root_is_told_at_once(fleet: Fleet) -> None
     for host in fleet.servers:
         found = of(report, host)
         assert (found["state"], found["step"]) == ("failed", "connect"), found
-        assert re.fullmatch(r"no rights of root: its commands run as user \d+", found["reason"])
+        assert re.fullmatch(r"no root access: commands run as user \d+", found["reason"])
         assert "_sudo = True" in found["remedy"]
     assert of(report, fleet.clients[0])["state"] == "not tried"
 

@@ -39,7 +39,7 @@ class Inv(Program):
         """Return the options of each task, by the names and the aliases of the tasks."""
         named: dict[str, ParserContext] = {}
         for context in self.collection.to_contexts():
-            named |= dict.fromkeys((context.name or "", *context.aliases), context)
+            named |= {name: context for name in (context.name, *context.aliases) if name}
         return named
 
 

@@ -24,23 +24,23 @@ class State(StrEnum):
 KEY_REMEDY = "cdh_repository_key is to be the key of the archive at cdh_repository_url"
 # What a line of a failed command says -> what to do; the first that fits.
 REMEDIES = (
-    ("no rights of root", 'set ssh_user = "root", or _sudo = True (with _sudo_password where it asks for one)'),
+    ("no root access", 'set ssh_user = "root", or _sudo = True (with _sudo_password where it asks for one)'),
     ("authentication", "give ssh_user, ssh_key or ssh_password that the host takes"),
     ("host key", "the host key has changed: find out why, then update known_hosts"),
     ("could not resolve", "fix the name in the inventory, or give ssh_hostname"),
     ("could not connect", "is the host up, and does its ssh answer?"),
-    ("no space left", "free some space on the host, then run the deploy again"),
-    ("enough free space", "free some space on the host, then run the deploy again"),
-    ("could not get lock", "another package manager is at work: wait for it, then run the deploy again"),
+    ("no space left", "free some space on the host, then rerun the deploy"),
+    ("enough free space", "free some space on the host, then rerun the deploy"),
+    ("could not get lock", "another package manager is at work: wait for it, then rerun the deploy"),
     ("not signed", KEY_REMEDY),
     ("openpgp", KEY_REMEDY),
     ("gpg", KEY_REMEDY),
     ("was not found", "name in cdh_version one that the repository holds"),
     ("unable to find a match", "name in cdh_version one that the repository holds"),
-    ("connection", "the host went away: when it is back, run the deploy again"),
-    ("no answer within", "the host went away: when it is back, run the deploy again"),
+    ("connection", "the host went away: when it is back, rerun the deploy"),
+    ("no answer within", "the host went away: when it is back, rerun the deploy"),
 )
-OTHERWISE = "fix it on the host, then run the deploy again: it goes on from there"
+OTHERWISE = "fix it on the host and rerun the deploy; it resumes where it stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

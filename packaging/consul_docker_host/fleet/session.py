@@ -139,11 +139,7 @@ def no_root(state: PyinfraState, host: Host) -> str:
     said = [line for line in output.stdout_lines if line.strip()]
     if not done:
         return next(iter(output.stderr_lines[-1:]), "no answer")
-    return (
-        ""
-        if said[-1:] in ([], ["0"])
-        else f"commands run as user {said[-1]}; to log in as another user, set `_sudo = True`"
-    )
+    return "" if said[-1:] in ([], ["0"]) else f"commands run as user {said[-1]}"
 
 
 def is_connected(host: Host) -> bool:

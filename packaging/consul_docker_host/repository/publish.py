@@ -57,7 +57,7 @@ def summary(work: Workspace, published: Published, channel: str) -> tuple[str, .
     """Return the lines that tell what came in and what is there."""
     where = served_folder(work).relative_to(work.root)
     if not published.is_changed:
-        return (f"nothing has changed since: {where}/ is as it was made",)
+        return (f"up to date: {where}/ has not changed",)
     counts = [(name, *(str(len(published.items[f"{kind}/{name}"])) for kind in ("apt", "rpm"))) for name in CHANNELS]
     new = [f"new in {channel}: {name}" for name in published.added] or [f"nothing new in {channel}; indices refreshed"]
     return (*new, *table((f"{where}/", "debs", "rpms"), counts))

@@ -73,7 +73,7 @@ def test_a_backend_that_fails_half_way_leaves_dist_as_it_was(
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
     monkeypatch.setattr("sys.executable", str(tmp_path / "bin" / "python"))
     replace_in(built.packaging / "settings.toml", "ttl = 1 ", "ttl = 2 ")
-    with pytest.raises(BuildError, match=f"{program} ended with") as caught:
+    with pytest.raises(BuildError, match=f"{program} exited with") as caught:
         build_with(built, backend=program)
     assert_untouched(built, before)
     if end == "exit code":
@@ -199,7 +199,10 @@ def test_ctrl_c_while_the_tree_is_judged_ends_as_well(built: Workspace, tmp_path
 def test_unchanged_inputs_are_told_and_nothing_is_written(built: Workspace) -> None:
     before = snapshot(built.dist), snapshot(built.build)
     again = inv(built, "build", "--backend", "nfpm")
-    assert (again.returncode, again.stdout.splitlines()[-1][:19]) == (0, "nothing has changed")
+    assert (again.returncode, again.stdout.splitlines()[-1]) == (
+        0,
+        "up to date: nothing has changed since the last build",
+    )
     assert "dist/consul-docker-host_0.1.0_all.deb" in again.stdout
     assert (snapshot(built.dist), snapshot(built.build)) == before
 
@@ -325,7 +328,7 @@ def test_the_user_is_told_what_was_made_by_whom_and_who_has_judged(
     monkeypatch.setenv("PATH", "/nowhere")
     build_with(work)
     said = capsys.readouterr().out
-    assert "backend: nfpm (asked for)" in said
+    assert "backend: nfpm (requested)" in said
     for name in EVERYTHING - {"SHA256SUMS"}:
         (line,) = [line for line in said.splitlines() if line.startswith(f"dist/{name} ")]
         assert "files" in line or "deb and rpm" in line

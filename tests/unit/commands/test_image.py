@@ -26,7 +26,7 @@ def _in_a_copy(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
-        ({}, "^no Consul would be in the image"),
+        ({}, "^the image would contain no Consul"),
         ({"accel": "xen", "proof": False}, "^--accel xen: unknown"),
     ],
 )

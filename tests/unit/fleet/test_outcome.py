@@ -17,7 +17,7 @@ def test_the_table_has_versions_changes_and_a_remedy() -> None:
     assert lines[1].split() == ["a", "0.0.9", "->", "0.1.0", "1", "yes", "1.2", "ok"]
     assert lines[3:] == (
         'b: failed at "Install": E: No space left on device',
-        "  free some space on the host, then run the deploy again",
+        "  free some space on the host, then rerun the deploy",
     )
 
 
@@ -27,7 +27,7 @@ def test_the_table_has_versions_changes_and_a_remedy() -> None:
         (State.UNREACHABLE, "Authentication error (password=*)", "give ssh_user"),
         (State.UNREACHABLE, "Could not connect ([Errno 113])", "is the host up"),
         (State.FAILED, "connection lost: the host no longer answers", "the host went away"),
-        (State.FAILED, "anything else", "it goes on from there"),
+        (State.FAILED, "anything else", "it resumes where it stopped"),
         (State.UNHEALTHY, "dns: no answer -> restart", "ssh b consul-docker-host check"),
     ],
 )

@@ -242,11 +242,11 @@ def test_consul_is_refused_unless_asked_for(place: Workspace, plan: RepositoryPl
 
 
 def test_mistakes_leave_the_old_repository(place: Workspace, plan: RepositoryPlan, signing: Signer) -> None:
-    with pytest.raises(BuildError, match=r"no deb and no rpm in it\n  \./inv build makes them"):
+    with pytest.raises(BuildError, match=r"contains no deb and no rpm\n  \./inv build makes them"):
         published(Workspace(root=make_empty(place)), plan, signing)
     published(place, plan, signing)
     before = served(place)
-    with pytest.raises(BuildError, match="--channel unstable: unknown channel\n  one of stable, testing"):
+    with pytest.raises(BuildError, match="--channel unstable: unknown channel\n  use stable or testing"):
         published(place, plan, signing, channel="unstable")
     (place.dist / "a.deb").write_bytes(b"no deb")
     with pytest.raises(BuildError, match=r"dist/a\.deb: is not a deb"):

@@ -88,7 +88,7 @@ def test_other_bytes_under_a_published_name_are_told_all_together(
     places = ["apt/pool/testing/b/bench/bench_1.0_all.deb", f"rpm/testing/packages/{names[1]}"]
     wanted = [f"{dist / name}: {told.format(place)}" for name, place in zip(names, places, strict=True)]
     assert sorted(lines[:2]) == sorted(wanted)
-    assert lines[2].startswith("  what was published never changes: give the new one a version of its own")
+    assert lines[2].startswith("  published files never change: give the new package its own version")
     assert len(lines) == 3
 
 

@@ -97,13 +97,15 @@ def test_the_key_signs_itself_by_sha256(two_keys: Path) -> None:
 def test_no_key_is_made_in_the_checkout(work: Workspace, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(work.root)
     for folder in (work.root / "keys", work.root, tmp_path / "link" / "keys"):
-        with pytest.raises(BuildError, match="is in the checkout\n  a secret key lives where nobody commits it"):
+        with pytest.raises(
+            BuildError, match="is in the checkout\n  keep the secret key outside, so that nobody commits it"
+        ):
             signing.make_key(work, folder, add=False)
     assert not (work.root / "keys").exists()
 
 
 def test_a_folder_that_holds_something_is_left_alone(archive_key: Path, tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="already contains a key\n  --add makes one beside it"):
+    with pytest.raises(BuildError, match="already contains a key\n  --add creates a second key"):
         signing.make_key(Workspace(), archive_key, add=False)
     with pytest.raises(BuildError, match="contains no key to add one to"):
         signing.make_key(Workspace(), tmp_path / "new", add=True)
@@ -155,7 +157,8 @@ def test_a_key_without_its_secret_part_is_told(archive_key: Path, other: Path) -
     (key,) = signing.read_keys(armour)
     with (
         pytest.raises(
-            BuildError, match=rf"--key .*: has no secret key for {key.fingerprint}, the key in a\.asc\n  give the"
+            BuildError,
+            match=rf"--key .*: has no secret key for {key.fingerprint}, the public key in a\.asc\n  give the",
         ),
         signing.signer(armour, "a.asc", str(archive_key)),
     ):
@@ -177,7 +180,7 @@ def test_an_expired_key_is_told_with_its_day_and_the_remedy(tmp_path: Path) -> N
 @pytest.mark.parametrize("kind", ["rsa2048", "ed25519"])
 def test_a_key_that_hosts_refuse_is_refused(tmp_path: Path, kind: str) -> None:
     armour = other_key(tmp_path / "home", kind)
-    with pytest.raises(BuildError, match="is no RSA key of 3072 bits or more"):
+    with pytest.raises(BuildError, match="is not an RSA key of 3072 bits or more"):
         signing.usable(signing.read_keys(armour), "a.asc")
 
 

@@ -31,7 +31,7 @@ def test_the_first_one_is_renamed(tmp_path: Path) -> None:
 def test_a_file_system_that_cannot_is_told_with_the_remedy(tmp_path: Path) -> None:
     """Two file systems stand for one that knows no exchange: the kernel refuses both in the same call."""
     old = folder(tmp_path / "old", "old")
-    with pytest.raises(BuildError, match="cannot exchange two folders in one step\n  make it on a local"):
+    with pytest.raises(BuildError, match="cannot exchange two directories atomically\n  use a local"):
         swap.replace_folder(Path("/proc/self/fd"), old)
     assert (old / "file").read_text() == "old"
 

@@ -47,12 +47,12 @@ SERVICE = "[Unit]\nDescription=x\n\n[Service]\nExecStart=/bin/true\n"
         (UNIT, SERVICE.replace("/bin/true", "/usr/lib/consul-docker-host/wach"), f"/{UNIT}:5: /usr/lib/consul-docker-host/wach is not an executable"),
         (UNIT, SERVICE.replace("/bin/true", "-+/usr/bin/consul-docker-hosts x"), f"/{UNIT}:5: /usr/bin/consul-docker-hosts is not an exec"),
         (UNIT, SERVICE.replace("/bin/true", "/usr/lib/consul-docker-host/defaults"), f"/{UNIT}:5: /usr/lib/consul-docker-host/defaults is not"),
-        (UNIT, SERVICE.replace("=x", "=x\nAfter=consul-docker-host-lnk.service"), f"/{UNIT}:3: consul-docker-host-lnk.service is no unit of"),
+        (UNIT, SERVICE.replace("=x", "=x\nAfter=consul-docker-host-lnk.service"), f"/{UNIT}:3: consul-docker-host-lnk.service is not a unit"),
         ("usr/lib/systemd/network/95-consul-docker-host.netdev", "[NetDev]\nName\n", "/usr/lib/systemd/network/95-consul-docker-host.netdev:2: "),
         ("usr/lib/systemd/resolved.conf.d/consul-docker-host.conf", "x\n", "/usr/lib/systemd/resolved.conf.d/consul-docker-host.conf:1: "),
         ("etc/consul-docker-host/container.env", "# x\nA=1\nB C=2\n", "/etc/consul-docker-host/container.env:3: is not NAME=value"),
         ("etc/default/consul-docker-host", "export A=1\n", "/etc/default/consul-docker-host:1: is not NAME=value"),
-        ("etc/dnsmasq.d/consul.conf", "a\r\nb\r\n", "/etc/dnsmasq.d/consul.conf: holds a carriage return"),
+        ("etc/dnsmasq.d/consul.conf", "a\r\nb\r\n", "/etc/dnsmasq.d/consul.conf: contains a carriage return"),
         ("etc/dnsmasq.d/consul.conf", "a\0\n", "/etc/dnsmasq.d/consul.conf: contains a carriage return or a NUL"),
         ("etc/dnsmasq.d/consul.conf", "a\nb", "/etc/dnsmasq.d/consul.conf:2: does not end with a line feed"),
         ("etc/dnsmasq.d/consul.conf", b"a\n\xff\n", "/etc/dnsmasq.d/consul.conf:2: is not UTF-8"),
@@ -115,7 +115,7 @@ def test_all_faults_are_told_at_once_and_nothing_is_packed(work: Workspace) -> N
         "/etc/consul.d/agent.json:1: ",
         f"/{UNIT}:1: ",
         "/usr/lib/consul-docker-host/guard: mode",
-        "guard:1: has no",
+        "guard:1: does not end with",
     ):
         assert part in str(caught.value)
 
