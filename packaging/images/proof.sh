@@ -2,7 +2,7 @@
 # Runs on a booted image and says through the port "proof" what it has to show, a line each:
 #   proof: ok WHAT        proof: broken WHAT: WHY        proof: left out WHAT: WHY        and last  proof: end
 set -u
-ADDRESS=169.254.1.1
+API=http://169.254.1.1:8500/v1
 exec >/dev/virtio-ports/proof 2>&1
 tell() { # WHAT COMMAND...: ok where the command ends well; what it says is why it does not
     what=$1
@@ -19,19 +19,18 @@ until_ok() { # SECONDS COMMAND...
 }
 first_boot() { case $(timeout 300 cloud-init status --wait --long) in *'status: done'*) ;; *) cloud-init status --long; return 1 ;; esac; }
 units() { said=$(systemctl --failed --no-legend --plain) && [ -z "$said" ] || { echo "$said"; return 1; }; }
-# Without Registrator's image, which no registry gives to this machine, its link is the one that may be broken.
-healthy() {
-    consul-docker-host check --json | jq -r --arg has "$HAS_REGISTRATOR" '
-        .links[] | select(.state == "broken" and (.name != "registrator" or $has == "yes")) | "\(.name): \(.text)"' >/run/bad
-    [ ! -s /run/bad ] || { cat /run/bad; return 1; }
-}
+answers() { python3 -IB /run/proof_answers.py "$@"; }
+healthy() { consul-docker-host check --json >/run/check.json; answers healthy "$HAS_REGISTRATOR" </run/check.json; }
 own_identity() { [ "$(wc -c </etc/machine-id)" = 33 ] && ls /etc/ssh/ssh_host_*_key >/dev/null && [ -s /opt/consul/node-id ]; }
 grown() { [ "$(df -Pk / | awk 'END { print $2 }')" -gt "$1" ]; }
 metadata() { case $(ip route get 169.254.169.254) in *dummy0*) return 1 ;; esac; }
 outside_names() { [ -n "$(getent hosts localhost)" ] && [ -s /etc/resolv.conf ] && grep -q '^nameserver' /etc/resolv.conf; }
 # shellcheck disable=SC2046 # the options are words
-in_container() { docker run --rm --volume /usr:/usr:ro $(consul-docker-host env --docker) proof:latest sh -c "$1"; }
-registered() { in_container "curl -sf http://$ADDRESS:8500/v1/catalog/service/proof | grep -q ServiceID"; }
+in_container() {
+    docker run --rm --volume /usr:/usr:ro --volume /run/proof_answers.py:/run/proof_answers.py:ro \
+        $(consul-docker-host env --docker) proof:latest "$@"
+}
+asks_in_container() { in_container python3 -IB /run/proof_answers.py "$@"; }
 
 image=$(sed -n 's/^REGISTRATOR_IMAGE=//p' /usr/lib/consul-docker-host/defaults | tr -d "'\"")
 HAS_REGISTRATOR=no
@@ -40,19 +39,19 @@ HAS_REGISTRATOR=no
 
 tell 'cloud-init has done the first boot' first_boot
 tell 'the root has grown to the disk' grown "$GROWN_KIB"
-tell 'Consul leads its cluster' until_ok 120 sh -c "curl -sf http://$ADDRESS:8500/v1/status/leader | grep -q :"
+tell 'Consul leads its cluster' until_ok 120 answers has "$API/status/leader" :
 tell 'the host is healthy' until_ok 120 healthy
 tell 'no unit has failed' units
 tell 'machine id, host keys and node id are its own' own_identity
 tell 'names are resolved' outside_names
 tell "the cloud's metadata is left alone" metadata
-mkdir -p /run/proof && cd /run/proof && for name in bin sbin lib lib64; do ln -s usr/$name $name; done && mkdir usr tmp etc
+mkdir -p /run/proof && cd /run/proof && for name in bin sbin lib lib64; do ln -s usr/$name $name; done && mkdir usr tmp etc run
 tell 'Docker takes an image' sh -c "tar -C /run/proof -c . | docker import --change 'ENV PATH=/usr/sbin:/usr/bin' - proof:latest"
-tell 'a container asks the agent at the one address' in_container "curl -sf http://$ADDRESS:8500/v1/agent/self | grep -q NodeName"
-tell 'a container finds Consul by name' in_container 'getent hosts consul.service.consul'
+tell 'a container asks the agent at the one address' asks_in_container has "$API/agent/self" NodeName
+tell 'a container finds Consul by name' in_container getent hosts consul.service.consul
 if [ $HAS_REGISTRATOR = yes ]; then
     docker run --detach --name proof --env SERVICE_NAME=proof --publish 8081:80 --volume /usr:/usr:ro proof:latest sleep 300 >/dev/null
-    tell 'Registrator publishes a container' until_ok 120 registered
+    tell 'Registrator publishes a container' until_ok 120 asks_in_container has "$API/catalog/service/proof" ServiceID
     docker rm --force proof >/dev/null
 else
     echo 'proof: left out Registrator publishes a container: no image of it was preloaded'
