@@ -1,4 +1,4 @@
-"""proof_answers.py COMMAND ARGUMENT...: the questions of proof.sh that JSON or HTTP answers; the image's own Python runs it.
+"""proof_answers.py COMMAND ARGUMENT...: what proof.sh asks by JSON or HTTP; the image's own Python runs it.
 
 has URL TEXT      fails unless the answer has the text
 healthy yes|no    reads the report of `consul-docker-host check --json`, and fails with each link that is broken;
