@@ -121,7 +121,12 @@ class Api(FactBase[str]):
 
     def command(self, path: str) -> str:
         """Ask through the package's own library, which keeps the token out of argv."""
-        return script.command("api.sh", path)
+        return script.agent_command("api", path)
+
+    def process(self, output: list[str]) -> str:
+        """Return the answer."""
+        script.raise_unusable(output)
+        return "\n".join(output)
 
     @staticmethod
     def default() -> str:

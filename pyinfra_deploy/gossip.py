@@ -21,10 +21,11 @@ class GossipKey(FactBase[str | None]):
 
     def command(self) -> str:
         """Compare them."""
-        return script.agent_command("gossip-look.sh", secret_target("cdh_gossip_key"))
+        return script.agent_command("gossip-look", secret_target("cdh_gossip_key"))
 
     def process(self, output: list[str]) -> str:
         """Return what was found."""
+        script.raise_unusable(output)
         return output[-1]
 
 
@@ -33,9 +34,10 @@ class ChangedGossipKey(FactBase[str | None]):
 
     def command(self) -> str:
         """Change it."""
-        return script.agent_command("gossip-change.sh")
+        return script.agent_command("gossip-change")
 
     def process(self, output: list[str]) -> str:
         """Return why it was refused."""
-        said = " ".join(" ".join(output).split())
-        return "" if said == "changed" else said.removeprefix("refused ")
+        script.raise_unusable(output)
+        answer = script.one_line(" ".join(output))
+        return "" if answer == "changed" else answer.removeprefix("refused ")

@@ -7,6 +7,7 @@ is given back, or by its own end where the deploy's machine has died.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
 from pyinfra.api.facts import FactBase
@@ -17,6 +18,7 @@ from pyinfra_deploy.repository import NAME
 KEY = f"{NAME}/deploy"
 # As long as one host may take at most: between two renewals stands one wave.
 SECONDS = 1800
+SESSION = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +30,11 @@ class Answer:
 
 
 def answer_of(output: list[str]) -> Answer:
-    """Return the answer that a host printed."""
-    state, _, text = " ".join(output).strip().partition(" ")
+    """Return the answer that a host printed; the session that it names goes to other hosts, so it is a UUID alone."""
+    script.raise_unusable(output)
+    state, _, text = script.one_line(" ".join(output)).partition(" ")
+    if state == "held" and not SESSION.fullmatch(text):
+        return Answer(state="refused", text="the id of the session is not a UUID")
     return Answer(state=state, text=text)
 
 
@@ -38,7 +43,7 @@ class AcquiredLock(FactBase[Answer | None]):
 
     def command(self, who: str) -> str:
         """Take it."""
-        return script.agent_command("lock-acquire.sh", KEY, f"{NAME} deploy", str(SECONDS), who)
+        return script.agent_command("lock", KEY, f"{NAME} deploy", str(SECONDS), who)
 
     def process(self, output: list[str]) -> Answer:
         """Return what came of it."""
@@ -50,7 +55,7 @@ class RenewedLock(FactBase[bool]):
 
     def command(self, session: str) -> str:
         """Renew it."""
-        return script.agent_command("lock-session.sh", "renew", session)
+        return script.agent_command("renew", session)
 
     def process(self, output: list[str]) -> bool:
         """Tell whether the cluster still had it; one that does not answer just now is no loss of the lock."""
@@ -67,7 +72,7 @@ class ReturnedLock(FactBase[bool | None]):
 
     def command(self, session: str) -> str:
         """End the session: the key goes with it."""
-        return script.agent_command("lock-session.sh", "destroy", session)
+        return script.agent_command("destroy", session)
 
     def process(self, output: list[str]) -> bool | None:
         """Tell whether it is done."""
@@ -83,6 +88,7 @@ def holder_of(text: str) -> str:
     """Return a holder as a person reads it, also one that another program wrote."""
     try:
         holder = json.loads(text)
-        return f"{holder['who']} since {holder['since']} ({holder['action']})"
+        # Any container of the cluster may write this key, and JSON hides what a terminal would obey.
+        return script.one_line(f"{holder['who']} since {holder['since']} ({holder['action']})")
     except (ValueError, KeyError, TypeError):
         return text or "somebody"

@@ -191,7 +191,7 @@ def healthy(patience: int, may_break: tuple[str, ...], must_be_ok: tuple[str, ..
         host.noop("the host is healthy")
         return
     may, must = json.dumps(list(may_break)), json.dumps(list(must_be_ok))
-    yield run_script("healthy.sh", str(patience), may, must, _timeout=patience + 60)
+    yield run_script("healthy.py", str(patience), may, must, _timeout=patience + 60)
 
 
 def mark_as_judge_of_health(done: OperationMeta) -> None:

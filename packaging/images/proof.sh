@@ -2,8 +2,7 @@
 # Runs on a booted image and reports through the port "proof", a line each:
 #   proof: ok WHAT   proof: broken WHAT: WHY   proof: left out WHAT: WHY   and last   proof: end
 set -u
-ADDRESS=169.254.1.1
-API=http://$ADDRESS:8500/v1
+API=http://169.254.1.1:8500/v1
 exec >/dev/virtio-ports/proof 2>&1
 
 # tell WHAT COMMAND...: ok where the command exits with 0; what it prints is why it does not
@@ -47,14 +46,14 @@ units() {
     return 1
 }
 
+answers() {
+    python3 -IB /run/proof_answers.py "$@"
+}
+
 # Without Registrator's image, which this machine gets from no registry, its link may be broken.
 healthy() {
-    consul-docker-host check >/run/check || [ $? -le 2 ] || return 1
-    broken=$(grep '^broken ' /run/check)
-    [ $HAS_REGISTRATOR = yes ] || broken=$(echo "$broken" | grep -v '^broken  registrator ')
-    [ -n "$broken" ] || return 0
-    echo "$broken"
-    return 1
+    consul-docker-host check --json >/run/check.json
+    answers healthy "$HAS_REGISTRATOR" </run/check.json
 }
 
 own_identity() {
@@ -79,12 +78,14 @@ outside_names() {
 
 # shellcheck disable=SC2046 # the options are words
 in_container() {
-    docker run --rm --volume /usr:/usr:ro $(consul-docker-host env --docker) \
-        proof:latest sh -c "$1"
+    docker run --rm --volume /usr:/usr:ro \
+        --volume /run/proof_answers.py:/run/proof_answers.py:ro \
+        $(consul-docker-host env --docker) proof:latest "$@"
 }
 
-has_leader() { curl -sf "$API/status/leader" | grep -q :; }
-registered() { in_container "curl -sf $API/catalog/service/proof | grep -q ServiceID"; }
+asks_in_container() {
+    in_container python3 -IB /run/proof_answers.py "$@"
+}
 
 # An image of the host's own programs, which needs no registry.
 make_image() {
@@ -92,7 +93,7 @@ make_image() {
     for name in bin sbin lib lib64; do
         ln -s usr/$name $name
     done
-    mkdir usr tmp etc
+    mkdir usr tmp etc run
     tar -c . | docker import --change 'ENV PATH=/usr/sbin:/usr/bin' - proof:latest
 }
 
@@ -105,7 +106,7 @@ fi
 
 tell 'cloud-init has done the first boot' first_boot
 tell 'the root has grown to the disk' grown "$GROWN_KIB"
-tell 'Consul leads its cluster' until_ok 120 has_leader
+tell 'Consul leads its cluster' until_ok 120 answers has "$API/status/leader" :
 tell 'the host is healthy' until_ok 120 healthy
 tell 'no unit has failed' units
 tell 'machine id, host keys and node id are its own' own_identity
@@ -113,12 +114,13 @@ tell 'names are resolved' outside_names
 tell "the cloud's metadata is left alone" metadata
 tell 'Docker takes an image' make_image
 tell 'a container asks the agent at the one address' \
-    in_container "curl -sf $API/agent/self | grep -q NodeName"
-tell 'a container finds Consul by name' in_container 'getent hosts consul.service.consul'
+    asks_in_container has "$API/agent/self" NodeName
+tell 'a container finds Consul by name' in_container getent hosts consul.service.consul
 if [ $HAS_REGISTRATOR = yes ]; then
     docker run --detach --name proof --env SERVICE_NAME=proof --publish 8081:80 \
         --volume /usr:/usr:ro proof:latest sleep 300 >/dev/null
-    tell 'Registrator publishes a container' until_ok 120 registered
+    tell 'Registrator publishes a container' \
+        until_ok 120 asks_in_container has "$API/catalog/service/proof" ServiceID
     docker rm --force proof >/dev/null
 else
     echo 'proof: left out Registrator publishes a container: no image of it was preloaded'

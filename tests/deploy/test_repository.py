@@ -17,7 +17,7 @@ from tests.support.host import Host
 from tests.support.packages import NAME
 
 FAMILIES = {"server": Family.DEB, "client-rpm": Family.RPM}
-DEPENDENCIES = "dnsmasq nftables python3 jq curl iproute2"
+DEPENDENCIES = "dnsmasq nftables python3 iproute2"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def fleet(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]
         )
         # What apt says is of our archive alone: no other can be reached.
         server.run("rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*")
-        client.run("dnf --assumeyes install dnsmasq nftables python3 jq curl")
+        client.run("dnf --assumeyes install dnsmasq nftables python3")
         yield running
 
 

@@ -24,7 +24,7 @@ ADDRESS = servers.ADDRESS
 EVERYWHERE = "0.0.0.0"  # noqa: S104 (nothing is bound: fakes say it)
 # What the scripts may find beside the fakes: a Consul or Docker of the machine itself must not be seen.
 TOOLS = """
-awk basename cat chmod cksum cmp cp cut date df dirname env expr flock grep head id install jq ls mkdir mv od
+awk basename cat chmod cksum cmp cp cut date df dirname env expr flock grep head id install ls mkdir mv od
 printf ps python3 readlink rm rmdir sed sh sleep sort tail tee timeout tr true uname uniq wc xargs
 """
 # What a DNS server answers: its response code and the number of answers.

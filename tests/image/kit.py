@@ -38,7 +38,7 @@ boot=$(cat /proc/sys/kernel/random/boot_id)
 timeout 400 cloud-init status --wait >/dev/null
 end=$(($(date +%s) + PATIENCE))
 until consul-docker-host check --json >/run/check.json || [ "$(date +%s)" -ge "$end" ]; do sleep 2; done
-state=$(jq -r .state /run/check.json)
+state=$(python3 -IB /root/state.py </run/check.json)
 failed=$(systemctl --failed --no-legend --plain | tr '\n' ' ')
 if [ -n "$failed" ]; then
     state="units failed: $failed"
@@ -46,8 +46,6 @@ if [ -n "$failed" ]; then
         case $unit in *.service) journalctl --boot --no-pager --output=cat --unit "$unit" | tail -n 9 ;; esac
     done
 fi
-amiss='.state + ": " + ([.links[] | select(.state | test("warn|broken")) | .name + ": " + .text] | join("; "))'
-case $state in warn | broken) state=$(jq -r "$amiss" /run/check.json) ;; esac
 echo "boot $boot state: $state"
 key=$(cksum </etc/ssh/ssh_host_ed25519_key.pub | cut -d ' ' -f 1)
 echo "boot $boot machine: $(cat /etc/machine-id) $(cat /opt/consul/node-id) $key"
@@ -55,6 +53,13 @@ echo "boot $boot address: $(ip -4 -o addr show scope global | grep -v docker0 | 
 echo "boot $boot resolver: $(grep -c ^nameserver /etc/resolv.conf)"
 [ ! -r /root/question ] || sh /root/question 2>&1 | sed "s/^/boot $boot /"
 echo "boot $boot end: $(cut -d' ' -f1 /proc/uptime)"
+"""
+# Prints the state of check's report, with the links that are not ok.
+STATE = """
+import json, sys
+report = json.load(sys.stdin)
+amiss = [f"{link['name']}: {link['text']}" for link in report["links"] if link["state"] in {"warn", "broken"}]
+print(": ".join(part for part in (report["state"], "; ".join(amiss)) if part))
 """
 UNIT = """[Unit]
 After=multi-user.target cloud-final.service
@@ -253,6 +258,7 @@ def new_machine(
     own = {
         "/root/reporter": REPORTER.replace("PATIENCE", str(patience)),
         "/root/settings": lines,
+        "/root/state.py": STATE,
         "/etc/systemd/system/reporter.service": UNIT,
         "/etc/systemd/system/reporter.timer": TIMER,
         **({"/root/question": question} if question else {}),

@@ -20,7 +20,7 @@ from tests.support.packages import SERVER_SETTINGS
 
 EPOCH = 1_700_000_000
 # What no cloud's image has.
-LATER = ("docker.io", "docker-cli", "apparmor", "iptables", "dnsmasq", "nftables", "python3", "jq", "curl")
+LATER = ("docker.io", "docker-cli", "apparmor", "iptables", "dnsmasq", "nftables", "python3")
 KILLS = 10
 
 pytestmark = pytest.mark.long
@@ -61,7 +61,7 @@ def filled(made: Made, cloud: Path, preload: tuple[Path, ...]) -> Path:
 def test_all_that_it_lacked_is_in_it_and_nobody_s_identity(filled: Path, made: Made) -> None:
     manifest = Made(work=made.work, image=filled).manifest
     packages = {name.partition(":")[0] for name in manifest.packages}
-    assert {"consul-docker-host", "consul", "docker.io", "dnsmasq", "jq"} <= packages
+    assert {"consul-docker-host", "consul", "docker.io", "dnsmasq", "nftables"} <= packages
     assert [path for path in manifest.files if path.startswith(("etc/ssh/ssh_host_", "var/lib/apt/lists/"))] == []
     assert "usr/sbin/policy-rc.d" not in manifest.files
     # What a system under construction has for its programs is none of its files.

@@ -47,7 +47,7 @@ printf '%s\n' 'Name: shadow-utils' 'Version: 1' 'Release: 1' 'Summary: Stand-in 
 rpmbuild -bb --quiet --define '_rpmdir /tmp/rpms' /tmp/shadow-utils.spec
 rpm -i --force-debian /tmp/rpms/*.rpm
 """
-RPM_CHANGES = ("dnf --assumeyes install dnsmasq nftables python3 jq curl", SHADOW_UTILS)
+RPM_CHANGES = ("dnf --assumeyes install dnsmasq nftables python3", SHADOW_UTILS)
 
 
 def client_image(client: docker.DockerClient, distribution: Distribution) -> str:

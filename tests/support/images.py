@@ -34,9 +34,9 @@ MMDEBSTRAP_SECONDS = 900.0
 EXIT_SECONDS = 60.0
 
 SYSTEM = ("systemd-sysv", "dbus", "iproute2", "ca-certificates", "procps")
-TOOLS = ("bind9-dnsutils",)  # dig, which only the tests need
-# What the packages may depend on. curl and jq bring their libraries; the closure is apt's business.
-DEPENDENCIES = ("dnsmasq", "nftables", "python3", "curl", "jq", "iproute2")
+TOOLS = ("bind9-dnsutils", "curl", "jq")  # dig and others that only the tests need
+# What the packages may depend on; the closure is apt's business.
+DEPENDENCIES = ("dnsmasq", "nftables", "python3", "iproute2")
 
 # Recommended by the packages, too big to keep at hand: to apt they do not exist, as on a host without Docker.
 ABSENT = "Package: docker.io docker-cli docker-ce docker-ce-cli consul\\nPin: release *\\nPin-Priority: -1\\n"

@@ -20,8 +20,8 @@ from tests.support.images import DEPENDENCIES, SYSTEM, TOOLS, derived_image, pre
 SOURCE = Path(__file__).resolve().parent / "official-source"
 TARGET = "/usr/src/official.sh"
 PREPARE_SECONDS = 900
-RPM_SYSTEM = ("systemd", "iproute", "ca-certificates", "procps-ng", "bind-utils", "createrepo_c", "rpm-build")
-RPM_DEPENDENCIES = ("dnsmasq", "nftables", "iproute", "python3", "jq", "curl", "procps-ng", "shadow-utils")
+RPM_SYSTEM = ("systemd", "iproute", "ca-certificates", "procps-ng", "bind-utils", "createrepo_c", "rpm-build", "jq")
+RPM_DEPENDENCIES = ("dnsmasq", "nftables", "iproute", "python3", "procps-ng", "shadow-utils")
 # The same in openSUSE's words; dnf is an ordinary package there.
 SUSE_NAMES = {"iproute": "iproute2", "procps-ng": "procps", "shadow-utils": "shadow"}
 

@@ -17,7 +17,7 @@ from tests.support.images import SYSTEM, TOOLS, Recipe, base_image, derived_imag
 SOURCE = Path(__file__).resolve().parent / "rpm-source"
 TARGET = "/usr/src/test-rpms"
 CONSUL_REPOSITORY = "/srv/repository/hashicorp"
-PROGRAMS = ("dnsmasq-base", "nftables", "curl", "jq")  # prepare.sh makes rpms of them
+PROGRAMS = ("dnsmasq-base", "nftables")  # prepare.sh makes rpms of them
 MANAGERS = ("rpm", "dnf", "createrepo-c")
 MASKED = 'chroot "$1" systemctl mask getty.target console-getty.service getty-static.service'
 

@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 
 from consul_docker_host.core.run import Result, run
+from consul_docker_host.core.workspace import ROOT
 from pyinfra_deploy import script
 from tests.unit.kit import fake_program, path_with
 
+PAYLOAD = ROOT / "files"
 HARSH = "x=1; touch \"$HOME/ran\" 'y' $(touch ran) `touch ran`"
 
 
 def on_host(folder: Path, name: str, *arguments: str, stdin: str = "") -> Result:
     """Run a script as pyinfra does: one command of a shell, with the fake programs first on the PATH."""
-    environment = {"PATH": path_with(folder / "bin"), "HOME": str(folder)}
+    environment = {"PATH": path_with(folder / "bin"), "HOME": str(folder), "CONSUL_DOCKER_HOST_ROOT": str(PAYLOAD)}
     return run(["sh", "-c", script.command(name, *arguments)], env=environment, stdin=stdin, cwd=folder, check=False)
 
 
@@ -28,10 +30,11 @@ def log_of(folder: Path) -> list[str]:
     return (folder / "log").read_text().splitlines() if (folder / "log").exists() else []
 
 
-def test_every_script_is_one_of_sh() -> None:
+def test_every_script_is_one_of_sh_or_python() -> None:
     scripts = sorted(script.FOLDER.glob("*.sh"))
     assert len(scripts) > 10
     assert all(path.read_text().startswith("#!/bin/sh\n") for path in scripts)
+    assert {path.suffix for path in script.FOLDER.iterdir() if path.is_file()} == {".md", ".py", ".sh"}
 
 
 def test_an_argument_reaches_its_script_as_it_is(tmp_path: Path) -> None:
@@ -171,7 +174,7 @@ def test_a_host_is_waited_for_until_its_check_finds_nothing_broken(
 ) -> None:
     fake_program(tmp_path / "bin", "consul-docker-host", f"echo '{LINKS % state}'")
     fake_program(tmp_path / "bin", "systemctl", "")
-    done = on_host(tmp_path, "healthy.sh", "0", may, must)
+    done = on_host(tmp_path, "healthy.py", "0", may, must)
     assert done.returncode == (0 if is_healthy else 1)
     assert done.stderr == ("" if is_healthy else "dns: no answer -> restart it\n")
 
@@ -179,4 +182,4 @@ def test_a_host_is_waited_for_until_its_check_finds_nothing_broken(
 def test_a_restart_that_does_not_end_is_not_health(tmp_path: Path) -> None:
     fake_program(tmp_path / "bin", "consul-docker-host", f"echo '{LINKS % 'ok'}'")
     fake_program(tmp_path / "bin", "systemctl", "echo 7 consul.service restart running")
-    assert on_host(tmp_path, "healthy.sh", "0", "[]", "[]").stderr == "a restart does not finish\n"
+    assert on_host(tmp_path, "healthy.py", "0", "[]", "[]").stderr == "a restart does not finish\n"

@@ -40,8 +40,14 @@ class DeployLock:
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         who = holder_text(f"{getpass.getuser()}@{socket.gethostname()}", now, action)
         for datacenter in by_datacenter(self.hosts):
-            answer: Answer | None = self.question(datacenter, AcquiredLock, who=who)
             where = f"{datacenter}: " if datacenter else ""
+            try:
+                answer: Answer | None = self.question(datacenter, AcquiredLock, who=who)
+            except BuildError as error:
+                if action != "remove":
+                    raise
+                # A removal is a way out for a host whose package is broken.
+                answer = Answer(state="refused", text=error.message)
             if answer is None:
                 continue  # no cluster yet, so nothing that two could disturb
             if answer.state == "held":

@@ -26,9 +26,12 @@ from pyinfra.api.state import State as PyinfraState
 from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
 
+from consul_docker_host.core.errors import BuildError
 from consul_docker_host.fleet.outcome import Outcome, State
 from pyinfra_deploy.facts import InstalledPackage
 from pyinfra_deploy.operations import judges_health
+from pyinfra_deploy.repository import NAME
+from pyinfra_deploy.script import UnusableHostError
 
 CONNECT_SECONDS = 10
 # A host that dies says no goodbye: unanswered data is given up after this time.
@@ -249,15 +252,26 @@ def ask(
 def first_answer(
     hosts: Mapping[str, Mapping[str, Any]], fact: type[Any], tell: Tell, *, stdin: str, **arguments: str
 ) -> Any:
-    """Return what the first host that can be asked says, servers first; None where there is none."""
+    """Return what the first host that can be asked says, servers first; None where there is none.
+
+    BuildError where one of them has the package, cannot use it, and no other answers: what the cluster is doing
+    would remain unknown.
+    """
+    unusable: list[str] = []
 
     def asked(opened: Session, host: Host) -> Any:
-        return opened.fact(host, fact, _stdin=stdin, **arguments)
+        try:
+            return opened.fact(host, fact, _stdin=stdin, **arguments)
+        except UnusableHostError as error:
+            unusable.append(f"{host}: {error}")
+            return None
 
     for name in [*names_of(hosts, "server"), *names_of(hosts, "client")][:TRIES]:
         answers, _ = ask({name: hosts[name]}, asked, tell)
         if answers.get(name) is not None:
             return answers[name]
+    if unusable:
+        raise BuildError(unusable[0], hint=f"reinstall python3 and {NAME} on that host, then repeat the command")
     return None
 
 

@@ -29,7 +29,7 @@ MEMORY_MIB = 1024
 GROWN_GIB = 1
 LINE = re.compile(r"proof: (ok|broken|left out) (.*?)\r?$", re.MULTILINE)
 TAIL = 25
-SCRIPTS = ("proof.sh", "first-boot.sh")
+SCRIPTS = ("proof.sh", "proof_answers.py", "first-boot.sh")
 # Architecture -> QEMU's program, its machine, and where Debian has the firmware (code, variables).
 EMULATORS = {
     "amd64": ("qemu-system-x86_64", "q35", "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),

@@ -29,7 +29,7 @@ Priority: optional
 Architecture: all
 Maintainer: bench <bench@bench.example>
 Installed-Size: 100
-Depends: dnsmasq, nftables, iproute2, python3 (>= 3.9), jq, curl, systemd, procps
+Depends: dnsmasq, nftables, iproute2, python3 (>= 3.9), systemd, procps
 Description: one of many
  As long as an ordinary description is, so that the indices are of the size
  that they would be for a repository of so many packages. Two lines more of

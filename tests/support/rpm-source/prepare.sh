@@ -31,7 +31,7 @@ pack() { # NAME DEBIAN-PACKAGE SPEC: what dpkg installed leaves dpkg's hands and
 
 here=$1
 rpmbuild -bb --quiet --define "_sourcedir $here" "$here/base.spec"
-for name in nftables curl jq; do pack $name $name tool.spec; done
+pack nftables nftables tool.spec
 pack dnsmasq dnsmasq-base dnsmasq.spec
 # The rpm makes an account of its own.
 userdel dnsmasq

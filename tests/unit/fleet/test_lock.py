@@ -10,10 +10,14 @@ import pytest
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.fleet import session
 from consul_docker_host.fleet.lock import lock_clusters
+from pyinfra_deploy.facts import Api
+from pyinfra_deploy.gossip import ChangedGossipKey, GossipKey
 from pyinfra_deploy.lock import AcquiredLock, Answer, RenewedLock, ReturnedLock, answer_of, holder_of, holder_text
+from pyinfra_deploy.script import UnusableHostError
 
 HOSTS = {"c": {}, "s1": {"cdh_role": "server"}, "s2": {"cdh_role": "server"}, "far": {"cdh_datacenter": "far"}}
-HELD = Answer(state="held", text="id")
+SESSION = "8d2f7f4e-0a6c-4b6e-9a55-6f1f2ab3c4d5"
+HELD = Answer(state="held", text=SESSION)
 Says = Callable[[str, type[Any]], Any]
 
 
@@ -108,8 +112,57 @@ def test_a_removal_keeps_no_lock_that_nobody_could_give_back(monkeypatch: pytest
 
 
 def test_answers_and_holders_are_read_as_they_come() -> None:
-    assert answer_of(["held 1-2"]) == Answer(state="held", text="1-2")
+    assert answer_of([f"held {SESSION}"]) == Answer(state="held", text=SESSION)
     assert answer_of(["refused Permission denied", "403"]).text == "Permission denied 403"
     assert holder_of(holder_text("a@b", "now", "deploy")) == "a@b since now (deploy)"
     assert holder_of("") == "somebody"
     assert holder_of("by hand") == "by hand"
+
+
+@pytest.mark.parametrize(
+    "text", ["1-2", "", f"{SESSION}; reboot", f"{SESSION}/../../agent/leave", f"$(reboot){SESSION}"]
+)
+def test_a_session_that_is_not_a_uuid_reaches_no_other_host(text: str) -> None:
+    assert answer_of([f"held {text}"]) == Answer(state="refused", text="the id of the session is not a UUID")
+
+
+def test_what_a_host_prints_reaches_the_terminal_as_one_printable_line() -> None:
+    assert answer_of(["refused \x1b[2Jno", "\x07 403"]).text == "[2Jno 403"
+    assert holder_of(holder_text("a\x1b[2J", "now\n", "deploy")) == "a [2J since now (deploy)"
+
+
+def unusable(host: str, fact: type[Any]) -> Any:
+    """Answer for a fleet in which one host's modules cannot be imported, and no other has the package."""
+    if host == "s1" and fact is AcquiredLock:
+        raise UnusableHostError("python3 is missing")
+    return None
+
+
+def test_a_package_that_cannot_be_asked_is_an_error_unless_another_host_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster(monkeypatch, unusable)
+    with pytest.raises(BuildError, match="s1: python3 is missing") as error, cluster.held():
+        pass
+    assert "reinstall python3 and consul-docker-host on that host" in str(error.value)
+    cluster = Cluster(
+        monkeypatch, lambda host, fact: unusable(host, fact) if host == "s1" else always(HELD)(host, fact)
+    )
+    with cluster.held() as ours:
+        assert sorted(ours.held) == ["", "far"]
+
+
+def test_a_removal_goes_on_where_the_package_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(monkeypatch, unusable)
+    with cluster.held("remove"):
+        assert cluster.told[0] == "not guarded against a second deploy: s1: python3 is missing"
+
+
+def test_an_answer_that_cannot_be_had_is_an_error_for_whoever_acts_on_it() -> None:
+    printed = ["unusable \x1bpython3 is", "x"]
+    for fact in (AcquiredLock(), GossipKey(), ChangedGossipKey(), Api()):
+        with pytest.raises(UnusableHostError, match=r"^python3 is$"):
+            fact.process(printed)
+    # A deploy that has begun goes on: its next host may well answer.
+    assert RenewedLock().process(printed[:1]) is True
+    assert ReturnedLock().process(printed[:1]) is None

@@ -66,7 +66,7 @@ def test_what_was_written_is_applied_also_where_the_host_seems_to_have_applied_i
 
 def test_a_fault_of_one_host_is_its_own(tmp_path: Path) -> None:
     broken = as_it_should_be() | {"check.sh": json.dumps({"links": [{"name": "dns", "state": "broken"}]})}
-    broken = {"healthy.sh": {"success": False, "stderr": "dns: no answer -> restart it"}} | broken
+    broken = {"healthy.py": {"success": False, "stderr": "dns: no answer -> restart it"}} | broken
     done = plan({"@fake/ill": fake(tmp_path, broken), "@fake/well": fake(tmp_path, as_it_should_be())}, dry=False)
     assert (done["@fake/ill"].state, done["@fake/ill"].reason) == (State.UNHEALTHY, "dns: no answer -> restart it")
     assert done["@fake/well"].state is State.OK
@@ -79,7 +79,7 @@ def renamed_steps() -> None:
     operations.mark_as_judge_of_health(judge)
 
 
-@pytest.mark.parametrize(("failing", "state"), [("settings-write.sh", State.FAILED), ("healthy.sh", State.UNHEALTHY)])
+@pytest.mark.parametrize(("failing", "state"), [("settings-write.sh", State.FAILED), ("healthy.py", State.UNHEALTHY)])
 def test_a_host_is_unhealthy_by_the_mark_of_the_operation_and_not_by_a_title(
     tmp_path: Path, failing: str, state: State
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 from consul_docker_host.core.run import run as run_program
 from consul_docker_host.core.workspace import ROOT, Workspace
 from consul_docker_host.image.bake import BAKE, ISOLATED, Root, clamp_times, fill_root
+from host_program.settings import STATE
 from tests.unit.image.test_disk import REQUEST
 
 EPOCH = 1_700_000_000
@@ -98,3 +99,10 @@ def test_a_tree_without_anything_young_is_unchanged(tmp_path: Path) -> None:
     os.utime(tmp_path, (EPOCH - 9, EPOCH - 9))
     clamp_times(tmp_path, EPOCH)
     assert int(tmp_path.stat().st_mtime) == EPOCH - 9
+
+
+def test_what_was_rendered_while_an_image_was_made_is_in_none_of_it() -> None:
+    """The copy that a Consul without Python starts on has the gossip key and the private keys."""
+    lines = (ROOT / "packaging/images/seal.sh").read_text().splitlines()
+    removed = {word for line in lines if line.startswith("rm -rf ") for word in line.split()[2:]}
+    assert f"{STATE}/rendered" in removed

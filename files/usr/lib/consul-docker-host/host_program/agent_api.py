@@ -53,22 +53,38 @@ class Answer(NamedTuple):
 
 def ask(host: Host, path: str, *, method: str = "GET", token: str | None = None, seconds: float = SECONDS) -> Answer:
     """Ask the local agent for /v1/PATH, with its own token unless another one is given; nothing is raised."""
-    if token is None:
-        token = read_token(host, "AGENT_TOKEN_FILE")
-    address, port = host.built_in.address, host.built_in.http_port
-    lines = [f"{method} /v1/{path} HTTP/1.0", f"Host: {address}:{port}", "Content-Length: 0"]
-    if token:
-        lines.append(f"X-Consul-Token: {token}")
-    request = "\r\n".join([*lines, "", ""]).encode("ascii")
-    try:
-        head, _, body = exchange((address, port), request, seconds).partition(b"\r\n\r\n")
-        status = int(head.split(None, 2)[1])
-    except (OSError, ValueError, IndexError):
-        return Answer(0, None)
+    status, body = fetch(host, path, method=method, token=token, seconds=seconds)
     try:
         return Answer(status, json.loads(body))
     except (ValueError, RecursionError):
         return Answer(status, None)
+
+
+def fetch(
+    host: Host,
+    path: str,
+    *,
+    method: str = "GET",
+    token: str | None = None,
+    content: bytes = b"",
+    seconds: float = SECONDS,
+) -> tuple[int, bytes]:
+    """Send ``content`` to /v1/PATH of the local agent and return HTTP's status and the body as it came.
+
+    The agent's own token is sent unless another one is given. An agent that does not answer has the status 0.
+    """
+    if token is None:
+        token = read_token(host, "AGENT_TOKEN_FILE")
+    address, port = host.built_in.address, host.built_in.http_port
+    lines = [f"{method} /v1/{path} HTTP/1.0", f"Host: {address}:{port}", f"Content-Length: {len(content)}"]
+    if token:
+        lines.append(f"X-Consul-Token: {token}")
+    request = "\r\n".join([*lines, "", ""]).encode("ascii") + content
+    try:
+        head, _, body = exchange((address, port), request, seconds).partition(b"\r\n\r\n")
+        return int(head.split(None, 2)[1]), body
+    except (OSError, ValueError, IndexError):
+        return 0, b""
 
 
 def exchange(address: tuple[str, int], request: bytes, seconds: float) -> bytes:

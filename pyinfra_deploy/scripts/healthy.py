@@ -1,0 +1,65 @@
+"""healthy.py PATIENCE MAY MUST: waits so many seconds until the host's own check finds nothing broken.
+
+    MAY    names of links that may be broken, a JSON list
+    MUST   names of links where a warning is not enough, a JSON list
+
+Restarts are jobs of systemd's that the package does not wait for; before they are done an old answer would count.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+ROOT = os.environ.get("CONSUL_DOCKER_HOST_ROOT", "")
+sys.path.insert(0, f"{ROOT}/usr/lib/consul-docker-host")
+try:
+    from host_program.output import report
+    from host_program.programs import run
+except Exception as error:  # also a module that was cut off, or that this Python does not understand
+    sys.exit(f"the modules of the package cannot be imported: {error}")
+
+CHECK_SECONDS = 60.0
+UNITS = ("consul.service", "dnsmasq.service", "registrator.service")
+
+
+def bad_links(may: list[str], must: list[str]) -> list[str]:
+    """Return a line for each link that is not as it has to be."""
+    done = run("consul-docker-host", "check", "--json", seconds=CHECK_SECONDS)
+    if not done.out:
+        return ["check: gives no answer -> consul-docker-host check"]
+    try:
+        return [
+            f"{link['name']}: {link['text']} -> {link['remedy']}"
+            for link in json.loads(done.out)["links"]
+            if (link["state"] == "broken" and link["name"] not in may)
+            or (link["state"] != "ok" and link["name"] in must)
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        return [f"check: its answer cannot be read: {type(error).__name__}: {error} -> consul-docker-host check"]
+
+
+def has_restart() -> bool:
+    """Return whether a restart of one of the units has not ended."""
+    jobs = run("systemctl", "list-jobs", "--no-legend", *UNITS).out
+    return "stop" in jobs or "restart" in jobs
+
+
+def main(patience: str, may: str, must: str) -> int:
+    """Wait, and print the lines that are left when patience is over."""
+    end = time.monotonic() + int(patience)
+    while True:
+        bad = bad_links(json.loads(may), json.loads(must))
+        if not bad and not has_restart():
+            return 0
+        if time.monotonic() >= end:
+            for line in bad or ["a restart does not end"]:
+                report(line)
+            return 1
+        time.sleep(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
