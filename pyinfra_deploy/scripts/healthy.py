@@ -55,7 +55,7 @@ def main(patience: str, may: str, must: str) -> int:
         if not bad and not has_restart():
             return 0
         if time.monotonic() >= end:
-            for line in bad or ["a restart does not end"]:
+            for line in bad or ["a restart does not finish"]:
                 report(line)
             return 1
         time.sleep(1)

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from consul_docker_host.package.scripts import with_lifecycle
 from tests.host.conftest import COMMAND, REPOSITORY, SCRIPTS, Host, needs_root, render
 from tests.host.inplace import calls_of, run_in_place
 
+SOURCES = REPOSITORY / "packaging" / "scripts"
 NAMES = ("status", "check", "apply", "env", "docker-dns")
 
 
@@ -266,11 +268,15 @@ def test_a_login_shell_finds_consul_only_while_the_package_is_there(host: Host) 
 @needs_root
 @pytest.mark.parametrize("is_running", [True, False])
 @pytest.mark.parametrize("step", ["deb/postrm remove", "rpm/postun 0"])
-def test_networkmanager_learns_of_the_removal_where_it_runs(host: Host, step: str, *, is_running: bool) -> None:
+def test_networkmanager_learns_of_the_removal_where_it_runs(
+    host: Host, tmp_path: Path, step: str, *, is_running: bool
+) -> None:
     answer = 0 if is_running else 3
     record = host.fake("systemctl", f'case "$*" in *is-active*) exit {answer} ;; esac')
     host.fake("deb-systemd-helper")
-    run_in_place(host, f"{REPOSITORY}/packaging/scripts/{step}")
+    name, argument = step.split()
+    complete = with_lifecycle({"script": SOURCES / name}, tmp_path, source=SOURCES)["script"]
+    run_in_place(host, f"sh {complete} {argument}")
     reloads = calls_of(record, "reload")
     assert reloads == ["--no-block reload NetworkManager.service"] * is_running
 
@@ -284,5 +290,11 @@ def test_every_script_is_clean_shell(rendered: Path) -> None:
     scripts = [path for path in sorted((rendered / SCRIPTS).iterdir()) if path.is_file() and is_shell(path)]
     scripts += [rendered / COMMAND, rendered / "etc/profile.d/consul-docker-host.sh"]
     scripts += [path for path in sorted((REPOSITORY / "packaging/scripts").rglob("p*")) if path.is_file()]
-    shellcheck = [str(REPOSITORY / ".venv/bin/shellcheck"), "-x", "--source-path=.", f"--source-path={SCRIPTS}"]
+    shellcheck = [
+        str(REPOSITORY / ".venv/bin/shellcheck"),
+        "-x",
+        "--source-path=.",
+        f"--source-path={SCRIPTS}",
+        f"--source-path={SOURCES}",
+    ]
     subprocess.run([*shellcheck, *map(str, scripts)], cwd=rendered, check=True)

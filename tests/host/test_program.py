@@ -67,7 +67,7 @@ def test_every_list_of_the_links_is_the_one_of_the_program() -> None:
     assert schema["properties"]["links"]["items"]["properties"]["name"]["enum"] == names
     assert list(data.LINKS) == names
     manual = (REPOSITORY / "files/usr/share/man/man8/consul-docker-host.8.j2").read_text()
-    (listed,) = re.findall(r"Walks the chain: ([^.]+)\.", manual)
+    (listed,) = re.findall(r"Checks each link of the chain: ([^.]+)\.", manual)
     assert listed.replace("\n", " ").split(", ") == names
     assert all(re.fullmatch("[a-z]+", name) for name in names)
     assert {path.stem for path in (PROGRAM / "host_program/links").glob("*.py")} == {*names, "__init__", "reasons"}

@@ -22,12 +22,15 @@ from consul_docker_host.core.run import Result, run
 from consul_docker_host.core.workspace import ROOT
 from tests.unit.kit import fake_program, path_with
 
-# Stands for Invoke: prints what it was given, and can stay for as long as its standard input is open.
-INVOKE = """
+INVOKE = ""
+# Stands for the tasks: prints what it was given, and can stay for as long as its standard input is open.
+TASKS = """
 import sys
+from pathlib import Path
+import invoke
 print("invoke", *sys.argv[1:], flush=True)
 if "--stay" in sys.argv:
-    sys.path.insert(0, sys.argv[sys.argv.index("--search-root") + 1] + "/packaging")
+    sys.path.insert(0, str(Path(__file__).parent / "packaging"))
     from consul_docker_host.core.environment import Environment, hold
     from consul_docker_host.core.workspace import ROOT
     hold(Environment(root=ROOT))
@@ -127,6 +130,7 @@ def make_checkout(parent: Path, name: str = "checkout") -> Checkout:
     shutil.copytree(ROOT / builder, root / builder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "inv", root / "inv")
     (root / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
+    (root / "tasks.py").write_text(TASKS, encoding="utf-8")
     checkout = Checkout(root=root, index=index)
     checkout.lock("build", "invoke", INVOKE)
     checkout.lock("extra", "tiny", "")
@@ -139,8 +143,8 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def answer(checkout: Checkout, *arguments: str) -> str:
-    """Return what the fake Invoke prints."""
-    return f"invoke --search-root {checkout.root}{''.join(' ' + argument for argument in arguments)}\n"
+    """Return what the fake tasks print."""
+    return f"invoke{''.join(' ' + argument for argument in arguments)}\n"
 
 
 def test_the_first_start_makes_the_environment_and_the_second_does_nothing(checkout: Checkout) -> None:

@@ -155,7 +155,7 @@ def test_a_package_that_cannot_be_asked_is_an_error_unless_another_host_answers(
 def test_a_removal_goes_on_where_the_package_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = Cluster(monkeypatch, unusable)
     with cluster.held("remove"):
-        assert cluster.told[0] == "not guarded against a second deploy: s1: python3 is missing"
+        assert cluster.told[0] == "running without the lock that prevents concurrent deploys: s1: python3 is missing"
 
 
 def test_an_answer_that_cannot_be_had_is_an_error_for_whoever_acts_on_it() -> None:

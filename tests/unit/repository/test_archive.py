@@ -290,7 +290,8 @@ def test_killed_at_any_step_the_old_repository_or_the_new_one_is_served_whole(
 
 
 def killed(script: str, work: Workspace, key: Path, point: int) -> str:
-    argv = [sys.executable, "-c", script, str(work.root), str(key), str(point)]
+    # Without bytecode: a module's first import would write it, which is a step that later runs do not have.
+    argv = [sys.executable, "-B", "-c", script, str(work.root), str(key), str(point)]
     done = run(argv, check=False)
     assert done.returncode == (-signal.SIGKILL if point else 0), done.output
     return done.stdout
