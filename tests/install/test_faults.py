@@ -30,10 +30,12 @@ BOUND_SECONDS = 20.0
 CONSUL_FILE = "/etc/consul.d/zz-story.json"
 DNSMASQ_FILE = "/etc/dnsmasq.d/zz-story.conf"
 SETTINGS = f"/etc/default/{NAME}"
+# As servers do, it takes a port on which connections that Consul has closed are still in TIME-WAIT.
 HOLDER = """
 [Service]
-ExecStart=/usr/bin/perl -MIO::Socket::INET -e '$$s = IO::Socket::INET->new(LocalAddr => "@AT@", Listen => 5); sleep'
+ExecStart=/usr/bin/perl -MIO::Socket::INET -e '$$s = IO::Socket::INET->new(@NEW@) or die $$!; sleep'
 """
+OPTIONS = 'LocalAddr => "@AT@", Listen => 5, ReuseAddr => 1'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +200,7 @@ def test_bind_interfaces_is_named_with_its_file(server: Host) -> None:
     ],
 )
 def test_a_port_that_another_holds_is_named_with_its_holder(server: Host, unit: str, link: str, at: str) -> None:
-    server.put("/etc/systemd/system/holder.service", HOLDER.replace("@AT@", at))
+    server.put("/etc/systemd/system/holder.service", HOLDER.replace("@NEW@", OPTIONS).replace("@AT@", at))
     with mended(server, "systemctl stop holder; rm /etc/systemd/system/holder.service; systemctl daemon-reload"):
         server.run(f"systemctl daemon-reload; systemctl stop {unit}; systemctl start holder")
         server.wait_until(f"ss -Hlnt | grep -qF {at}", 5)
