@@ -22,7 +22,10 @@ cd {FOLDER}
 case "$1 $2" in
     ps*) printf 'app\\tbridge\\t\\n'; [ ! -e running ] || printf '{NAME}-registrator\\thost\\t\\n' ;;
     network*) echo 'bridge false' ;;
-    inspect*) echo "/app $(cat pid) [{ADDRESS}]" ;;
+    container*)
+        printf '[{{"Name": "/app", "State": {{"Pid": %d}}, ' "$(cat pid)"
+        printf '"HostConfig": {{"Dns": ["{ADDRESS}"]}}}}]'
+        ;;
     image*) [ -e image ] ;;
     pull*) [ -e registry ] && : >image ;;
     run*) : >running; exec sleep infinity ;;
