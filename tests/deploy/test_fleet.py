@@ -148,7 +148,7 @@ def test_what_is_wrong_with_the_inventory_is_told_at_once_and_nothing_is_touched
     for line in (
         "server: cdh_acl: 'some' is not valid; use off, allow, deny",
         "client-deb: cdh_gossip_key: /nowhere: no such file",
-        "client-rpm: cdh_datacentre: unknown key; cdh_datacenter is the nearest",
+        "client-rpm: cdh_datacentre: unknown key; did you mean cdh_datacenter?",
         "5 mistakes",
     ):
         assert line in result.output
