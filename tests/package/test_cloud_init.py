@@ -442,7 +442,7 @@ def test_an_owner_that_is_not_there_yet_ends_the_list_and_the_first_boot_reports
 
 def test_a_snippet_that_clouds_do_not_take_ends_no_build_and_the_table_names_those_that_do(tmp_path: Path) -> None:
     work = copy_checkout(tmp_path / "checkout")
-    noise = "".join(f"{number * 2654435761 % 2**32:x}" for number in range(12_000))
+    noise = "".join(f"{number * 2654435761 % 2**32:x}" for number in range(1_500))
     (work.root / "big.toml").write_text(f'[[services]]\nname = "big"\ntags = ["{noise}"]\n')
     done = inv(work, "build", "--backend", "nfpm", "--settings", "big.toml")
     assert done.returncode == 0, done.output
