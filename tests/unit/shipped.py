@@ -38,14 +38,13 @@ def host_variables(settings: Settings) -> dict[str, str]:
 
 
 def host_rules() -> dict[str, str]:
-    """Return what the host's scripts know of each key, and which keys name secrets."""
+    """Return what the host's scripts know of each key."""
     keys = tomllib.loads(HOST_KEYS.read_text(encoding="utf-8"))["keys"]
     rules = []
     for key in keys:
         need = "required" if key.get("required") else "optional"
         rules.append(" ".join([key["name"], key["kind"], need, *key.get("choices", [])]))
-    secrets = [key["name"] for key in keys if key["name"].endswith("_FILE")]
-    return {"KEYS": "\n" + "\n".join(rules) + "\n", "SECRETS": "\n" + "\n".join(secrets) + "\n"}
+    return {"KEYS": "\n" + "\n".join(rules) + "\n"}
 
 
 def built_in_variables(settings: Settings) -> dict[str, str]:
