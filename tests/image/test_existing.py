@@ -14,7 +14,7 @@ from consul_docker_host.core.workspace import ROOT, Workspace
 from consul_docker_host.image import write_image
 from consul_docker_host.image.bake import copy_over
 from consul_docker_host.image.bootstrap import base_of, lay_over
-from consul_docker_host.image.request import read_request
+from consul_docker_host.image.request import read_request, with_packages
 from tests.image.kit import Made, alone, assert_clean, image_of, inv_image, kill_image, leftovers, moments, new_machine
 from tests.support.packages import SERVER_SETTINGS
 
@@ -31,7 +31,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, suite: str) -> Iterator[Path
     """Give an image as a cloud has it: cloud-init, and neither Docker nor dnsmasq nor anything of ours."""
     work = Workspace(root=ROOT)
     asked: dict[str, Any] = {"suite": suite, "kind": "qcow2", "size": "3G", "given": "", "mirror": ""}
-    whole = read_request(work, **asked, preload=[], is_bios=False)
+    whole = with_packages(work, read_request(work, **asked, preload=[], is_bios=False), Path)
     packages = tuple(name for name in whole.packages if name not in LATER)
     request = dataclasses.replace(whole, packages=packages)
     folder = tmp_path_factory.mktemp("cloud")

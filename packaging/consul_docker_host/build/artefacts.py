@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-from consul_docker_host.backends import Choice, choose_backend
+from consul_docker_host.backends import Choice
 from consul_docker_host.build import last
 from consul_docker_host.core.report import say, stage, table
 from consul_docker_host.core.run import end_running
@@ -18,7 +18,7 @@ from consul_docker_host.package.plan import Plan
 from consul_docker_host.package.plans import make_keyring_plan, make_plan
 from consul_docker_host.settings.model import Settings
 from consul_docker_host.snippets import clouds
-from consul_docker_host.verify import judge_tree, judgement, refuse_faults
+from consul_docker_host.verify import judge_tree, judgement
 from consul_docker_host.verify.parsers import Answer
 
 TARGETS = ("deb", "rpm", "cloud-init")
@@ -36,16 +36,13 @@ class Artefact:
     maker: str
 
 
-def build(work: Workspace, settings: Settings, *, backend: str, targets: tuple[str, ...], key: str) -> None:
+def build(work: Workspace, settings: Settings, *, choice: Choice, targets: tuple[str, ...], key: str) -> None:
     """Make the targets (some of TARGETS) into dist/ and tell the user what was made."""
-    choice = choose_backend(backend)
     with only_one(work):
         plan, beside_it = make_plan(settings, work), make_keyring_plan(settings, work)
         plans = (plan, beside_it) if beside_it else (plan,)
-        if beside_it:
-            refuse_faults(beside_it)
         with stage("asking the parsers"):
-            answers = judge_tree(plan)
+            answers = judge_tree(plan, *plans[1:])
         former = last.last_build(work)
         with fresh_folder(work) as beside:
             with stage(f"{choice.backend.name} writes {', '.join(targets)}"):

@@ -7,12 +7,16 @@ Heavy modules are imported where they are needed: ``inv --list`` and a build wit
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from consul_docker_host.build import last
-from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.errors import BuildError, Mistakes
 from consul_docker_host.core.programs import install_fpm
 from consul_docker_host.core.report import say
 from consul_docker_host.core.workspace import Workspace, only_one
+
+if TYPE_CHECKING:
+    from consul_docker_host.settings.model import Settings
 
 
 def build_all(*, backend: str = "auto", settings: str = "") -> None:
@@ -36,18 +40,42 @@ def build_cloud_init(*, settings: str = "") -> None:
 
 
 def _build(*targets: str, backend: str, settings: str) -> None:
-    work = Workspace()
-    override = settings_path(settings)
-    key = last.build_key(work, backend=backend, targets=targets, settings=override)
-    former = last.last_build(work)
-    if former and last.is_current(work, former, key):
-        for line in (*former.lines, "up to date: nothing has changed since the last build"):
-            say(line)
-        return
+    work, override, key = Workspace(), Path(settings) if settings else None, ""
+    # A pipe can be read only once, and what is missing is reported with all other mistakes.
+    if override is None or override.is_file():
+        key = last.build_key(work, backend=backend, targets=targets, settings=override)
+        former = last.last_build(work)
+        if former and last.is_current(work, former, key):
+            for line in (*former.lines, "up to date: nothing has changed since the last build"):
+                say(line)
+            return
+    from consul_docker_host.backends import choose_backend
     from consul_docker_host.build.artefacts import build
+
+    mistakes = Mistakes()
+    with mistakes.collected():
+        choice = choose_backend(backend)
+    with mistakes.collected():
+        chosen = read_settings(work, settings)
+    mistakes.refuse()
+    build(work, chosen, choice=choice, targets=targets, key=key)
+
+
+def read_settings(work: Workspace, settings: str) -> Settings:
+    """Return the settings with the keys of the file that --settings names.
+
+    Mistakes in them and in the descriptions of the packages are in one BuildError.
+    """
+    from consul_docker_host.package.plans import check_descriptions
     from consul_docker_host.settings.load import project_settings
 
-    build(work, project_settings(work, override), backend=backend, targets=targets, key=key)
+    mistakes = Mistakes()
+    with mistakes.collected():
+        chosen = project_settings(work, settings_path(settings))
+    with mistakes.collected():
+        check_descriptions(work)
+    mistakes.refuse()
+    return chosen
 
 
 def settings_path(settings: str) -> Path | None:
@@ -65,11 +93,10 @@ def settings_path(settings: str) -> Path | None:
 def render(*, settings: str = "") -> None:
     """Render the package tree into build/consul-docker-host/tree, for inspection."""
     from consul_docker_host.package.plans import make_plan
-    from consul_docker_host.settings.load import project_settings
     from consul_docker_host.verify import judge_tree, judgement
 
     work = Workspace()
-    chosen = project_settings(work, settings_path(settings))
+    chosen = read_settings(work, settings)
     with only_one(work):
         plan = make_plan(chosen, work)
         answers = judge_tree(plan)

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from consul_docker_host.commands.build import build_all, settings_path
-from consul_docker_host.core.errors import BuildError
+from consul_docker_host.commands.build import build_all, read_settings
+from consul_docker_host.core.errors import BuildError, Mistakes
 from consul_docker_host.core.report import say
 from consul_docker_host.core.workspace import Workspace, only_one, write_text
 
@@ -36,36 +36,60 @@ def make_image(  # noqa: PLR0913 - one for each option
     """Make a disk image with the package, Docker and Consul in dist/images/, and boot-test it."""
     from consul_docker_host import image
     from consul_docker_host.consul_release.release import package_of
-    from consul_docker_host.image.request import read_request
+    from consul_docker_host.image.request import read_request, with_packages
     from consul_docker_host.settings.load import project_settings
 
-    if accel not in ("tcg", "kvm"):
-        raise BuildError(f"--accel {accel}: unknown accelerator", hint="use tcg, which works everywhere, or kvm")
-    if proof and format != "tar" and not (with_ or base):
-        raise BuildError("the image would contain no Consul, and the boot test needs one", hint=NO_CONSUL)
-    build_all(settings=settings)
-    work, files = Workspace(), [part for part in preload.split(",") if part]
-    with tempfile.TemporaryDirectory(prefix="consul-") as folder:
+    work, mistakes = Workspace(), Mistakes()
+    with mistakes.collected():
+        refuse_proof(accel=accel, has_consul=bool(with_ or base), has_proof=proof and format != "tar")
+    with mistakes.collected():
         request = read_request(
             work,
             suite=suite,
             kind=format,
             size=size,
             given=with_,
-            preload=files,
+            preload=[part for part in preload.split(",") if part],
             mirror=mirror,
             is_bios=bios,
             base=base,
-            pack=lambda program: package_of(work, project_settings(work), program, Path(folder)),
         )
+    with mistakes.collected():
+        read_settings(work, settings)
+    mistakes.refuse()
+    build_all(settings=settings)
+    with tempfile.TemporaryDirectory(prefix="consul-") as folder:
+
+        def pack(program: Path) -> Path:
+            return package_of(work, project_settings(work), program, Path(folder))
+
+        request = with_packages(work, request, pack)
         image.make_image(work, request, fresh=fresh, has_proof=proof, is_emulated=accel == "tcg")
+
+
+def refuse_proof(*, accel: str, has_consul: bool, has_proof: bool) -> None:
+    """Raise one BuildError with everything that is wrong with the boot test that was asked for."""
+    mistakes = Mistakes()
+    with mistakes.collected():
+        if accel not in ("tcg", "kvm"):
+            raise BuildError(f"--accel {accel}: unknown accelerator", hint="use tcg, which works everywhere, or kvm")
+    with mistakes.collected():
+        if has_proof and not has_consul:
+            raise BuildError("the image would contain no Consul, and the boot test needs one", hint=NO_CONSUL)
+    mistakes.refuse()
 
 
 def compare_images(*, old: str = "", new: str = "") -> None:
     """Show the differences between two images by their manifests."""
     from consul_docker_host.image.manifest import differences, read_manifest
 
-    for line in differences(read_manifest(Path(old)), read_manifest(Path(new))):
+    mistakes = Mistakes()
+    with mistakes.collected():
+        before = read_manifest(Path(old))
+    with mistakes.collected():
+        after = read_manifest(Path(new))
+    mistakes.refuse()
+    for line in differences(before, after):
         say(line)
 
 
@@ -73,12 +97,18 @@ def make_ami(*, image: str = "", region: str = "", name: str = "", dry: bool = F
     """Make an AMI from a raw image through EBS's direct API."""
     from consul_docker_host.image import ami
 
-    wanted = ami.read_ami(Path(image), name)
+    mistakes = Mistakes()
+    with mistakes.collected():
+        wanted = ami.read_ami(Path(image), name)
+    with mistakes.collected():
+        if not dry:
+            session = ami.open_session(region)
+    mistakes.refuse()
     if dry:
         for line in ami.plan(wanted):
             say(line)
         return
-    say(f"{ami.make_ami(wanted, region=region)}  {wanted.name}")
+    say(f"{ami.make_ami(wanted, session)}  {wanted.name}")
 
 
 def make_ignition(*, settings: str = "") -> None:
@@ -108,9 +138,8 @@ def make_confext(*, settings: str = "") -> None:
 
 def _planned(settings: str) -> tuple[Workspace, Plan]:
     from consul_docker_host.package.plans import make_plan
-    from consul_docker_host.settings.load import project_settings
 
     work = Workspace()
-    chosen = project_settings(work, settings_path(settings))
+    chosen = read_settings(work, settings)
     with only_one(work):
         return work, make_plan(chosen, work)

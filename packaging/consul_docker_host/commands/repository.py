@@ -3,17 +3,21 @@
 # ruff: noqa: PLC0415 - heavy modules are imported where they are needed
 from __future__ import annotations
 
-from consul_docker_host.commands.build import settings_path
+from consul_docker_host.commands.build import read_settings
+from consul_docker_host.core.errors import Mistakes
 from consul_docker_host.core.workspace import Workspace
 
 
 def publish_repository(*, channel: str = "", key: str = "", settings: str = "", with_consul: bool = False) -> None:
     """Add the packages in dist/ to the signed repository in dist/repository/."""
-    from consul_docker_host.repository.publish import publish_dist
-    from consul_docker_host.settings.load import project_settings
+    from consul_docker_host.repository.publish import check_options, publish_dist
 
-    work = Workspace()
-    chosen = project_settings(work, settings_path(settings))
+    work, mistakes = Workspace(), Mistakes()
+    with mistakes.collected():
+        chosen = read_settings(work, settings)
+    with mistakes.collected():
+        check_options(channel=channel, key=key)
+    mistakes.refuse()
     publish_dist(work, chosen, channel=channel, key=key, with_consul=with_consul)
 
 

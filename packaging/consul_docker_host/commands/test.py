@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from consul_docker_host.commands.build import build_all, settings_path
+from consul_docker_host.commands.build import build_all, read_settings
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.report import say
 from consul_docker_host.core.workspace import Workspace
@@ -15,11 +15,10 @@ def verify(*, settings: str = "") -> None:
     """Run all validators of the tree and the packages; fail if one is missing."""
     from consul_docker_host.backends import choose_backend
     from consul_docker_host.prove import suites
-    from consul_docker_host.settings.load import project_settings
     from consul_docker_host.verify.packages import verify as ask_all
 
     work = Workspace()
-    chosen = project_settings(work, settings_path(settings))
+    chosen = read_settings(work, settings)
     suites.prepare(work, ("verify",))
     backends = (choose_backend("nfpm").backend, choose_backend("fpm").backend)
     builders = {backend.name: backend.build for backend in backends}

@@ -17,7 +17,7 @@ from pathlib import Path
 from consul_docker_host.backends import choose_backend
 from consul_docker_host.core.architectures import architecture_of, own_architecture
 from consul_docker_host.core.download import check_digest, fetch, is_address
-from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.errors import BuildError, Mistakes
 from consul_docker_host.core.report import say, stage, table
 from consul_docker_host.core.run import run
 from consul_docker_host.core.workspace import Workspace, fresh_folder, only_one
@@ -47,12 +47,16 @@ class Archive:
 
 def build_packages(work: Workspace, settings: Settings, *, version: str, archive: str, key: str, backend: str) -> None:
     """Make dist/consul/ from the archive, a file or an address; empty: HashiCorp's own address of it, for amd64."""
-    if not VERSION.fullmatch(version):
-        raise BuildError(f"--version {version}: is not a Consul version", hint="for example --version 1.22.7")
-    if not key or not Path(key).is_file():
-        said = f"--hashicorp-key {key}: no such file" if key else "--hashicorp-key: is missing"
-        raise BuildError(f"{said}; it is needed to verify the archive's signature", hint=KEY_HINT)
-    choice = choose_backend(backend)
+    mistakes = Mistakes()
+    with mistakes.collected():
+        check_version(version, archive)
+    with mistakes.collected():
+        if not key or not Path(key).is_file():
+            said = f"--hashicorp-key {key}: no such file" if key else "--hashicorp-key: is missing"
+            raise BuildError(f"{said}; it is needed to verify the archive's signature", hint=KEY_HINT)
+    with mistakes.collected():
+        choice = choose_backend(backend)
+    mistakes.refuse()
     where = archive or f"{RELEASES}/{version}/consul_{version}_linux_amd64.zip"
     with tempfile.TemporaryDirectory(prefix="consul-") as name:
         with stage(f"checking {where}"):
@@ -79,6 +83,23 @@ def build_packages(work: Workspace, settings: Settings, *, version: str, archive
     for line in table(("made", "size", "by"), rows):
         say(line)
     say("for internal use only: Consul's licence (BUSL) forbids publishing them; ./inv repo --with-consul")
+
+
+def check_version(version: str, archive: str) -> None:
+    """Raise BuildError for a version that is none, and for an archive of the user's that does not have its name."""
+    if not VERSION.fullmatch(version):
+        raise BuildError(f"--version {version}: is not a Consul version", hint="for example --version 1.22.7")
+    if archive:
+        match_archive(archive, version)
+
+
+def match_archive(where: str, version: str) -> re.Match[str]:
+    """Return the parts of an archive's name; BuildError for another name or another version."""
+    match = ARCHIVE.fullmatch(where.rpartition("/")[2])
+    if not match or match["version"] != version:
+        hint = f"use consul_{version}_linux_amd64.zip or consul_{version}_linux_arm64.zip"
+        raise BuildError(f"--archive {where}: is not the archive of Consul {version} for Linux", hint=hint)
+    return match
 
 
 def package_of(work: Workspace, settings: Settings, program: Path, folder: Path) -> Path:
@@ -113,14 +134,13 @@ def package_of(work: Workspace, settings: Settings, program: Path, folder: Path)
 
 def verified_archive(where: str, version: str, key: Path, folder: Path) -> Archive:
     """Return the archive, fetched into ``folder`` where it is an address; BuildError unless it is HashiCorp's."""
-    name = where.rpartition("/")[2]
-    match = ARCHIVE.fullmatch(name)
-    if not match or match["version"] != version:
-        hint = f"use consul_{version}_linux_amd64.zip or consul_{version}_linux_arm64.zip"
-        raise BuildError(f"--archive {where}: is not the archive of Consul {version} for Linux", hint=hint)
-    beside = where.removesuffix(name)
-    sums, signature = (fetch_file(f"{beside}consul_{version}_SHA256SUMS{suffix}", folder) for suffix in ("", ".sig"))
-    file = fetch_file(where, folder)
+    match, name = match_archive(where, version), where.rpartition("/")[2]
+    beside, mistakes, files = where.removesuffix(name), Mistakes(), []
+    for part in (f"consul_{version}_SHA256SUMS", f"consul_{version}_SHA256SUMS.sig", name):
+        with mistakes.collected():
+            files.append(fetch_file(f"{beside}{part}", folder))
+    mistakes.refuse()
+    sums, signature, file = files
     verify_signature(sums, signature, key)
     hint = "fetch the archive again; do not use this one"
     check_digest(file, name=name, sums=sums, source=where, hint=hint)

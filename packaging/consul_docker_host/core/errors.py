@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+from collections.abc import Iterator
 
 HINTS = {
     errno.ENOSPC: "free some disk space and retry; existing artefacts are unchanged",
@@ -28,6 +30,29 @@ class BuildError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+class Mistakes:
+    """Collects the errors of checks that do not depend on each other, so that a user reads all of them at once."""
+
+    def __init__(self) -> None:
+        self.found: list[BuildError] = []
+
+    @contextlib.contextmanager
+    def collected(self) -> Iterator[None]:
+        """Keep the BuildError that the block raises for later; the block must not set what later blocks need."""
+        try:
+            yield
+        except BuildError as error:
+            # The error itself would keep files and connections open: its traceback holds what failed.
+            self.found.append(BuildError(error.message, hint=error.hint))
+
+    def refuse(self) -> None:
+        """Raise one BuildError with all that was collected, in that order; nothing where there was no mistake."""
+        if len(self.found) == 1:
+            raise self.found[0]
+        if self.found:
+            raise BuildError("\n".join(dict.fromkeys(map(str, self.found))))
 
 
 def describe(error: BaseException) -> str:

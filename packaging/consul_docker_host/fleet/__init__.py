@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.errors import BuildError, Mistakes
 from consul_docker_host.core.run import follow
 from consul_docker_host.core.workspace import Workspace
 from consul_docker_host.fleet.waves import parse_sizes
@@ -16,12 +16,14 @@ DEPLOY_SECONDS = 24 * 3600.0
 
 def start(work: Workspace, action: str, *, inventory: str, limit: str, waves: str, dry: bool, as_json: bool) -> None:
     """Run the action on the inventory's hosts; BuildError where one of them is not as it should be."""
-    if not inventory:
-        example = "pyinfra_deploy/inventory.py is an example"
-        raise BuildError("--inventory: is missing", hint=f"give a file with the hosts and their data; {example}")
     if not Path(inventory).is_file():
-        raise BuildError(f"--inventory {inventory}: no such file", hint="pyinfra_deploy/inventory.py is an example")
-    parse_sizes(waves)
+        # Where there is one, the process reads it, and reports its mistakes with those of the other options.
+        mistakes = Mistakes()
+        with mistakes.collected():
+            refuse_inventory(inventory)
+        with mistakes.collected():
+            parse_sizes(waves)
+        mistakes.refuse()
     asked = {"action": action, "inventory": inventory, "limit": limit, "waves": waves, "dry": dry, "json": as_json}
     # Paths of the inventory, such as the packages' folder, start where the user does: not always the checkout.
     paths = f"{work.packaging}:{work.root}"
@@ -31,3 +33,11 @@ def start(work: Workspace, action: str, *, inventory: str, limit: str, waves: st
         raise KeyboardInterrupt
     if code:
         raise BuildError(f"{action} failed", hint="see the messages above")
+
+
+def refuse_inventory(inventory: str) -> None:
+    """Raise BuildError for an inventory that is not given or not there."""
+    example = "pyinfra_deploy/inventory.py is an example"
+    if not inventory:
+        raise BuildError("--inventory: is missing", hint=f"give a file with the hosts and their data; {example}")
+    raise BuildError(f"--inventory {inventory}: no such file", hint=example)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State as PyinfraState
 from pyinfra.context import ctx_state
 from pyinfra_cli.inventory import make_inventory_from_files
@@ -17,7 +19,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.errors import BuildError, Mistakes
 from consul_docker_host.core.report import is_terminal, say
 from consul_docker_host.fleet.gossip import change_keys, key_mistakes
 from consul_docker_host.fleet.lock import lock_clusters
@@ -48,14 +50,13 @@ class Asked:
 
 def drive(asked: Asked) -> int:
     """Run what was asked and return the exit code: 0 where every host is as the inventory wants it."""
-    hosts, is_deploy = read_hosts(Path(asked.inventory), asked.limit), asked.action == "deploy"
-    if is_deploy:  # none of the mistakes matters to a removal
-        complain(hosts, asked)
+    is_deploy = asked.action == "deploy"
+    hosts, sizes = read_request(asked)
     with shown(list(hosts), quiet=asked.json) as (tell, note), guarded(hosts, asked, note) as fault:
         rollout = Rollout(
             hosts=hosts,
             steps=ACTIONS[asked.action],
-            sizes=parse_sizes(asked.waves),
+            sizes=sizes,
             dry=asked.dry,
             tell=tell,
             say=note,
@@ -83,27 +84,51 @@ def guarded(hosts: Hosts, asked: Asked, note: Callable[[str], None]) -> Iterator
         yield lock.fault
 
 
-def read_hosts(path: Path, limit: str) -> Hosts:
-    """Return every host of the inventory with its data, or those that ``limit`` names: hosts or groups."""
+def read_request(asked: Asked) -> tuple[Hosts, tuple[str, ...]]:
+    """Return the hosts and the sizes of waves; mistakes in the inventory and in the options are in one BuildError."""
+    mistakes = Mistakes()
+    with mistakes.collected():
+        sizes = parse_sizes(asked.waves)
+    with mistakes.collected():
+        inventory = read_inventory(Path(asked.inventory))
+        # A limit that names nobody leaves open which hosts are meant: then the whole inventory is looked at.
+        hosts = {host.name: dict(host.data.dict()) for host in inventory}
+        with mistakes.collected():
+            hosts = limit_hosts(hosts, {host.name: set(host.groups) for host in inventory}, asked)
+        if asked.action == "deploy":  # none of the mistakes in the data matters to a removal
+            complain(hosts, asked)
+    mistakes.refuse()
+    return hosts, sizes
+
+
+def read_inventory(path: Path) -> Inventory:
+    """Return the inventory; BuildError where pyinfra cannot read it, or where it has no host."""
     try:
         folder = str(path.resolve().parent)
         # pyinfra notes in its state which file it is reading.
         with ctx_state.use(PyinfraState()):
-            inventory = make_inventory_from_files(str(path), cwd=folder)
+            inventory: Inventory = make_inventory_from_files(str(path), cwd=folder)
     except Exception as error:
         raise BuildError(
             f"{path}: {type(error).__name__}: {error}", hint="an inventory is a Python file, as pyinfra reads it"
         ) from None
-    hosts = {host.name: dict(host.data.dict()) for host in inventory}
-    if not hosts:
+    if not len(inventory):
         raise BuildError(f"{path}: contains no host", hint="pyinfra_deploy/inventory.py is an example")
-    if not limit:
+    return inventory
+
+
+def limit_hosts(hosts: Hosts, groups: Mapping[str, set[str]], asked: Asked) -> Hosts:
+    """Return the hosts that --limit names by themselves or by a group; all where it is not given."""
+    if not asked.limit:
         return hosts
-    wanted = [word.strip() for word in limit.split(",") if word.strip()]
-    groups = {host.name: set(host.groups) for host in inventory}
-    unknown = [word for word in wanted if word not in hosts and not any(word in names for names in groups.values())]
+    wanted = [word.strip() for word in asked.limit.split(",") if word.strip()]
+    known = {*hosts, *(name for names in groups.values() for name in names)}
+    unknown = [word for word in wanted if word not in known]
     if unknown:
-        raise BuildError(f"--limit {limit}: {path} has no host or group {', '.join(unknown)}")
+        near = [name for word in unknown for name in difflib.get_close_matches(word, sorted(known), n=1)]
+        hint = f"did you mean {', '.join(near)}?" if near else "name hosts or groups of the inventory"
+        reason = f"{asked.inventory} has no host or group {', '.join(unknown)}"
+        raise BuildError(f"--limit {asked.limit}: {reason}", hint=hint)
     return {name: data for name, data in hosts.items() if name in wanted or groups[name] & set(wanted)}
 
 

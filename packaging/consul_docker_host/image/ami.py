@@ -138,12 +138,23 @@ def tags_of(ami: Ami) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in ami.tags.items()]
 
 
-def make_ami(ami: Ami, *, region: str) -> str:
-    """Make the AMI and return its id; BuildError with AWS's own words where it refuses."""
+def open_session(region: str) -> boto3.session.Session:
+    """Return a session in the region; BuildError where nothing names one."""
     try:
         session = boto3.session.Session(region_name=region or None)
-        if not session.region_name:
-            raise BuildError("--region: is missing, and neither AWS_REGION nor a profile names one")
+    except BotoCoreError as error:  # a profile that AWS_PROFILE names and no file has
+        raise BuildError(f"AWS: {error}", hint="correct AWS_PROFILE, or the profile in ~/.aws") from error
+    if not session.region_name:
+        raise BuildError(
+            "--region: is missing, and neither AWS_DEFAULT_REGION nor a profile names one",
+            hint="give a region, such as --region eu-central-1",
+        )
+    return session
+
+
+def make_ami(ami: Ami, session: boto3.session.Session) -> str:
+    """Make the AMI and return its id; BuildError with AWS's own words where it refuses."""
+    try:
         config = Config(retries={"mode": "adaptive", "max_attempts": 10}, max_pool_connections=WORKERS)
         return upload(ami, session.client("ebs", config=config), session.client("ec2", config=config))
     except (BotoCoreError, ClientError) as error:

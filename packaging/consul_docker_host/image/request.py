@@ -9,12 +9,12 @@ import re
 import shutil
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from consul_docker_host.core.architectures import is_program, own_architecture
-from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.errors import BuildError, Mistakes
 from consul_docker_host.core.run import find_program, run
 from consul_docker_host.core.workspace import Workspace
 
@@ -92,35 +92,50 @@ def read_request(  # noqa: PLR0913 - one for each option
     mirror: str,
     is_bios: bool,
     base: str = "",
-    pack: Pack | None = None,
 ) -> Request:
-    """Return the validated request; BuildError names the option and the remedy. ``pack`` makes a deb of a program."""
+    """Return the validated request, with the user's files alone; BuildError names every wrong option and its remedy."""
     known = tomllib.loads((work.packaging / "images" / "image.toml").read_text(encoding="utf-8"))
+    found: Path | None = None
+    mistakes = Mistakes()
     if base:
-        refuse_with_base({"--suite": suite, "--mirror": mirror, "--bios": is_bios})
+        with mistakes.collected():
+            refuse_with_base({"--suite": suite, "--mirror": mirror, "--bios": is_bios})
+        with mistakes.collected():
+            found = find_file(base, "--base")
     suite = suite or SUITE
-    more = find_suite(known["suites"], suite)["more"]
+    with mistakes.collected():
+        more = find_suite(known["suites"], suite)["more"]
+    with mistakes.collected():
+        image_format = find_format(kind)
+    with mistakes.collected():
+        architecture = image_architecture(is_bios=is_bios)
+    with mistakes.collected():
+        bytes_wanted = grown_size(found, size, known["size"]) if found else disk_size(size or known["size"])
+    with mistakes.collected():
+        debs = find_debs(given)
+    with mistakes.collected():
+        files = read_preload(preload)
+    mistakes.refuse()
     packages = [*known["packages"], *more, *(["grub-pc-bin"] if is_bios else [])]
-    if kind not in list(ImageFormat):
-        raise BuildError(f"--format {kind}: unknown", hint=f"known: {', '.join(ImageFormat)}")
-    architecture = image_architecture()
-    if is_bios and architecture != "amd64":
-        raise BuildError("--bios: this architecture boots only by UEFI")
-    found = find_file(base, "--base") if base else None
-    files = read_preload(preload)
     return Request(
         suite=suite,
         architecture=architecture,
-        format=ImageFormat(kind),
-        size=grown_size(found, size, known["size"]) if found else disk_size(size or known["size"]),
+        format=image_format,
+        size=bytes_wanted,
         esp=int(known["esp_mib"]) << 20,
         packages=tuple(package.replace("@arch@", architecture) for package in packages),
-        debs=(*find_debs(given, pack), own_deb(work)),
+        debs=debs,
         preload=files,
         mirrors=tuple(part.strip() for part in mirror.split(",") if part.strip()),
         is_bios=is_bios,
         base=found,
     )
+
+
+def with_packages(work: Workspace, request: Request, pack: Pack) -> Request:
+    """Return the request with the package that was built last; ``pack`` makes a deb of each program of the user's."""
+    given = (pack(file) if is_program(file) else file for file in request.debs)
+    return replace(request, debs=(*given, own_deb(work)))
 
 
 def refuse_with_base(options: Mapping[str, object]) -> None:
@@ -155,13 +170,22 @@ def find_suite(suites: Mapping[str, Mapping[str, Sequence[str]]], suite: str) ->
     return suites[suite]
 
 
-def image_architecture() -> str:
+def find_format(kind: str) -> ImageFormat:
+    """Return the kind of file that --format names."""
+    if kind not in list(ImageFormat):
+        raise BuildError(f"--format {kind}: unknown", hint=f"known: {', '.join(ImageFormat)}")
+    return ImageFormat(kind)
+
+
+def image_architecture(*, is_bios: bool) -> str:
     """Return Debian's name of this machine's architecture; images are made on their own."""
     if not own_architecture():
         raise BuildError(
             f"{os.uname().machine}: images cannot be made on this architecture",
             hint="use a machine with amd64 or arm64",
         )
+    if is_bios and own_architecture() != "amd64":
+        raise BuildError("--bios: this architecture boots only by UEFI", hint="leave --bios out")
     return own_architecture()
 
 
@@ -185,29 +209,40 @@ def find_file(path: str, option: str) -> Path:
 
 def read_preload(paths: Sequence[str]) -> tuple[Path, ...]:
     """Return the files of ``--preload``; of two with one name one would take the other's place in the image."""
-    found = tuple(find_file(path, "--preload") for path in paths)
-    names = [path.name for path in found]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise BuildError(f"--preload: {', '.join(sorted(twice))} is given twice", hint="give each file its own name")
-    return found
-
-
-def find_debs(given: str, pack: Pack | None) -> tuple[Path, ...]:
-    """Return the packages of ``--with consul=FILE``, one or more with commas between them."""
     found = []
-    for part in filter(None, given.split(",")):
-        name, _, path = part.partition("=")
-        if name != "consul" or not path:
-            raise BuildError(f"--with {part}: is not consul=FILE", hint="--with consul=consul_1.22.7-1_amd64.deb")
-        file = find_file(path, "--with")
-        if pack and is_program(file):
-            file = pack(file)
-        elif not is_package(file):
-            hint = "./inv consul --version V --hashicorp-key FILE makes dist/consul/*.deb of the official archive"
-            raise BuildError(f"--with {part}: is neither a Debian package nor a program", hint=hint)
-        found.append(file)
+    mistakes = Mistakes()
+    for path in paths:
+        with mistakes.collected():
+            found.append(find_file(path, "--preload"))
+    names = [Path(path).name for path in paths]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        with mistakes.collected():
+            raise BuildError(f"--preload: {name} is given twice", hint="give each file its own name")
+    mistakes.refuse()
     return tuple(found)
+
+
+def find_debs(given: str) -> tuple[Path, ...]:
+    """Return the files of ``--with consul=FILE``, one or more with commas between them: packages and programs."""
+    found = []
+    mistakes = Mistakes()
+    for part in filter(None, given.split(",")):
+        with mistakes.collected():
+            found.append(find_deb(part))
+    mistakes.refuse()
+    return tuple(found)
+
+
+def find_deb(part: str) -> Path:
+    """Return the package or program that one ``consul=FILE`` names."""
+    name, _, path = part.partition("=")
+    if name != "consul" or not path:
+        raise BuildError(f"--with {part}: is not consul=FILE", hint="--with consul=consul_1.22.7-1_amd64.deb")
+    file = find_file(path, "--with")
+    if not (is_program(file) or is_package(file)):
+        hint = "./inv consul --version V --hashicorp-key FILE makes dist/consul/*.deb of the official archive"
+        raise BuildError(f"--with {part}: is neither a Debian package nor a program", hint=hint)
+    return file
 
 
 def is_package(path: Path) -> bool:
@@ -226,14 +261,34 @@ def own_deb(work: Workspace) -> Path:
 
 def check_machine(request: Request, folder: Path) -> None:
     """Raise BuildError where this machine cannot make the image: rights, tools, room."""
+    mistakes = Mistakes()
+    with mistakes.collected():
+        refuse_user()
+    with mistakes.collected():
+        refuse_missing_tools(request)
+    with mistakes.collected():
+        refuse_small_disk(folder)
+    mistakes.refuse()
+
+
+def refuse_user() -> None:
+    """Raise BuildError unless this is root."""
     if os.geteuid() != 0:
         raise BuildError("making an image needs root: its files belong to root", hint="run: sudo ./inv image ...")
+
+
+def refuse_missing_tools(request: Request) -> None:
+    """Raise BuildError with every program that this image takes and this machine lacks."""
     tools = {name: TOOLS[name] for name in TOOLS if request.format is not ImageFormat.TAR or name not in DISK_TOOLS}
     if request.base is not None:
         tools = BASE_TOOLS
     missing = sorted({package for name, package in tools.items() if find_program(name) is None})
     if missing:
         raise BuildError(f"not installed: {', '.join(missing)}", hint=f"apt-get install {' '.join(missing)}")
+
+
+def refuse_small_disk(folder: Path) -> None:
+    """Raise BuildError where a disk has too little room for the making of an image."""
     free = shutil.disk_usage(folder).free
     if free < ROOM:
         reason = f"{folder} has {free / 2**30:.1f} GiB free, and an image takes {ROOM >> 30} GiB while it is made"

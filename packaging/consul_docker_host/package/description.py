@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.errors import BuildError, Mistakes
 
 TEMPLATE_SUFFIX = ".j2"
 # Explains the folder to its reader; never part of a package.
@@ -165,17 +165,24 @@ def load_package(path: Path) -> PackageDescription:
 def collect_payload(package: PackageDescription, files: Path) -> tuple[Source, ...]:
     """Return every file of the payload, sorted by its path on the host.
 
-    A rule that names no file below ``files`` raises BuildError: a misspelt path would lose its mode.
+    A rule that names no file below ``files`` is a mistake: a misspelt path would lose its mode. All mistakes are in one
+    BuildError.
     """
     rules = {(rule.source or rule.path).removesuffix(TEMPLATE_SUFFIX): rule for rule in package.files}
     sources: dict[str, Path] = {}
+    mistakes = Mistakes()
     for path in _walk(files):
         other = sources.setdefault(source_key(path, files), path)
-        if other is not path:
-            raise BuildError(f"{other} and {path}: two sources of one file", hint="keep the file or the template")
-    lost = sorted(set(rules) - set(sources))
-    if lost:
-        raise BuildError(f"packages/{package.name}.toml: no file below {files} for {', '.join(lost)}")
+        with mistakes.collected():
+            if not path.is_file() or path.is_symlink():
+                raise BuildError(f"{path}: the payload may contain only plain files", hint="replace it by a file")
+            if other is not path:
+                raise BuildError(f"{other} and {path}: two sources of one file", hint="keep the file or the template")
+    for name in sorted(set(rules) - set(sources)):
+        with mistakes.collected():
+            hint = f"correct the path, or create the file below {files}"
+            raise BuildError(f"packages/{package.name}.toml:files: {name}: no such file below {files}", hint=hint)
+    mistakes.refuse()
     found = (
         Source(path=rules[key].path if key in rules else key, source=path, rule=rules.get(key) or FileRule(path=key))
         for key, path in sources.items()
@@ -189,9 +196,8 @@ def source_key(path: Path, files: Path) -> str:
 
 
 def _walk(files: Path) -> Iterator[Path]:
+    """Yield what is shipped and what must not be there: everything but directories, what explains, and bytecode."""
     for path in sorted(files.rglob("*")):
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise BuildError(f"{path}: the payload holds plain files only")
         is_shipped = path.name not in NOT_SHIPPED and not path.match(PARTIAL) and BYTECODE not in path.parts
-        if path.is_file() and is_shipped:
+        if path.is_symlink() or (is_shipped and not path.is_dir()):
             yield path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from consul_docker_host.core.errors import Mistakes
 from consul_docker_host.core.workspace import PROJECT, Workspace
 from consul_docker_host.package import archive_sources
 from consul_docker_host.package.changelog import Release
@@ -11,6 +12,15 @@ from consul_docker_host.package.description import collect_payload, load_package
 from consul_docker_host.package.plan import Plan
 from consul_docker_host.package.render import Rendered, render_keyring, render_tree
 from consul_docker_host.settings.model import Settings
+
+
+def check_descriptions(work: Workspace) -> None:
+    """Raise one BuildError with every mistake in the descriptions of the packages that a build makes."""
+    mistakes = Mistakes()
+    for name in (PROJECT, archive_sources.PACKAGE):
+        with mistakes.collected():
+            load_package(work.packaging / "packages" / f"{name}.toml")
+    mistakes.refuse()
 
 
 def make_plan(settings: Settings, work: Workspace) -> Plan:

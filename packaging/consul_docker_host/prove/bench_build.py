@@ -23,12 +23,13 @@ OWN_WORK = """
 import sys, time
 sys.path.insert(0, "packaging")
 from pathlib import Path
+from consul_docker_host.backends import choose_backend
 from consul_docker_host.build import artefacts
 from consul_docker_host.core import workspace
 from consul_docker_host.settings.load import project_settings
 begin = time.perf_counter()
 work = workspace.Workspace(root=Path.cwd())
-artefacts.build(work, project_settings(work), backend="nfpm", targets=artefacts.TARGETS, key="")
+artefacts.build(work, project_settings(work), choice=choose_backend("nfpm"), targets=artefacts.TARGETS, key="")
 print(time.perf_counter() - begin)
 """
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from consul_docker_host.core import programs
-from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.errors import BuildError, Mistakes
 from consul_docker_host.core.report import say, stage
 from consul_docker_host.core.run import find_program, follow
 from consul_docker_host.core.workspace import Workspace, cache_folder
@@ -81,11 +81,15 @@ def ensure_consul() -> None:
 
 
 def story_options(work: Workspace, *, distro: str, story: str) -> str:
-    """Return pytest's options for one distribution and one story; BuildError lists the known ones where it is none."""
-    select(distro)
+    """Return pytest's options for one distribution and one story; BuildError lists the known ones of what is wrong."""
     known = sorted(path.stem.removeprefix("test_") for path in (work.root / "tests" / "install").glob("test_*.py"))
-    if story and not [name for name in known if story in name]:
-        raise BuildError(f"--story {story}: matches no story", hint="known: " + ", ".join(known))
+    mistakes = Mistakes()
+    with mistakes.collected():
+        select(distro)
+    with mistakes.collected():
+        if story and not [name for name in known if story in name]:
+            raise BuildError(f"--story {story}: matches no story", hint="known: " + ", ".join(known))
+    mistakes.refuse()
     return shlex.join(f"--{name}={value}" for name, value in (("distro", distro), ("story", story)) if value)
 
 

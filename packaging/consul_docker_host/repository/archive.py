@@ -73,6 +73,12 @@ def memory_folder(work: Workspace) -> Path:
     return work.build / "repository"
 
 
+def check_channel(channel: str) -> None:
+    """Raise BuildError for a channel that is not one of ours."""
+    if channel not in CHANNELS:
+        raise BuildError(f"--channel {channel}: unknown channel", hint=f"use {' or '.join(CHANNELS)}")
+
+
 def publish(
     work: Workspace, plan: RepositoryPlan, signer: Signer, folder: Path, *, channel: str, with_consul: bool
 ) -> Published:
@@ -80,8 +86,7 @@ def publish(
 
     The caller keeps other builds out. A mistake raises BuildError and leaves what is served as it was.
     """
-    if channel not in CHANNELS:
-        raise BuildError(f"--channel {channel}: unknown channel", hint=f"use {' or '.join(CHANNELS)}")
+    check_channel(channel)
     run = _Run(work=work, plan=plan, signer=signer, new=folder / "repository")
     if run.old.is_symlink():
         hint = "make it a directory, and the web server's root a link to it"

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.errors import BuildError, Mistakes
 from consul_docker_host.core.report import say, stage, table
 from consul_docker_host.core.workspace import Workspace, fresh_folder, only_one
 from consul_docker_host.package.archive_sources import CHANNELS, KEY_NAME
 from consul_docker_host.package.plans import make_keyring_plan
-from consul_docker_host.repository.archive import Published, publish, served_folder
-from consul_docker_host.repository.signing import NEW_KEY_HINT, Key, make_key, signer
+from consul_docker_host.repository.archive import Published, check_channel, publish, served_folder
+from consul_docker_host.repository.signing import NEW_KEY_HINT, Key, find_secret, make_key, signer
 from consul_docker_host.settings.model import Settings
 
 SOON = timedelta(days=180)
@@ -22,6 +22,18 @@ WARNING = """
 that trusts it. Keep the folder off machines that build and test, in no checkout, image or backup that others read;
 make one copy now, offline: a lost key means a visit to every host.
 """
+
+
+def check_options(*, channel: str, key: str) -> None:
+    """Raise one BuildError with every mistake in the options of a publication; an empty one is not given."""
+    mistakes = Mistakes()
+    with mistakes.collected():
+        if channel:
+            check_channel(channel)
+    with mistakes.collected():
+        if key:
+            find_secret(key)
+    mistakes.refuse()
 
 
 def publish_dist(work: Workspace, settings: Settings, *, channel: str, key: str, with_consul: bool) -> None:

@@ -171,15 +171,21 @@ def usable(keys: tuple[Key, ...], source: str) -> tuple[Key, ...]:
     return current
 
 
+def find_secret(secret: str) -> Path:
+    """Return the file or directory that --key names."""
+    path = Path(secret).absolute()
+    if not path.exists():
+        raise BuildError(f"--key {secret}: no such file or directory", hint=SIGN_HINT)
+    return path
+
+
 @contextlib.contextmanager
 def gpg_home(secret: str) -> Iterator[dict[str, str]]:
     """Give the environment that leads gpg to the secret keys, and end the agent that gpg starts for them."""
     if not secret:
         yield {name: os.environ[name] for name in ("GNUPGHOME",) if name in os.environ}
         return
-    path = Path(secret).absolute()
-    if not path.exists():
-        raise BuildError(f"--key {secret}: no such file or directory", hint=SIGN_HINT)
+    path = find_secret(secret)
     with short_home(path if path.is_dir() else None) as environment:
         if path.is_file():
             run(

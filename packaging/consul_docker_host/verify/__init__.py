@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.errors import BuildError, Mistakes
 from consul_docker_host.package.plan import Plan
 from consul_docker_host.verify.parsers import PARSERS, Answer, Verdict
 from consul_docker_host.verify.rules import check_tree
 
 
-def judge_tree(plan: Plan) -> tuple[Answer, ...]:
-    """Check the tree in process and by the parsers that are here; a refusal raises BuildError with every finding."""
-    refuse_faults(plan)
-    answers = tuple(parser.judge(plan) for parser in PARSERS)
-    refused = [f"{answer.program}: {finding}" for answer in answers for finding in answer.findings]
-    if refused:
-        raise BuildError("\n".join(refused), hint=f"no package was written; the rendered files are in {plan.tree}")
+def judge_tree(plan: Plan, *beside: Plan) -> tuple[Answer, ...]:
+    """Check the tree in process and by the parsers that are here; a refusal raises BuildError with every finding.
+
+    Of the plans ``beside`` it, which hold nothing that a parser judges, the trees are checked in process alone.
+    """
+    answers, faults = examine(plan, *beside)
+    if faults:
+        raise BuildError("\n".join(faults), hint=f"no package was written; the rendered files are in {plan.tree}")
     return answers
 
 
-def refuse_faults(plan: Plan) -> None:
-    """Check the tree in process; a fault raises BuildError with every finding."""
-    findings = [str(finding) for finding in check_tree(plan)]
-    if findings:
-        raise BuildError("\n".join(findings), hint=f"no package was written; the rendered files are in {plan.tree}")
+def examine(plan: Plan, *beside: Plan) -> tuple[tuple[Answer, ...], list[str]]:
+    """Return the parsers' answers and every fault: a parser is asked about a tree with faults as well."""
+    faults = [str(finding) for one in (plan, *beside) for finding in check_tree(one)]
+    answers: list[Answer] = []
+    # A parser that needs a script of the tree cannot judge where that script fails.
+    mistakes = Mistakes()
+    for parser in PARSERS:
+        with mistakes.collected():
+            answers.append(parser.judge(plan))
+    faults += [f"{answer.program}: {finding}" for answer in answers for finding in answer.findings]
+    return tuple(answers), [*faults, *map(str, mistakes.found)]
 
 
 def judgement(answers: tuple[Answer, ...]) -> tuple[str, ...]:

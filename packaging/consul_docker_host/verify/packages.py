@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.errors import BuildError, Mistakes
 from consul_docker_host.core.programs import python_program
 from consul_docker_host.core.report import say
 from consul_docker_host.core.run import Result, run
@@ -16,7 +16,7 @@ from consul_docker_host.package.description import FORMATS, Format
 from consul_docker_host.package.plan import Plan
 from consul_docker_host.package.plans import make_keyring_plan, make_plan
 from consul_docker_host.settings.model import Settings
-from consul_docker_host.verify import judge_tree, refuse_faults
+from consul_docker_host.verify import examine
 
 # Hints below a warning are opinions: lintian's "info" wants init.d scripts beside units, which no package has today.
 LINTIAN_ARGUMENTS = ("--allow-root", "--pedantic", "--fail-on", "error,warning,pedantic")
@@ -32,19 +32,23 @@ def verify(work: Workspace, settings: Settings, *, builders: Mapping[str, Builde
 
 
 def _verify(work: Workspace, plan: Plan, keyring: Plan | None, builders: Mapping[str, Builder]) -> None:
-    faults: list[str] = []
-    for answer in judge_tree(plan):
+    answers, faults = examine(plan, *([keyring] if keyring else []))
+    for answer in answers:
         say(f"{answer.parser}: {answer.verdict}")
-        if not answer.verdict.is_accepted:
+        if not (answer.verdict.is_accepted or answer.findings):
             faults.append(f"{answer.program}: {answer.verdict} {answer.reason}".rstrip())
     judged = {"shellcheck": shellcheck(plan), "packages": packages(work, plan, builders)}
     if keyring:
-        refuse_faults(keyring)
         judged["keyring package"] = packages(work, keyring, builders)
     for name, results in judged.items():
-        bad = [result for result in results if result.returncode]
+        # A backend cannot write a package of every faulty tree.
+        mistakes, bad = Mistakes(), []
+        with mistakes.collected():
+            for result in results:
+                bad += [result.output.strip()] if result.returncode else []
+        bad += map(str, mistakes.found)
         say(f"{name}: {'refused' if bad else 'accepted'}")
-        faults += [result.output.strip() for result in bad]
+        faults += bad
     if faults:
         raise BuildError(
             "\n".join(faults), hint="./inv setup.system installs the validators; an override needs a reason"

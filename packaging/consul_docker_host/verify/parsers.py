@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from consul_docker_host.core.run import Result, find_program, run
 from consul_docker_host.core.workspace import cache_folder, cache_path, content_key
@@ -117,7 +118,7 @@ def ask_systemd(plan: Plan, program: Path, scratch: Path) -> Iterator[Finding]:
     for path in units.rglob("*"):
         if path.is_file():
             # What the units start is not on this machine: its own programs are looked for in the tree, others' nowhere.
-            text = FOREIGN_PROGRAM.sub(r"\1/bin/true", path.read_text(encoding="utf-8"))
+            text = FOREIGN_PROGRAM.sub(r"\1/bin/true", path.read_text(encoding="utf-8", errors="replace"))
             path.write_text(OWN_PROGRAM.sub(rf"{plan.tree}\g<0>", text), encoding="utf-8")
     names = sorted(path.name for path in units.iterdir() if path.is_file())
     argv = [str(program), "verify", "--man=no", "--recursive-errors=no", *(str(units / name) for name in names)]
@@ -154,11 +155,20 @@ def ask_consul(plan: Plan, program: Path, scratch: Path) -> Iterator[Finding]:
         (folders[-1] / "tls.json").unlink(missing_ok=True)
     (folders[0] / "consul.json").write_text(json.dumps({"data_dir": str(scratch / "data")}))
     for path in folders[0].glob("*.json"):
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = _json_object(path)
         if str(config.get("bind_addr", "")).startswith("{{"):
             path.write_text(json.dumps(config | {"bind_addr": "192.0.2.1"}))
     result = run([str(program), "validate", *map(str, folders)], timeout=PARSER_TIMEOUT, check=False)
     yield from _refusal(CONSUL_FOLDER.rstrip("/"), result)
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    """Return a file's object; empty where it has none, which is Consul's to refuse."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return config if isinstance(config, dict) else {}
 
 
 def ask_nft(plan: Plan, program: Path, scratch: Path) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from consul_docker_host.backends import choose_backend
 from consul_docker_host.build.artefacts import build
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.run import run, start
@@ -36,7 +37,13 @@ HELD = {DEB, RPM, "cloud-init", "SHA256SUMS"}
 
 
 def build_with(work: Workspace, *, backend: str = "nfpm", settings: Path | None = None) -> None:
-    build(work, project_settings(work, settings), backend=backend, targets=("deb", "rpm", "cloud-init"), key="k")
+    build(
+        work,
+        project_settings(work, settings),
+        choice=choose_backend(backend),
+        targets=("deb", "rpm", "cloud-init"),
+        key="k",
+    )
 
 
 @pytest.fixture(scope="session")
@@ -255,7 +262,7 @@ def test_the_artefacts_of_the_former_version_go_and_foreign_files_stay(built: Wo
 def test_one_target_alone_leaves_the_others_and_their_sums(built: Workspace) -> None:
     before = snapshot(built.dist)
     replace_in(built.packaging / "settings.toml", "ttl = 1 ", "ttl = 2 ")
-    build(built, project_settings(built), backend="nfpm", targets=("deb",), key="other")
+    build(built, project_settings(built), choice=choose_backend("nfpm"), targets=("deb",), key="other")
     after = snapshot(built.dist)
     assert after[DEB] != before[DEB]
     assert (after[RPM], after[SNIPPET]) == (before[RPM], before[SNIPPET])
@@ -283,14 +290,14 @@ def test_the_package_snippet_names_the_packages_that_dist_holds_whatever_was_bui
 ) -> None:
     before = digests_named(built)
     replace_in(built.packaging / "settings.toml", "ttl = 1 ", "ttl = 2 ")
-    build(built, project_settings(built), backend="nfpm", targets=targets, key="other")
+    build(built, project_settings(built), choice=choose_backend("nfpm"), targets=targets, key="other")
     assert digests_named(built) == {"DEB": sums(built)[DEB], "RPM": sums(built)[RPM]}
     assert (digests_named(built) == before) is (targets == ("cloud-init",))
     run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=built.dist)
 
 
 def test_a_format_that_dist_lacks_is_named_in_the_table(work: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
-    build(work, project_settings(work), backend="nfpm", targets=("deb", "cloud-init"), key="k")
+    build(work, project_settings(work), choice=choose_backend("nfpm"), targets=("deb", "cloud-init"), key="k")
     assert digests_named(work) == {"DEB": sums(work)[DEB], "RPM": ""}
     (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(f"dist/{PACKAGE_SNIPPET}")]
     assert row.endswith("; rpm hosts refuse it: dist/ has no rpm")
@@ -300,7 +307,13 @@ def test_without_a_package_of_this_version_there_is_no_package_snippet(
     built: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "my.toml").write_text('[package]\nversion = "0.1.0+site1"\n')
-    build(built, project_settings(built, tmp_path / "my.toml"), backend="nfpm", targets=("cloud-init",), key="other")
+    build(
+        built,
+        project_settings(built, tmp_path / "my.toml"),
+        choice=choose_backend("nfpm"),
+        targets=("cloud-init",),
+        key="other",
+    )
     assert not (built.dist / PACKAGE_SNIPPET).exists()
     assert set(sums(built)) == {DEB, RPM, SNIPPET}
     said = capsys.readouterr().out.splitlines()[-1]

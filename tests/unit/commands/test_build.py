@@ -9,7 +9,7 @@ import pytest
 from consul_docker_host.commands.build import settings_path
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.workspace import Workspace
-from tests.unit.kit import copy_checkout, inv, snapshot
+from tests.unit.kit import copy_checkout, inv, replace_in, snapshot
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +64,26 @@ def test_the_working_folder_does_not_matter(work: Workspace, tmp_path: Path) -> 
     ended = inv(work, "render", before=f"cd '{tmp_path}/elsewhere'")
     assert ended.returncode == 0, ended.output
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize("settings", ["bad.toml", "none.toml"])
+def test_a_wrong_backend_wrong_settings_and_a_wrong_description_are_reported_together(
+    tmp_path: Path, settings: str
+) -> None:
+    work = copy_checkout(tmp_path / "checkout")
+    (work.root / "bad.toml").write_text("[dns]\nttl = 9\n")
+    replace_in(work.packaging / "packages/consul-docker-host.toml", 'section = "net"', 'secton = "net"')
+    ended = inv(work, "build", "--backend=nope", f"--settings={settings}")
+    assert ended.returncode == 1
+    assert "--backend nope: unknown backend\n  use auto, fpm, nfpm\n" in ended.stderr
+    assert ("bad.toml:2: dns.ttl: " if settings == "bad.toml" else "--settings none.toml: no such file") in ended.stderr
+    assert "packages/consul-docker-host.toml:secton: " in ended.stderr
+    assert not work.dist.exists()
+
+
+def test_settings_may_come_from_a_pipe(work: Workspace) -> None:
+    """A pipe can be read only once."""
+    before = 'mkfifo pipe; printf "[dns]\\nttl = 9\\n" >pipe &'
+    ended = inv(work, "build.cloud-init", "--settings=pipe", before=before)
+    assert ended.returncode == 1
+    assert "pipe:2: dns.ttl: " in ended.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,35 @@ def _in_a_copy(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_mistake_comes_before_the_work(options: dict[str, str | bool], fault: str) -> None:
     with pytest.raises(BuildError, match=fault):
         image.make_image(**options)  # type: ignore[arg-type]
+
+
+def test_the_mistakes_in_all_options_are_reported_together_with_those_in_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text("[dns]\nttl = 9\n")
+    with pytest.raises(BuildError) as caught:
+        image.make_image(
+            suite="bookwrm",
+            format="vmdk",
+            size="1G",
+            preload="/nowhere.tar,/gone.tar",
+            accel="xen",
+            settings=str(tmp_path / "bad.toml"),
+        )
+    said = [line for line in str(caught.value).splitlines() if not line.startswith("  ")]
+    assert [line.partition(": ")[0] for line in said] == [
+        "--accel xen",
+        "the image would contain no Consul, and the boot test needs one",
+        "--suite bookwrm",
+        "--format vmdk",
+        "--size 1G",
+        "--preload /nowhere.tar",
+        "--preload /gone.tar",
+        f"{tmp_path}/bad.toml:2",
+    ]
+
+
+def test_both_manifests_of_a_comparison_are_looked_at(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"(?s)old\.json: .*new\.json: "):
+        image.compare_images(old=str(tmp_path / "old.json"), new=str(tmp_path / "new.json"))
 
 
 def test_ignition_s_configuration_goes_into_dist(work: Workspace, capsys: pytest.CaptureFixture[str]) -> None:

@@ -197,8 +197,8 @@ def test_an_archive_without_consul_is_told(work: Workspace, release: Path, archi
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ((), "--version : is not a Consul version\n  for example --version 1.22.7\n"),
-        (("--version", "latest"), "--version latest: is not a Consul version\n"),
+        (("--hashicorp-key", "tasks.py"), "--version : is not a Consul version\n  for example --version 1.22.7\n"),
+        (("--version", "latest", "--hashicorp-key", "tasks.py"), "--version latest: is not a Consul version\n"),
         (("--version", VERSION), "--hashicorp-key: is missing; it is needed to verify the archive's signature\n"),
         (("--version", VERSION, "--hashicorp-key", "none"), "--hashicorp-key none: no such file"),
         (

@@ -20,11 +20,11 @@ clients = ([("@fake/c1", {"cdh_datacenter": "eu-1"}), "@fake/c2"], data)
 """
 
 
-def drive(folder: Path, *, text: str = INVENTORY, limit: str = "", action: str = "deploy") -> Result:
+def drive(folder: Path, *, text: str = INVENTORY, limit: str = "", action: str = "deploy", waves: str = "1") -> Result:
     path = folder / "fleet.py"
     path.write_text(text.replace("PACKAGES", repr(str(folder))))
     (folder / "consul-docker-host_0.1.0_all.deb").touch()
-    asked = {"action": action, "inventory": str(path), "limit": limit, "waves": "1", "dry": True, "json": True}
+    asked = {"action": action, "inventory": str(path), "limit": limit, "waves": waves, "dry": True, "json": True}
     environment = {"PYTHONPATH": f"{ROOT / 'packaging'}:{ROOT}", "PATH": os.environ["PATH"]}
     argv = [sys.executable, "-m", "consul_docker_host.fleet", json.dumps(asked)]
     return run(argv, cwd=folder, env=environment, check=False)
@@ -72,3 +72,22 @@ def test_every_mistake_is_told_at_once_and_none_of_them_matters_to_a_removal(tmp
     ):
         assert line in done.stderr
     assert drive(tmp_path, text=wrong, action="remove").returncode == 0
+
+
+def test_wrong_options_are_told_with_the_mistakes_of_the_inventory(tmp_path: Path) -> None:
+    wrong = INVENTORY.replace('"cdh_role": "server"', '"cdh_acl": "some"')
+    done = drive(tmp_path, text=wrong, limit="srevers", waves="5x")
+    assert done.returncode == 1
+    for line in (
+        "--waves 5x: 5x is not a wave size",
+        "fleet.py has no host or group srevers",
+        "did you mean servers?",
+        "@fake/s1: cdh_acl: 'some' is not valid; use off, allow, deny",
+    ):
+        assert line in done.stderr
+    assert drive(tmp_path, waves="5x", action="remove").returncode == 1
+
+
+def test_a_limit_leaves_the_mistakes_of_other_hosts_aside(tmp_path: Path) -> None:
+    wrong = INVENTORY.replace('"cdh_role": "server"', '"cdh_acl": "some"')
+    assert drive(tmp_path, text=wrong, limit="clients").returncode == 0

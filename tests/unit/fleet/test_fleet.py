@@ -61,10 +61,10 @@ def test_a_missing_inventory_starts_no_process(
     assert calls == []
 
 
-def test_a_wrong_wave_starts_no_process(inventory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_wave_is_reported_with_the_missing_inventory(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = ending_with(0, monkeypatch)
-    with pytest.raises(BuildError, match="5x"):
-        fleet.start(Workspace(), "deploy", inventory=inventory, **{**OPTIONS, "waves": "5x"})
+    with pytest.raises(BuildError, match=r"(?s)^--inventory none\.py: no such file.*\n--waves 5x: "):
+        fleet.start(Workspace(), "deploy", inventory="none.py", **{**OPTIONS, "waves": "5x"})
     assert calls == []
 
 

@@ -19,7 +19,7 @@ from moto.server import ThreadedMotoServer
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.workspace import ROOT, Workspace
 from consul_docker_host.image import ami as amis
-from consul_docker_host.image.ami import BLOCK, make_ami, plan, read_ami
+from consul_docker_host.image.ami import BLOCK, make_ami, open_session, plan, read_ami
 from tests.unit.kit import inv
 
 REGION = "eu-central-1"
@@ -72,7 +72,7 @@ def test_every_full_block_is_in_the_snapshot_and_the_image_is_registered(
     image: Path, aws: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wanted = read_ami(image, "")
-    made = make_ami(wanted, region="")
+    made = make_ami(wanted, open_session(""))
     (found,) = own_images(aws)
     assert (found["ImageId"], found["Name"]) == (made, f"host-0.1.0-bookworm-amd64-{'d' * 12}")
     snapshot = re.findall(r"snap-\w+", capsys.readouterr().out)[0]
@@ -97,7 +97,7 @@ def test_a_snapshot_that_becomes_no_image_is_deleted(image: Path, aws: Any, monk
     before = {one["SnapshotId"] for one in aws.describe_snapshots(OwnerIds=["self"])["Snapshots"]}
     # A name of two characters is refused by EC2 itself.
     with pytest.raises(BuildError, match=r"(?s)AWS: .*\n  credentials with these rights"):
-        make_ami(read_ami(image, "ab"), region="")
+        make_ami(read_ami(image, "ab"), open_session(""))
     assert {one["SnapshotId"] for one in aws.describe_snapshots(OwnerIds=["self"])["Snapshots"]} == before
     assert own_images(aws) == []
 
@@ -136,9 +136,9 @@ def test_without_credentials_or_region_it_is_told(image: Path, monkeypatch: pyte
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(BuildError, match="--region: is missing"):
-        make_ami(read_ami(image, ""), region="")
+        open_session("")
     with pytest.raises(BuildError, match="Unable to locate credentials"):
-        make_ami(read_ami(image, ""), region=REGION)
+        make_ami(read_ami(image, ""), open_session(REGION))
 
 
 def test_a_plan_is_of_the_blocks_that_would_be_sent(image: Path) -> None:
@@ -146,3 +146,11 @@ def test_a_plan_is_of_the_blocks_that_would_be_sent(image: Path) -> None:
     assert sum(len(block) for _, block in wanted.blocks()) == len(FULL) * BLOCK
     assert len(list(plan(wanted))) == 7
     assert list(amis.runs(iter(()))) == []
+
+
+def test_an_unknown_profile_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_PROFILE", "tset")
+    with pytest.raises(BuildError, match=r"(?s)AWS: .*tset.*\n  correct AWS_PROFILE"):
+        open_session(REGION)

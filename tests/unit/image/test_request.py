@@ -13,7 +13,7 @@ import pytest
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.workspace import ROOT, Workspace
 from consul_docker_host.image import request as requests
-from consul_docker_host.image.request import ImageFormat, Request, check_machine, read_request
+from consul_docker_host.image.request import ImageFormat, Request, check_machine, read_request, with_packages
 
 DEB = b"!<arch>\n"
 
@@ -40,7 +40,8 @@ def asked(work: Workspace, **options: Any) -> Request:
         "mirror": "",
         "is_bios": False,
     }
-    return read_request(work, **usual | options)
+    request = read_request(work, **usual | {name: value for name, value in options.items() if name != "pack"})
+    return with_packages(work, request, options.get("pack", Path))
 
 
 def test_an_image_has_what_the_suite_needs_and_our_package_last(
@@ -76,6 +77,36 @@ def test_each_mistake_is_named_with_what_would_do(work: Workspace, options: dict
     with pytest.raises(BuildError) as caught:
         asked(work, **options)
     assert str(caught.value).startswith(said)
+
+
+def test_every_wrong_option_is_in_one_error(work: Workspace) -> None:
+    wrong = {
+        "base": "/nowhere.raw",
+        "kind": "vmdk",
+        "size": "big",
+        "given": "consul,docker=x",
+        "preload": ["/gone.tar"],
+    }
+    with pytest.raises(BuildError) as caught:
+        asked(work, **wrong)
+    assert [line.partition(": ")[0] for line in str(caught.value).splitlines() if line.startswith("-")] == [
+        "--suite",
+        "--base /nowhere.raw",
+        "--format vmdk",
+        "--size big",
+        "--with consul",
+        "--with docker=x",
+        "--preload /gone.tar",
+    ]
+
+
+def test_a_machine_lacks_several_things_at_once(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = asked(work)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(requests, "find_program", lambda _: None)
+    monkeypatch.setattr(requests, "ROOM", 1 << 62)
+    with pytest.raises(BuildError, match=r"(?s)needs root.*\nnot installed: .*\nno space left: "):
+        check_machine(request, work.root)
 
 
 def test_archives_may_be_addresses_and_lines(work: Workspace) -> None:

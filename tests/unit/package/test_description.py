@@ -75,3 +75,18 @@ def test_the_payload_is_sorted_and_every_template_loses_its_suffix() -> None:
     assert not [path for path in listed if path.endswith((".j2", "README.md"))]
     assert {source.rule.mode for source in payload if source.path.startswith("usr/lib/consul-docker-host/")} >= {"0755"}
     assert all(source.is_template == source.source.name.endswith(".j2") for source in payload)
+
+
+def test_every_mistake_between_a_description_and_the_files_is_in_one_error(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    shutil.copytree(DEFAULTS.parents[1] / "files", files)
+    (files / "usr/lib/consul-docker-host/guard").unlink()
+    (files / "usr/lib/consul-docker-host/link").unlink()
+    (files / "etc/dnsmasq.d/consul.conf").touch()
+    (files / "etc/consul.d/x.json").symlink_to("agent.json.j2")
+    with pytest.raises(BuildError) as caught:
+        collect_payload(load_package(FILE), files)
+    said = [line for line in str(caught.value).splitlines() if not line.startswith("  ")]
+    assert len(said) == 4, said
+    for word in ("link: no such file", "guard: no such file", "consul.conf", "x.json"):
+        assert any(word in line for line in said)

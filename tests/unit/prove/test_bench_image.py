@@ -53,6 +53,7 @@ def test_figures_are_shown_with_their_goals(
     deb.touch()
     request = dataclasses.replace(REQUEST, debs=(deb,))
     monkeypatch.setattr(bench_image, "read_request", lambda *_, **__: request)
+    monkeypatch.setattr(bench_image, "with_packages", lambda *_: request)
     monkeypatch.setattr(bench_image, "check_machine", lambda *_: None)
     seen: dict[str, Any] = {}
 

@@ -91,3 +91,8 @@ def test_what_nobody_knows_is_told_with_what_is_known(distro: str, story: str, f
     with pytest.raises(BuildError, match=f"^{fault}") as caught:
         suites.story_options(Workspace(root=ROOT), distro=distro, story=story)
     assert known in str(caught.value)
+
+
+def test_a_wrong_distribution_and_a_wrong_story_are_reported_together() -> None:
+    with pytest.raises(BuildError, match=r"(?s)^--distro debian-99: .*\n--story upgarde: "):
+        suites.story_options(Workspace(root=ROOT), distro="debian-99", story="upgarde")

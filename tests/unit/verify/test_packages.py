@@ -68,6 +68,22 @@ def test_what_any_judge_says_is_told_after_all_were_asked(work: Workspace, monke
     assert caught.value.message == "SC1000\nE: one\nW: two"
 
 
+@pytest.mark.usefixtures("with_consul")
+def test_a_fault_of_the_tree_keeps_no_judge_from_its_verdict(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> Iterator[Result]:
+        yield result(2, "E: one\n")
+        raise BuildError("nfpm: cannot write")
+
+    (work.files / "etc/consul.d/agent.json.j2").write_text("{\n")
+    monkeypatch.setattr(packages, "packages", failing)
+    monkeypatch.setattr(packages, "shellcheck", lambda _: iter([result(1, "SC1000")]))
+    with pytest.raises(BuildError) as caught:
+        packages.verify(work, project_settings(work), builders=BUILDERS)
+    said = caught.value.message.splitlines()
+    assert said[0].startswith("/etc/consul.d/agent.json:")
+    assert said[-3:] == ["SC1000", "E: one", "nfpm: cannot write"]
+
+
 def test_shellcheck_judges_every_script(work: Workspace) -> None:
     script = work.files / "usr/lib/consul-docker-host/guard"
     assert [found.returncode for found in packages.shellcheck(plan_of(work))] == [0]

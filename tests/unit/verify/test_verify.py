@@ -24,6 +24,14 @@ class Judge:
         return self.answer
 
 
+class Failing:
+    """A parser whose script of the tree fails."""
+
+    def judge(self, _: Plan) -> Answer:
+        """Fail as a script does."""
+        raise BuildError("render failed")
+
+
 def answer(verdict: Verdict, *, name: str, findings: tuple[Finding, ...] = (), reason: str = "") -> Answer:
     return Answer(parser=f"{name} rules", program=name, verdict=verdict, findings=findings, reason=reason)
 
@@ -40,16 +48,18 @@ def test_all_findings_of_all_parsers_are_in_one_error(plan: Plan, monkeypatch: p
     assert "no package was written" in caught.value.hint
 
 
-def test_a_tree_with_a_fault_reaches_no_parser(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Plan] = []
-    monkeypatch.setattr(verify, "PARSERS", [type("Asked", (), {"judge": lambda _, plan: asked.append(plan)})()])
+def test_the_faults_of_a_tree_and_what_parsers_refuse_are_in_one_error(
+    work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = answer(Verdict.refused, name="nft", findings=(Finding(path="etc/nft", line=7, reason="no"),))
+    monkeypatch.setattr(verify, "PARSERS", [Failing(), Judge(refused)])
     (work.files / "etc/consul.d/agent.json.j2").write_text("{")
     (work.files / "etc/consul.d/interfaces.json.j2").write_text("}")
     with pytest.raises(BuildError) as caught:
         verify.judge_tree(plan_of(work))
     assert "/etc/consul.d/agent.json:" in caught.value.message
     assert "/etc/consul.d/interfaces.json:" in caught.value.message
-    assert asked == []
+    assert caught.value.message.endswith("\nnft: /etc/nft:7: no\nrender failed")
 
 
 def test_the_report_names_who_accepted_who_is_missing_and_who_could_not_judge() -> None:
