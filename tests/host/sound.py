@@ -58,8 +58,8 @@ FAKES = {
     "journalctl": 'cat "$D/journal"',
     "docker": """case "$1 $2" in
         ps*) [ ! -s "$D/docker" ] || { cat "$D/docker" >&2; exit 1; }; cat "$D/ps" ;;
-        "network ls") cat "$D/networks" ;;
-        "container inspect") cat "$D/inspect" ;;
+        "network ls") [ ! -s "$D/no-networks" ] || { cat "$D/no-networks" >&2; exit 1; }; cat "$D/networks" ;;
+        "container inspect") cat "$D/inspect"; [ ! -s "$D/no-inspect" ] || { cat "$D/no-inspect" >&2; exit 1; } ;;
         "image inspect") [ -s "$D/image" ] ;;
     esac""",
 }

@@ -116,6 +116,37 @@ def test_a_container_is_asked_where_one_can_be(sound: Sound, check: Check, chang
     assert line["text"] == text
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"no-networks": "Cannot connect to the Docker daemon"},
+        {"inspect": "", "no-inspect": "error during connect"},
+        # This is what Docker's client prints where the engine is gone.
+        {"inspect": "[]\n", "no-inspect": "Cannot connect to the Docker daemon"},
+        {"inspect": "half a li"},
+    ],
+)
+def test_a_docker_that_stops_answering_is_not_a_host_without_containers(
+    sound: Sound, check: Check, changes: dict[str, str]
+) -> None:
+    for name, said in changes.items():
+        sound.say(name, said)
+    (line,) = [link for link in check("warn")["links"] if link["name"] == "container"]
+    assert line == {
+        "name": "container",
+        "state": "warn",
+        "text": "Docker stopped answering, so no container was asked",
+        "remedy": "run the check again; if that does not help: systemctl restart docker",
+    }
+
+
+def test_a_container_that_ends_during_the_check_is_passed_over(sound: Sound, check: Check) -> None:
+    sound.say("inspect", "[]\n")
+    sound.say("no-inspect", "Error response from daemon: No such container: web")
+    (line,) = [link for link in check("ok")["links"] if link["name"] == "container"]
+    assert line["text"] == "no container on a bridge to ask from"
+
+
 def test_a_container_of_each_bridge_is_asked(sound: Sound, check: Check) -> None:
     """A bridge that is shut out says nothing about another."""
     sound.say("ps", "web\tbridge\t\nsame\tbridge\t\nother\tshop,bridge\t\nconsul-docker-host-registrator\thost\t\n")

@@ -233,7 +233,7 @@ def container(name: str, *, dns: str = "", variable: str = "", resolv_conf: str 
 def fake_containers(host: Host, *containers: dict[str, object]) -> Path:
     """Let these containers run; return the record of what Docker is asked."""
     host.write("inspected", json.dumps(containers))
-    return host.fake("docker", f"case $1 in ps) echo id ;; inspect) cat {host.root}/inspected ;; esac")
+    return host.fake("docker", f"case $1 in ps) echo id ;; container) cat {host.root}/inspected ;; esac")
 
 
 @pytest.mark.parametrize(

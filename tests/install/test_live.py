@@ -30,7 +30,7 @@ DOCKER = f"""#!/bin/sh
 case $1 in
     run) echo "$@" >/run/docker-run; exec sleep infinity ;;
     ps) echo 0123456789ab ;;
-    inspect) echo '{INSPECTED}' ;;
+    container) echo '{INSPECTED}' ;;
 esac
 """
 MILLISECONDS = "begin=$(date +%s%N); {line}; echo $((($(date +%s%N) - begin) / 1000000))"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, NamedTuple
 
-from host_program import docker_dns, json_files
+from host_program import docker, docker_dns, json_files
 from host_program.background import Later
 from host_program.facts import namespace
 from host_program.facts.names import ask
@@ -43,7 +42,8 @@ class Docker(NamedTuple):
 
     ``invalid`` is what is wrong with its file; ``is_leading`` whether that file leads every container to our address.
     ``may_ask`` is false where its unit does not run: asking its socket would start it, against its administrator's
-    will. ``asked`` is None where containers were not asked.
+    will. ``asked`` is None where containers were not asked; ``has_stopped`` whether Docker answered the first question
+    and not the later ones.
     """
 
     invalid: str
@@ -55,6 +55,7 @@ class Docker(NamedTuple):
     has_registrator_image: bool = True
     askable: tuple[str, ...] = ()
     asked: tuple[Asked, ...] | None = None
+    has_stopped: bool = False
 
     @property
     def is_answering(self) -> bool:
@@ -91,10 +92,12 @@ def look(host: Host, unit: Unit) -> Docker:
     containers = tuple(_parse(line) for line in engine.answer.out.splitlines() if line.strip())
     is_registrator = any(container.name == REGISTRATOR for container in containers)
     image = host.values["REGISTRATOR_IMAGE"]
+    bridges = networks.get()
     return engine._replace(
         containers=containers,
         has_registrator_image=is_registrator or run("docker", "image", "inspect", image, seconds=SECONDS).is_ok,
-        askable=_choose(containers, networks.get()),
+        askable=_choose(containers, bridges or set()),
+        has_stopped=bridges is None,
     )
 
 
@@ -102,8 +105,11 @@ def ask_inside(host: Host, engine: Docker, name: str) -> Docker:
     """Ask port 53 from inside the chosen containers, up to the first that gets no answer."""
     if not engine.askable:
         return engine
+    inspected = docker.inspect(engine.askable, seconds=SECONDS)
+    if inspected is None:
+        return engine._replace(has_stopped=True)
     asked: list[Asked] = []
-    for found in _inspect(engine.askable):
+    for found in inspected:
         process = found.get("State", {}).get("Pid")
         if not isinstance(process, int) or process < 1:
             continue
@@ -122,13 +128,16 @@ def _parse(line: str) -> Container:
     return Container(name, tuple(networks.split(",")), ports)
 
 
-def _bridges() -> set[str]:
-    """Return the bridge networks; one that is internal by its maker's wish leads nowhere, not to us either."""
+def _bridges() -> set[str] | None:
+    """Return the bridge networks, None where Docker does not answer.
+
+    One that is internal by its maker's wish leads nowhere, not to us either.
+    """
     form = "{{.Name}} {{.Internal}}"
-    lines = run(
-        "docker", "network", "ls", "--filter", "driver=bridge", "--format", form, seconds=SECONDS
-    ).out.splitlines()
-    return {line.removesuffix(" false") for line in lines if line.endswith(" false")}
+    done = run("docker", "network", "ls", "--filter", "driver=bridge", "--format", form, seconds=SECONDS)
+    if not done.is_ok:
+        return None
+    return {line.removesuffix(" false") for line in done.out.splitlines() if line.endswith(" false")}
 
 
 def _choose(containers: tuple[Container, ...], bridges: set[str]) -> tuple[str, ...]:
@@ -141,14 +150,6 @@ def _choose(containers: tuple[Container, ...], bridges: set[str]) -> tuple[str, 
             seen.add(fresh[0])
             chosen.append(container.name)
     return tuple(chosen)
-
-
-def _inspect(names: tuple[str, ...]) -> list[dict[str, Any]]:
-    try:
-        found = json.loads(run("docker", "container", "inspect", *names, seconds=SECONDS).out)
-    except ValueError:
-        return []
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 def _is_led(host: Host, container: dict[str, Any]) -> bool:

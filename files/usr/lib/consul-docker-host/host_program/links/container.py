@@ -16,6 +16,11 @@ def judge(facts: Facts) -> Iterator[Finding]:
         return
     if not facts.is_root:
         yield warn("only root can ask from inside a container", "sudo consul-docker-host check")
+    elif docker.has_stopped:
+        yield warn(
+            "Docker stopped answering, so no container was asked",
+            "run the check again; if that does not help: systemctl restart docker",
+        )
     elif not docker.askable:
         yield ok("no container on a bridge to ask from")
     elif not facts.has_dns:
