@@ -95,4 +95,4 @@ def refuse_lost_names(package: str, renamed: Sequence[Renamed], shipped: Collect
         if one.former in shipped:
             raise BuildError(f"{where}.from: /{one.former} is still a file of the package")
         if one.path not in shipped:
-            raise BuildError(f"{where}.to: /{one.path} is no file of the package", hint="give the new name")
+            raise BuildError(f"{where}.to: /{one.path} is not a file of the package", hint="give the new name")
