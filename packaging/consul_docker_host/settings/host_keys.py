@@ -48,11 +48,6 @@ class HostKey(BaseModel):
     separator: str = ""
     comment: str = ""
 
-    @property
-    def is_secret(self) -> bool:
-        """Whether the key names a file on the host; a mistake in such a line keeps what ran before."""
-        return self.kind.endswith("-file")
-
     def built_in(self, settings: Settings) -> str:
         """Return the value of the settings as the host's file takes it."""
         value = operator.attrgetter(self.setting)(settings)

@@ -22,7 +22,7 @@ def test_each_key_leads_to_a_setting(key: HostKey) -> None:
     assert re.fullmatch(r"[A-Z][A-Z_]*", key.name)
     assert bool(key.choices) == (key.kind == "choice")
     # A file's name ends so that a reader knows it for one.
-    assert key.is_secret == key.name.endswith("_FILE")
+    assert key.kind.endswith("-file") == key.name.endswith("_FILE")
     built_in = key.built_in(load_settings(DEFAULTS))
     assert built_in or not key.required
     assert key.built_in(load_settings(DEFAULTS, RICH)) not in ("", built_in)
