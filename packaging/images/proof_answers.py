@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import urllib.request
+from collections.abc import Callable
 
 SECONDS = 10.0
 # The address is link-local: a proxy of the environment cannot reach it.
@@ -38,6 +39,8 @@ def find_broken(has_registrator: str) -> str:
     return "\n".join(f"{link['name']}: {link['text']}" for link in broken)
 
 
+COMMANDS: dict[str, Callable[..., str]] = {"has": find_text, "healthy": find_broken}
+
 if __name__ == "__main__":
     # With a text, which becomes the last line of standard error, the exit code is 1.
-    sys.exit({"has": find_text, "healthy": find_broken}[sys.argv[1]](*sys.argv[2:]) or 0)
+    sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]) or 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import importlib
 import json
 import os
 import sys
@@ -13,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.run import run
@@ -73,8 +74,8 @@ class CloudInit:
 
 def read_yaml(text: str) -> Any:
     """Return what a text says to PyYAML, by which cloud-init reads."""
-    yaml = importlib.import_module("yaml")
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    # Both loaders are safe ones; that of C takes a tenth of the time.
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
 
 
 def unpacked() -> CloudInit:

@@ -51,10 +51,14 @@ GROUPS = {
     "bench.check": "test",
     "bench.deploy": "test",
     "bench.host": "test",
+    "bench.image": "image",
     "bench.install": "test",
     "bench.repo": "repo",
     "deploy": "deploy",
+    "image": "image",
     "image.ami": "aws",
+    "image.confext": "",
+    "image.ignition": "",
     "lint": "test",
     "lock": "lock",
     "repo": "repo",
@@ -65,4 +69,4 @@ GROUPS = {
 
 def group_of(task: str) -> str:
     """Return the group that a task needs, empty for one that runs with what a build needs."""
-    return GROUPS.get(task) or GROUPS.get(task.partition(".")[0], "")
+    return GROUPS.get(task, GROUPS.get(task.partition(".")[0], ""))

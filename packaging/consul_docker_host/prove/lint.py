@@ -11,7 +11,8 @@ from consul_docker_host.core.run import follow, run
 from consul_docker_host.core.workspace import Workspace
 from consul_docker_host.prove.shell_style import style_faults
 
-LINTED = ("packaging/consul_docker_host", "tasks.py", "tests", "pyinfra_deploy")
+# Where there is Python. What mypy reads is in pyproject.toml.
+LINTED = ("files", "packaging", "pyinfra_deploy", "tasks.py", "tests")
 LINT_SECONDS = 900.0
 # Where shellcheck finds what a script sources: on a host below /, and beside it; in a package, in one file with it.
 SHELL_PATHS = tuple(
