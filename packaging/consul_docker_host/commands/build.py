@@ -1,6 +1,6 @@
-"""The build tasks, a function for each: ``inv --list`` shows the first line of its docstring.
+"""The build tasks, one function each: ``inv --list`` shows the first line of its docstring.
 
-Heavy modules are imported where they are needed: ``inv --list`` and a build with nothing to do need none of them.
+Heavy modules are imported where they are needed, because ``inv --list`` and a build that is up to date need none.
 """
 
 # ruff: noqa: PLC0415 - see above
@@ -31,7 +31,7 @@ def build_rpm(*, backend: str = "auto", settings: str = "") -> None:
 
 
 def build_cloud_init(*, settings: str = "") -> None:
-    """Build only the cloud-init snippets; `package.yaml` names the packages in dist/."""
+    """Build only the cloud-init snippets; package.yaml names the packages in dist/."""
     _build("cloud-init", backend="nfpm", settings=settings)
 
 
@@ -66,18 +66,18 @@ def render(*, settings: str = "") -> None:
     """Render the package tree into build/consul-docker-host/tree, for inspection."""
     from consul_docker_host.package.plans import make_plan
     from consul_docker_host.settings.load import project_settings
-    from consul_docker_host.verify import judge_tree, judgement
+    from consul_docker_host.verify import validate_tree, verdict_lines
 
     work = Workspace()
     chosen = project_settings(work, settings_path(settings))
     with only_one(work):
         plan = make_plan(chosen, work)
-        answers = judge_tree(plan)
+        answers = validate_tree(plan)
     for entry in plan.entries:
         say(f"{entry.mode:04o}  {'conffile' if entry.is_conffile else '':8}  /{entry.path}")
     size = sum(entry.size for entry in plan.entries)
     say(f"{plan.tree.relative_to(work.root)}: {len(plan.entries)} files, {size / 1024:.1f} KiB")
-    for line in judgement(answers):
+    for line in verdict_lines(answers):
         say(line)
 
 
@@ -99,7 +99,7 @@ def clean() -> None:
 
     work = Workspace()
     shutil.rmtree(work.build, ignore_errors=True)
-    # Every version that was ever published is in there, and nowhere else.
+    # Only the repository contains every version that was ever published.
     kept = work.dist / "repository"
     if not kept.is_dir():
         shutil.rmtree(work.dist, ignore_errors=True)

@@ -16,9 +16,9 @@ HINTS = {
 
 
 class BuildError(Exception):
-    """A fact with its value, and the remedy beside it.
+    """An error with the wrong value in its message, and the remedy as its hint.
 
-    ``str(error)`` is what the user reads: the message, and below it the hint, indented. No traceback goes with it.
+    ``str(error)`` is shown to the user without a traceback: the message, and below it the hint, indented.
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
@@ -31,9 +31,9 @@ class BuildError(Exception):
 
 
 def describe(error: BaseException) -> str:
-    """Return what the user reads of an error: a BuildError's text, else the system's reason with the file it names."""
+    """Return the text of an error for the user: a BuildError's own, else the system's reason with the file's name."""
     if not isinstance(error, OSError):
         return str(error) or type(error).__name__
-    where = f"{error.filename}: " if error.filename else ""
+    file = f"{error.filename}: " if error.filename else ""
     hint = HINTS.get(error.errno or 0)
-    return f"{where}{error.strerror or error}" + (f"\n  {hint}" if hint else "")
+    return f"{file}{error.strerror or error}" + (f"\n  {hint}" if hint else "")

@@ -1,4 +1,4 @@
-"""Reads the inventory, says what is wrong with it, runs the rollout, and shows it to a person or a program."""
+"""Read and validate the inventory, run the rollout, and report it to a person or a program."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from pyinfra_deploy.host import consul_docker_host, consul_docker_host_removed
 ACTIONS: dict[str, Callable[[], object]] = {"deploy": consul_docker_host, "remove": consul_docker_host_removed}
 PACKAGES = ("consul-docker-host_*_all.deb", "consul-docker-host-*.noarch.rpm")
 Hosts = dict[str, dict[str, Any]]
-# Steps that end a host's way; the others are shown only where a person sees them pass.
+# A host's last steps; the others are shown only on a terminal.
 LAST = ("ok", "planned", "unreachable", "failed", "unhealthy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What the user typed."""
+    """The user's options."""
 
     action: str
     inventory: str
@@ -47,20 +47,20 @@ class Asked:
 
 
 def drive(asked: Asked) -> int:
-    """Run what was asked and return the exit code: 0 where every host is as the inventory wants it."""
+    """Run the action and return the exit code: 0 if every host is as the inventory describes it."""
     hosts, is_deploy = read_hosts(Path(asked.inventory), asked.limit), asked.action == "deploy"
-    if is_deploy:  # none of the mistakes matters to a removal
-        complain(hosts, asked)
-    with shown(list(hosts), quiet=asked.json) as (tell, note), guarded(hosts, asked, note) as fault:
+    if is_deploy:  # a removal uses none of the data that may be wrong
+        refuse_mistakes(hosts, asked)
+    with shown(list(hosts), quiet=asked.json) as (show_step, show_line), guarded(hosts, asked, show_line) as fault:
         rollout = Rollout(
             hosts=hosts,
             steps=ACTIONS[asked.action],
             sizes=parse_sizes(asked.waves),
             dry=asked.dry,
-            tell=tell,
-            say=note,
+            tell=show_step,
+            say=show_line,
             is_removal=asked.action == "remove",
-            prepare=partial(change_keys, hosts, dry=asked.dry, tell=tell, say=note) if is_deploy else str,
+            prepare=partial(change_keys, hosts, dry=asked.dry, tell=show_step, say=show_line) if is_deploy else str,
             fault=fault,
         )
         rollout.run()
@@ -70,16 +70,16 @@ def drive(asked: Asked) -> int:
     else:
         for line in ("", *summary(outcomes), *([rollout.stopped] if rollout.stopped else [])):
             say(line)
-    return 0 if not rollout.stopped and all(one.is_good for one in outcomes) else 1
+    return 0 if not rollout.stopped and all(outcome.is_good for outcome in outcomes) else 1
 
 
 @contextmanager
-def guarded(hosts: Hosts, asked: Asked, note: Callable[[str], None]) -> Iterator[Callable[[], str]]:
-    """Hold the clusters' lock while hosts are changed, and give what tells whether it still holds."""
+def guarded(hosts: Hosts, asked: Asked, show_line: Callable[[str], None]) -> Iterator[Callable[[], str]]:
+    """Hold the clusters' lock while hosts are changed; yield a function that returns why it was lost, or nothing."""
     if asked.dry:
         yield str
         return
-    with lock_clusters(hosts, asked.action, tell=lambda _host, _step: None, say=note) as lock:
+    with lock_clusters(hosts, asked.action, tell=lambda _host, _step: None, say=show_line) as lock:
         yield lock.fault
 
 
@@ -87,12 +87,12 @@ def read_hosts(path: Path, limit: str) -> Hosts:
     """Return every host of the inventory with its data, or those that ``limit`` names: hosts or groups."""
     try:
         folder = str(path.resolve().parent)
-        # pyinfra notes in its state which file it is reading.
+        # pyinfra needs a state in which to record the file that it is reading.
         with ctx_state.use(PyinfraState()):
             inventory = make_inventory_from_files(str(path), cwd=folder)
     except Exception as error:
         raise BuildError(
-            f"{path}: {type(error).__name__}: {error}", hint="an inventory is a Python file, as pyinfra reads it"
+            f"{path}: {type(error).__name__}: {error}", hint="an inventory is a Python file in pyinfra's format"
         ) from None
     hosts = {host.name: dict(host.data.dict()) for host in inventory}
     if not hosts:
@@ -107,23 +107,23 @@ def read_hosts(path: Path, limit: str) -> Hosts:
     return {name: data for name, data in hosts.items() if name in wanted or groups[name] & set(wanted)}
 
 
-def complain(hosts: Mapping[str, Mapping[str, Any]], asked: Asked) -> None:
-    """Raise one BuildError with everything that is wrong with the hosts' data."""
-    found = [line for name, data in hosts.items() for line in mistakes(name, data)]
+def refuse_mistakes(hosts: Mapping[str, Mapping[str, Any]], asked: Asked) -> None:
+    """Raise one BuildError with every mistake in the hosts' data."""
+    lines = [line for name, data in hosts.items() for line in mistakes(name, data)]
     for name, data in hosts.items():
         folder = Path(str(data.get("cdh_packages", DEFAULTS["cdh_packages"])))
         if not data.get("cdh_repository_url") and not any(list(folder.glob(pattern)) for pattern in PACKAGES):
-            found.append(f"{name}: cdh_packages: {folder} contains no package; ./inv build makes them")
-    found += key_mistakes(hosts)
-    if found:
-        count = "1 mistake" if len(found) == 1 else f"{len(found)} mistakes"
-        lines = "\n".join(f"{asked.inventory}: {line}" for line in found)
-        raise BuildError(lines, hint=f"{count}; pyinfra_deploy/data.py lists every key with its default")
+            lines.append(f"{name}: cdh_packages: {folder} contains no package; ./inv build makes them")
+    lines += key_mistakes(hosts)
+    if lines:
+        count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
+        text = "\n".join(f"{asked.inventory}: {line}" for line in lines)
+        raise BuildError(text, hint=f"{count}; pyinfra_deploy/data.py lists every key with its default")
 
 
 @contextmanager
 def shown(names: list[str], *, quiet: bool) -> Iterator[tuple[Callable[[str, str], None], Callable[[str], None]]]:
-    """Give what shows a host's step, and what shows a line: a moving table on a terminal, else a line for each end."""
+    """Yield functions that show a host's step and a line: a moving table on a terminal, else one line per result."""
     if quiet:
         yield (lambda _host, _step: None), (lambda _line: None)
         return
@@ -133,19 +133,19 @@ def shown(names: list[str], *, quiet: bool) -> Iterator[tuple[Callable[[str, str
     steps = dict.fromkeys(names, "")
     console = Console(file=sys.stdout)
 
-    def picture() -> Table:
+    def step_table() -> Table:
         grid = Table("host", "step", box=None)
-        # A large fleet does not fit a screen: those at work are what there is to see.
+        # A large fleet does not fit on a screen, so only the hosts with a running step are shown.
         busy = [name for name in names if steps[name] and not steps[name].startswith(LAST)]
         for name in busy[: max(console.height - 4, 1)]:
             grid.add_row(name, steps[name])
         return grid
 
-    with Live(get_renderable=picture, console=console, refresh_per_second=4, transient=True):
+    with Live(get_renderable=step_table, console=console, refresh_per_second=4, transient=True):
 
-        def tell(host: str, step: str) -> None:
+        def show_step(host: str, step: str) -> None:
             steps[host] = step
             if step.startswith(LAST):
                 console.print(f"{host}: {step}", markup=False, highlight=False)
 
-        yield tell, lambda line: console.print(line, markup=False, highlight=False)
+        yield show_step, lambda line: console.print(line, markup=False, highlight=False)

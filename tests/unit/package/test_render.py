@@ -147,7 +147,7 @@ def test_two_sources_of_one_path_are_an_error(work: Workspace) -> None:
 @pytest.mark.parametrize("target", ["agent.json.j2", "/nowhere"])
 def test_a_symlink_in_the_payload_is_refused(work: Workspace, target: str) -> None:
     (work.files / "etc/consul.d/link.json").symlink_to(target)
-    with pytest.raises(BuildError, match=r"etc/consul\.d/link\.json: the payload holds plain files only"):
+    with pytest.raises(BuildError, match=r"etc/consul\.d/link\.json: the payload may contain only plain files"):
         plan_of(work)
 
 

@@ -80,8 +80,8 @@ def test_shellcheck_judges_every_script(work: Workspace) -> None:
 
 def test_each_package_has_its_own_judge_and_warnings_count(plan: Plan) -> None:
     work = Workspace()
-    deb = packages.judge_command(work, Path("x.deb"))
+    deb = packages.validator_command(work, Path("x.deb"))
     assert deb[0] == "lintian"
     assert deb[-3:] == ["--fail-on", "error,warning,pedantic", "x.deb"]
-    rpm = packages.judge_command(work, Path("x.rpm"))
+    rpm = packages.validator_command(work, Path("x.rpm"))
     assert (rpm[0], "--strict" in rpm, rpm[-1]) == ("rpmlint", True, "x.rpm")
