@@ -1,4 +1,4 @@
-"""Docker's client, asked only where Docker runs: a question to its socket would start a stopped one."""
+"""Ask Docker about its containers, only if Docker runs, because connecting to its socket would start it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECONDS = 5.0
 
 
 def may_ask() -> bool:
-    """Return whether a question to Docker starts nothing that its administrator has stopped."""
+    """Return whether Docker can be asked without starting it against its administrator's will."""
     if not have("docker"):
         return False
     lines = run("systemctl", "show", "-p", "LoadState", "-p", "ActiveState", "docker.service").out.split()
@@ -22,7 +22,7 @@ def may_ask() -> bool:
 
 
 def inspect_running() -> list[dict[str, Any]]:
-    """Return what Docker knows of each running container; none where it does not answer in time."""
+    """Return Docker's description of each running container; empty if it does not answer in time."""
     if os.environ.get("DPKG_ROOT") or not may_ask():
         return []
     names = run("docker", "ps", "-q", seconds=SECONDS).out.split()

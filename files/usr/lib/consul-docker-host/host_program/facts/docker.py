@@ -1,4 +1,4 @@
-"""Docker, its containers, and what a container gets to hear when it asks for Consul."""
+"""Ask Docker about its containers, and DNS from inside containers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from host_program.settings import Host
 from host_program.units import Unit
 
 SECONDS = 4.0
-# One of each bridge network: a bridge that is shut out says nothing about another.
+# At most this many containers are asked, one of each bridge network, because each bridge can be blocked separately.
 ASKED_LIMIT = 5
 REGISTRATOR = "consul-docker-host-registrator"
-# The file that Docker makes for a container is short; a container can write to it.
+# The file that Docker writes for a container is short, but the container can write to it.
 RESOLV_CONF_LIMIT = 65536
 
 
@@ -31,7 +31,7 @@ class Container(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A container that DNS was asked from: whether it got an answer, and whether its programs ask our address."""
+    """A container from which DNS was asked: whether it got an answer, and whether its programs use our address."""
 
     name: str
     is_answered: bool
@@ -41,9 +41,9 @@ class Asked(NamedTuple):
 class Docker(NamedTuple):
     """The engine, whether it answers, and its containers.
 
-    ``invalid`` is what is wrong with its file; ``is_leading`` whether that file leads every container to our address.
-    ``may_ask`` is false where its unit does not run: asking its socket would start it, against its administrator's
-    will. ``asked`` is None where containers were not asked.
+    ``invalid`` is the mistake in its file; ``is_leading`` whether that file makes every container use our address.
+    ``may_ask`` is false if its unit does not run, because asking its socket would start it against its administrator's
+    will. ``asked`` is None if no container was asked.
     """
 
     invalid: str
@@ -68,12 +68,12 @@ class Docker(NamedTuple):
 
     @property
     def are_answered(self) -> bool:
-        """Whether every container that was asked from inside got an answer, and one at least was."""
+        """Whether at least one container was asked from inside, and every one got an answer."""
         return bool(self.asked) and all(container.is_answered for container in self.asked or ())
 
 
 def look(host: Host, unit: Unit) -> Docker:
-    """Look at the engine's file and, where its unit runs, at its containers."""
+    """Look at the engine's file and, if its unit runs, at its containers."""
     engine = Docker(
         invalid=json_files.find_fault(host.root, docker_dns.FILE),
         is_leading=docker_dns.status(host),
@@ -99,19 +99,19 @@ def look(host: Host, unit: Unit) -> Docker:
 
 
 def ask_inside(host: Host, engine: Docker, name: str) -> Docker:
-    """Ask port 53 from inside the chosen containers, up to the first that gets no answer."""
+    """Ask port 53 from inside the chosen containers, until one gets no answer."""
     if not engine.askable:
         return engine
     asked: list[Asked] = []
-    for found in _inspect(engine.askable):
-        process = found.get("State", {}).get("Pid")
+    for container in _inspect(engine.askable):
+        process = container.get("State", {}).get("Pid")
         if not isinstance(process, int) or process < 1:
             continue
         _, is_answered = namespace.inside(host.path(f"/proc/{process}/ns/net"), lambda: ask(host, name)) or (
             None,
             False,
         )
-        asked.append(Asked(str(found.get("Name", "")).lstrip("/"), is_answered, _is_led(host, found)))
+        asked.append(Asked(str(container.get("Name", "")).lstrip("/"), is_answered, _is_led(host, container)))
         if not is_answered:
             break
     return engine._replace(asked=tuple(asked))
@@ -123,16 +123,16 @@ def _parse(line: str) -> Container:
 
 
 def _bridges() -> set[str]:
-    """Return the bridge networks; one that is internal by its maker's wish leads nowhere, not to us either."""
-    form = "{{.Name}} {{.Internal}}"
+    """Return the bridge networks that are not internal; an internal one does not reach our address by design."""
+    line_format = "{{.Name}} {{.Internal}}"
     lines = run(
-        "docker", "network", "ls", "--filter", "driver=bridge", "--format", form, seconds=SECONDS
+        "docker", "network", "ls", "--filter", "driver=bridge", "--format", line_format, seconds=SECONDS
     ).out.splitlines()
     return {line.removesuffix(" false") for line in lines if line.endswith(" false")}
 
 
 def _choose(containers: tuple[Container, ...], bridges: set[str]) -> tuple[str, ...]:
-    """Return the names of containers, one for each bridge."""
+    """Return the names of the containers to ask, one for each bridge."""
     chosen: list[str] = []
     seen: set[str] = set()
     for container in containers:
@@ -145,17 +145,17 @@ def _choose(containers: tuple[Container, ...], bridges: set[str]) -> tuple[str, 
 
 def _inspect(names: tuple[str, ...]) -> list[dict[str, Any]]:
     try:
-        found = json.loads(run("docker", "container", "inspect", *names, seconds=SECONDS).out)
+        containers = json.loads(run("docker", "container", "inspect", *names, seconds=SECONDS).out)
     except ValueError:
         return []
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    return [each for each in containers if isinstance(each, dict)] if isinstance(containers, list) else []
 
 
 def _is_led(host: Host, container: dict[str, Any]) -> bool:
-    """Return whether the container's programs ask our address.
+    """Return whether the container's programs use our address.
 
-    Docker names the file that it made for the container: the container's own /etc/resolv.conf, seen from here, may be
-    a pipe or a link into the host. A user-defined network's own server names ours in a comment of the file.
+    This reads the file that Docker wrote for the container, because the container's own /etc/resolv.conf may be a pipe
+    or a link into the host. In a user-defined network, Docker's own server names ours in a comment of that file.
     """
     address = host.built_in.address
     if address in (container.get("HostConfig", {}).get("Dns") or ()):
