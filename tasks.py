@@ -1,4 +1,4 @@
-"""Invoke's tasks: maps names to functions and a BuildError to an exit code. No logic lives here."""
+"""Define Invoke's tasks: map names to functions and a BuildError to an exit code. There is no logic here."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ hold(ENVIRONMENT)
 
 
 def wired(task: str, function: Callable[..., None]) -> Task[Callable[..., None]]:
-    """Return a task with the function's own options, which reports a mistake in one message instead of a traceback."""
+    """Return a task with the function's own options that reports a mistake in one message instead of a traceback."""
 
     @functools.wraps(function)
     def body(_: Context, **options: object) -> None:
-        # A cancelled pipeline ends us as Ctrl-C does, with nothing left behind.
+        # A cancelled pipeline sends these signals; they end the task like Ctrl-C, with nothing left behind.
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.default_int_handler)
         try:

@@ -1,1 +1,1 @@
-"""Puts consul-docker-host onto hosts with pyinfra; nothing here needs the builder."""
+"""Deploy consul-docker-host to hosts with pyinfra; this package does not need the builder."""

@@ -1,4 +1,4 @@
-"""What an inventory may say of a host: every key with its default, and what is wrong with the values given."""
+"""Define the keys of a host in an inventory with their defaults, and validate their values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ SECRETS_FOLDER = "/etc/consul-docker-host/secrets"
 KEYS: tuple[dict[str, Any], ...] = tuple(
     tomllib.loads((Path(__file__).parents[1] / "packaging" / "host-keys.toml").read_text(encoding="utf-8"))["keys"]
 )
-# In an inventory a key has the same name in lower case, without "_file": the file lies on this machine. Except these.
+# In an inventory a key has the same name in lower case, without "_file", because the file is on this machine; the
+# exceptions are listed here.
 OTHER_NAMES = {"RETRY_JOIN": "join"}
 
 
@@ -28,7 +29,7 @@ def name_in_inventory(key: str) -> str:
     return PREFIX + OTHER_NAMES.get(key, key.lower().removesuffix("_file"))
 
 
-# Host data -> key of /etc/default/consul-docker-host; the values of secrets are local paths, the host gets its own.
+# Host data -> key of /etc/default/consul-docker-host; the values of secrets are paths on this machine.
 SECRETS = {name_in_inventory(key["name"]): key["name"] for key in KEYS if key["kind"].endswith("-file")}
 SETTINGS = {name_in_inventory(key["name"]): key["name"] for key in KEYS if not key["kind"].endswith("-file")}
 PUBLIC = tuple(name_in_inventory(key["name"]) for key in KEYS if key["kind"] == "certificate-file")
@@ -38,16 +39,16 @@ GOSSIP_KEY = re.compile(rb"\s*([A-Za-z0-9+/]{22}==|[A-Za-z0-9+/]{32}|[A-Za-z0-9+
 DEFAULTS: dict[str, Any] = {
     **dict.fromkeys((*SETTINGS, *SECRETS), ""),
     "cdh_role": "client",
-    "cdh_packages": "dist",  # the folder with the local packages, where no repository is named
-    "cdh_version": "",  # needed with a repository; a local package says its own
+    "cdh_packages": "dist",  # the directory with the local packages, used without a repository
+    "cdh_version": "",  # required with a repository; a local package's name contains its version
     "cdh_repository_url": "",
     "cdh_repository_key": "",  # a local file: the archive's public key
     "cdh_channel": "stable",
     "cdh_extra_packages": (),  # installed in the same step, e.g. "docker.io" or "consul=1.22.7-1"
     "cdh_manager": "",  # deb or rpm; empty: rpm where dnf is installed
     "cdh_may_break": (),  # links of the check that may be broken without the host being unhealthy
-    "cdh_patience": 90,  # seconds that a host has to become healthy
-    "cdh_purge": False,  # a removal takes the configuration files too
+    "cdh_patience": 90,  # seconds within which a host must become healthy
+    "cdh_purge": False,  # whether a removal also removes the configuration files
 }
 CHOICES = {
     **{name_in_inventory(key["name"]): tuple(key["choices"]) for key in KEYS if key["kind"] == "choice"},
@@ -62,7 +63,7 @@ LISTS = ("cdh_extra_packages", "cdh_may_break")
 
 
 def text_of(value: object) -> str:
-    """Return a value as the host's file takes it; cloud auto-join lines hold blanks, so those stand between ;."""
+    """Return a value in the host's notation; cloud auto-join contains blanks, so ; separates its entries."""
     if isinstance(value, list | tuple):
         parts = [str(part) for part in value]
         return (";" if any("provider=" in part for part in parts) else " ").join(parts)
@@ -70,40 +71,40 @@ def text_of(value: object) -> str:
 
 
 def settings_lines(data: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the host's lines, in a fixed order; a key without a value is left to the package."""
+    """Return the host's lines in a fixed order; keys without a value are left out, so the package's value applies."""
     own = [f'{key}="{text_of(data[name])}"' for name, key in SETTINGS.items() if data[name] not in ("", (), [], None)]
     return (*own, *(f"{SECRETS[name]}={secret_target(name)}" for name in SECRETS if data[name]))
 
 
 def secret_target(name: str) -> str:
-    """Return where a secret lies on the host."""
+    """Return the path of a secret on the host."""
     return f"{SECRETS_FOLDER}/{name.removeprefix(PREFIX)}"
 
 
 def secret_text(path: Path) -> str:
-    """Return a secret as it is written to the host, with one line end last."""
+    """Return a secret as it is written to the host, with exactly one line end at its end."""
     return path.read_text(encoding="utf-8").rstrip("\n") + "\n"
 
 
 def mistakes(host: str, given: Mapping[str, Any]) -> list[str]:
-    """Return everything that is wrong with a host's data, a line each: host, key, reason."""
+    """Return every mistake in a host's data, one per line: host, key, reason."""
     own = {name: value for name, value in given.items() if name.startswith(PREFIX)}
     data = DEFAULTS | own
-    found = [(name, unknown(name)) for name in own if name not in DEFAULTS]
-    found += [*value_mistakes(data), *repository_mistakes(data)]
+    faults = [(name, unknown(name)) for name in own if name not in DEFAULTS]
+    faults += [*value_mistakes(data), *repository_mistakes(data)]
     for name in SECRETS:
-        found += file_mistakes(name, data[name], public=name in PUBLIC)
+        faults += file_mistakes(name, data[name], public=name in PUBLIC)
     trio = [name for name in ("cdh_ca", "cdh_cert", "cdh_key") if data[name]]
     if len(trio) in (1, 2):
-        found.append((trio[0], "set all of cdh_ca, cdh_cert and cdh_key, or none of them"))
-    return [f"{host}: {name}: {reason}" for name, reason in found]
+        faults.append((trio[0], "set all of cdh_ca, cdh_cert and cdh_key, or none of them"))
+    return [f"{host}: {name}: {reason}" for name, reason in faults]
 
 
 def value_mistakes(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with values that are no files."""
+    """Yield the mistakes in values that are not files."""
     for name, choices in CHOICES.items():
         if data[name] not in (*choices, DEFAULTS[name]):
-            yield name, f"{data[name]!r} is not valid; use {', '.join(one for one in choices if one)}"
+            yield name, f"{data[name]!r} is not valid; use {', '.join(choice for choice in choices if choice)}"
     for name in SETTINGS:
         if any(sign in text_of(data[name]) for sign in '"\n\\'):
             yield name, "contains a quote, a backslash or a line break"
@@ -122,7 +123,7 @@ def value_mistakes(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def repository_mistakes(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what a repository needs beside its address."""
+    """Yield the mistakes in the keys that a repository needs beside its address."""
     if data["cdh_repository_url"]:
         for name in ("cdh_version", "cdh_repository_key"):
             if not data[name]:
@@ -131,26 +132,26 @@ def repository_mistakes(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def unknown(name: str) -> str:
-    """Return what to say of a key that nobody knows."""
+    """Return the reason for an unknown key, with the nearest known one."""
     near = difflib.get_close_matches(name, DEFAULTS, n=1, cutoff=0.5)
     return f"unknown key; did you mean {near[0]}?" if near else "unknown key; pyinfra_deploy/data.py lists them all"
 
 
 def file_mistakes(name: str, value: object, *, public: bool) -> list[tuple[str, str]]:
-    """Return what is wrong with a local file that a key names, and nothing of what it holds."""
+    """Return the fault of a local file that a key names, without its content."""
     path = Path(str(value))
     if not value:
-        why = ""
+        reason = ""
     elif not path.is_file():
-        why = "no such file"
+        reason = "no such file"
     elif not os.access(path, os.R_OK):
-        why = "cannot be read"
+        reason = "cannot be read"
     elif not path.stat().st_size:
-        why = "is empty"
+        reason = "is empty"
     elif not public and path.stat().st_mode & (stat.S_IRWXO | stat.S_IWGRP):
-        why = f"other users can read it; run: chmod 0600 {path}"
+        reason = f"other users can read it; run: chmod 0600 {path}"
     elif name in GOSSIP_KEYS and not GOSSIP_KEY.fullmatch(path.read_bytes()):
-        why = "does not contain a key as `consul keygen` prints it"
+        reason = "does not contain a key as `consul keygen` prints it"
     else:
-        why = ""
-    return [(name, f"{path}: {why}")] if why else []
+        reason = ""
+    return [(name, f"{path}: {reason}")] if reason else []

@@ -1,4 +1,4 @@
-"""The steps of a deploy: `./inv deploy` takes them in waves, pyinfra's own command with this file all at once."""
+"""The entry point for pyinfra's own command, which deploys to all hosts at once; `./inv deploy` deploys in waves."""
 
 from __future__ import annotations
 

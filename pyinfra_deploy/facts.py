@@ -1,4 +1,4 @@
-"""What is asked of a host before anything is changed; no fact ever holds a secret, only its digest."""
+"""Facts about a host, read before anything is changed; a fact never contains a secret, only its digest."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from pyinfra_deploy import script
 from pyinfra_deploy.repository import NAME
 
 SETTINGS_FILE = f"/etc/default/{NAME}"
-# The host's own command touches it when all that it renders for Consul was written.
+# The host's own command touches this file when it has rendered Consul's configuration completely.
 APPLIED = f"/run/{NAME}/consul.whole"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """How the host installs packages, and which version of ours it has; an empty one: none, or not whole."""
+    """The host's package family, and the version of our package; empty if it is missing or only partly installed."""
 
     family: str
     version: str
 
 
 class InstalledPackage(FactBase[Installed]):
-    """The package as dpkg or rpm knows it."""
+    """The state of the package in dpkg's or rpm's database."""
 
     def command(self, manager: str = "") -> str:
-        """Ask for the family in the first line, the version in the second."""
+        """Print the family in the first line, and the version in the second."""
         return script.command("installed.sh", manager, NAME)
 
     def process(self, output: list[str]) -> Installed:
-        """Return what was found."""
+        """Return the parsed lines."""
         return Installed(family=output[0], version=output[1] if len(output) > 1 else "")
 
 
 class PlacedFiles(FactBase[dict[str, str]]):
-    """Files by path as ``MODE OWNER DIGEST``; the key "group" tells whether the host has Consul's group."""
+    """Files by path as ``MODE OWNER DIGEST``; the key "group" is present if the host has Consul's group."""
 
     def command(self, paths: tuple[str, ...]) -> str:
-        """Print a line for each file that is there."""
+        """Print a line for each existing file."""
         return script.command("placed.sh", *paths)
 
     def process(self, output: list[str]) -> dict[str, str]:
@@ -49,66 +49,66 @@ class PlacedFiles(FactBase[dict[str, str]]):
 
     @staticmethod
     def default() -> dict[str, str]:
-        """Return what no answer means."""
+        """Return the value for a host that gives no answer."""
         return {}
 
 
 class PackagedFiles(FactBase[list[str]]):
-    """Those of the paths that belong to a package, as dpkg or rpm knows it."""
+    """The paths that belong to a package in dpkg's or rpm's database."""
 
     def command(self, paths: tuple[str, ...]) -> str:
-        """Print each of them."""
+        """Print each such path."""
         return script.command("packaged.sh", *paths)
 
     def process(self, output: list[str]) -> list[str]:
-        """Return them."""
+        """Return the paths."""
         return output
 
     @staticmethod
     def default() -> list[str]:
-        """Return what no answer means."""
+        """Return the value for a host that gives no answer."""
         return []
 
 
 class HostSettings(FactBase[str]):
-    """The text of the host's own file; it names secrets, and holds none."""
+    """The text of the host's own settings file, which names files with secrets but contains none."""
 
     def command(self) -> str:
-        """Print it."""
+        """Print the file."""
         return script.command("settings-read.sh", SETTINGS_FILE)
 
     @staticmethod
     def default() -> str:
-        """Return what an empty file holds."""
+        """Return the text of a missing file."""
         return ""
 
 
 class IsApplied(FactBase[bool]):
-    """Whether the host runs on its settings and secrets as they lie there: none is newer than what was rendered."""
+    """Whether the host has applied its settings and secrets: none of the files is newer than the last rendering."""
 
     def command(self, paths: tuple[str, ...]) -> str:
-        """Print a first line, so that no answer is not taken for a good one, and those that are newer."""
+        """Print a first line, which distinguishes an answer from silence, and then each newer file."""
         return script.command("applied.sh", APPLIED, *paths)
 
     def process(self, output: list[str]) -> bool:
-        """Tell whether none was found."""
+        """Return whether no file is newer."""
         return output == ["asked"]
 
     @staticmethod
     def default() -> bool:
-        """Return what no answer means."""
+        """Return the value for a host that gives no answer."""
         return False
 
 
 class Check(FactBase[dict[str, Any] | None]):
-    """What the host's own check says; None where it is not installed."""
+    """The report of the host's own check; None if it is not installed."""
 
     def command(self) -> str:
-        """Ask it; a broken link is an answer, not an error."""
+        """Run the check; a broken link is an answer, not an error."""
         return script.command("check.sh", NAME)
 
     def process(self, output: list[str]) -> dict[str, Any] | None:
-        """Return the answer."""
+        """Return the parsed answer."""
         try:
             answer = json.loads("\n".join(output))
         except ValueError:
@@ -117,18 +117,18 @@ class Check(FactBase[dict[str, Any] | None]):
 
 
 class Api(FactBase[str]):
-    """An answer of the host's own agent, asked with the agent's rights; empty where there is none."""
+    """An answer of the host's own agent, asked with the agent's rights; empty if it gives none."""
 
     def command(self, path: str) -> str:
-        """Ask through the package's own library, which keeps the token out of argv."""
+        """Ask through the package's own modules, which keep the token out of argv."""
         return script.agent_command("api", path)
 
     def process(self, output: list[str]) -> str:
-        """Return the answer."""
+        """Return the parsed answer."""
         script.raise_unusable(output)
         return "\n".join(output)
 
     @staticmethod
     def default() -> str:
-        """Return what no answer means."""
+        """Return the value for a host that gives no answer."""
         return ""

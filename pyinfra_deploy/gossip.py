@@ -1,7 +1,7 @@
-"""The gossip key of a living cluster, changed in Consul's own ring before any host restarts with another one.
+"""Change the gossip key of a running cluster in Consul's keyring, before any host restarts with the new key.
 
-A restarted agent has the key of its file alone. While some have one key and some another they do not hear each other; a
-ring that holds both, and sends with the new one, is heard by all.
+A restarted agent has only the key of its file, and agents with different keys cannot communicate. A keyring with both
+keys that sends with the new one can communicate with all agents.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from pyinfra_deploy.data import secret_target
 
 
 class GossipKey(FactBase[str | None]):
-    """How the host's agent runs, beside the key wanted; None where there is no cluster.
+    """How the agent's gossip compares with the inventory's key; None if there is no cluster.
 
-    ``same``: there is nothing to change; ``other``: its key is another; ``open``: its gossip is not encrypted;
-    ``closed``: its gossip is encrypted, and no key is wanted.
+    ``same``: there is nothing to change; ``other``: the agent has another key; ``open``: its gossip is not encrypted;
+    ``closed``: its gossip is encrypted, but the inventory has no key.
     """
 
     def command(self) -> str:
-        """Compare them."""
+        """Compare the keys."""
         return script.agent_command("gossip-look", secret_target("cdh_gossip_key"))
 
     def process(self, output: list[str]) -> str:
-        """Return what was found."""
+        """Return the result of the comparison."""
         script.raise_unusable(output)
         return output[-1]
 
 
 class ChangedGossipKey(FactBase[str | None]):
-    """Gives the key to every member of the cluster and has all send with it; empty, or why it was refused."""
+    """The result of installing the key on every member and using it for sending: empty, or why it was refused."""
 
     def command(self) -> str:
-        """Change it."""
+        """Change the key."""
         return script.agent_command("gossip-change")
 
     def process(self, output: list[str]) -> str:
-        """Return why it was refused."""
+        """Return why the change was refused."""
         script.raise_unusable(output)
         answer = script.one_line(" ".join(output))
         return "" if answer == "changed" else answer.removeprefix("refused ")

@@ -1,4 +1,4 @@
-"""A Consul Docker host, as a deploy that others may import: ``from pyinfra_deploy.host import consul_docker_host``."""
+"""The deploy of a Consul Docker host, for import: ``from pyinfra_deploy.host import consul_docker_host``."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ INSTALL = "Install the package"
 
 
 def host_data() -> dict[str, Any]:
-    """Return the host's data with our defaults below it."""
+    """Return the host's data, with our defaults for missing keys."""
     return DEFAULTS | {key: value for key, value in host.data.dict().items() if key in DEFAULTS}
 
 
 @deploy("Consul Docker host", data_defaults=DEFAULTS)
 def consul_docker_host() -> None:
-    """Install the package, hand secrets and settings over, put them into effect, and wait for a healthy host."""
+    """Install the package, write secrets and settings, apply them, and wait until the host is healthy."""
     data = host_data()
     done = [install(data)]
     placed = {secret_target(name): str(data[name]) for name in SECRETS if data[name]}
     for target, source in placed.items():
-        done.append(operations.secret_file(path=target, source=source, name=f"Hand over {Path(target).name}"))
+        done.append(operations.secret_file(path=target, source=source, name=f"Write {Path(target).name}"))
     done.append(operations.settings_block(lines=settings_lines(data), name="Set what differs between hosts"))
-    gone = tuple(secret_target(name) for name in SECRETS if not data[name])
-    done.append(operations.absent(paths=gone, name="Take back secrets that are named no longer"))
-    operations.apply(paths=(SETTINGS_FILE, *placed), after=tuple(done), name="Put it into effect")
-    judge = operations.healthy(
+    removed = tuple(secret_target(name) for name in SECRETS if not data[name])
+    done.append(operations.absent(paths=removed, name="Remove secrets that are no longer named"))
+    operations.apply(paths=(SETTINGS_FILE, *placed), after=tuple(done), name="Apply the settings")
+    health = operations.healthy(
         patience=data["cdh_patience"],
         may_break=tuple(data["cdh_may_break"]),
         must_be_ok=must_be_ok(data),
         name="Wait until the host is healthy",
     )
-    operations.mark_as_judge_of_health(judge)
+    operations.mark_as_health_check(health)
 
 
 def install(data: dict[str, Any]) -> OperationMeta:
-    """Install the version of the repository, or the local package where none is named."""
+    """Install the version from the repository, or the local package if the data name no repository."""
     manager, extra = data["cdh_manager"], tuple(data["cdh_extra_packages"])
-    # What a host is managed by never changes: the one fact that steps may branch on.
+    # Steps may branch on this fact, because a host's package manager never changes.
     family = host.get_fact(InstalledPackage, manager=manager).family
     if not data["cdh_repository_url"]:
         package = operations.local_package(data["cdh_packages"], family)
@@ -59,23 +59,23 @@ def install(data: dict[str, Any]) -> OperationMeta:
     wanted = channels(data["cdh_channel"])
     for channel in wanted:
         text = source_text(family, data["cdh_repository_url"], channel)
-        operations.text_file(path=source_file(family, channel), text=text, name=f"Name the repository's {channel}")
+        operations.text_file(path=source_file(family, channel), text=text, name=f"Add the channel {channel}")
     left = tuple(source_file(family, channel) for channel in CHANNELS if channel not in wanted)
-    operations.absent(paths=left, name="Take back the channels that are named no longer")
+    operations.absent(paths=left, name="Remove channels that are no longer named")
     return operations.install_version(version=data["cdh_version"], extra=extra, manager=manager, name=INSTALL)
 
 
 def must_be_ok(data: dict[str, Any]) -> tuple[str, ...]:
-    """Return the links where a warning is not enough: whoever has a cluster is to have joined it."""
+    """Return the links where a warning is not enough: a host with a cluster must have joined it."""
     return ("joined",) if data["cdh_join"] or data["cdh_role"] == "server" else ()
 
 
 @deploy("Consul Docker host, removed", data_defaults=DEFAULTS)
 def consul_docker_host_removed() -> None:
-    """Remove the package and what a deploy has placed beside it."""
+    """Remove the package and the files that a deploy has written."""
     data = host_data()
-    operations.settings_block(lines=(), name="Take back the settings")
+    operations.settings_block(lines=(), name="Remove the settings")
     operations.remove(purge=data["cdh_purge"], manager=data["cdh_manager"], name="Remove the package")
-    operations.absent(paths=tuple(secret_target(name) for name in SECRETS), name=f"Empty {SECRETS_FOLDER}")
+    operations.absent(paths=tuple(map(secret_target, SECRETS)), name=f"Remove the secrets in {SECRETS_FOLDER}")
     sources = tuple(source_file(family, channel) for family in KEY_FILES for channel in CHANNELS)
-    operations.absent(paths=(*sources, *KEY_FILES.values()), name="Forget the repository")
+    operations.absent(paths=(*sources, *KEY_FILES.values()), name="Remove the repository")

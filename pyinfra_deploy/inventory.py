@@ -1,4 +1,4 @@
-"""An example: three servers, and the Docker hosts that join them. Keys and defaults: pyinfra_deploy/data.py."""
+"""An example with three servers, and Docker hosts that join them; pyinfra_deploy/data.py lists all keys."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Operations of our own where pyinfra 3.10 has holes: exact versions through apt-get and dnf, secrets, health.
+"""Operations that pyinfra 3.10 lacks: exact versions through apt-get and dnf, secrets, health.
 
-Each compares and then yields; one that has nothing to do yields nothing, so that a second run reports no change.
+Each operation compares first and yields commands only if something differs, so that a second run reports no change.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ CACHE = f"/var/cache/{NAME}"
 SPARE_KIB = 64
 BEGIN, END = "# BEGIN deploy: set from the inventory, changed at the next deploy", "# END deploy"
 INSTALL_SECONDS = 900
-_judges: WeakSet[OperationMeta] = WeakSet()
+_health_checks: WeakSet[OperationMeta] = WeakSet()
 Commands = Generator[StringCommand | FileUploadCommand, None, None]
 
 
 def is_fine(check: Mapping[str, Any] | None, may_break: Iterable[str], must_be_ok: Iterable[str]) -> bool:
-    """Tell whether a host is healthy: nothing is broken but what may be, and what must be ok is."""
+    """Return whether a host is healthy: only links in ``may_break`` are broken, and those in ``must_be_ok`` are ok."""
     if not check:
         return False
     bad = {link["name"] for link in check["links"] if link["state"] == "broken"} - set(may_break)
@@ -48,29 +48,29 @@ def is_fine(check: Mapping[str, Any] | None, may_break: Iterable[str], must_be_o
 
 
 def run_script(name: str, *arguments: str, **options: Any) -> StringCommand:
-    """Return the command that runs a script of ours with these arguments."""
+    """Return the command that runs one of our scripts with these arguments."""
     return StringCommand(script.command(name, *arguments), **options)
 
 
 def package_version(path: Path, family: str) -> str:
-    """Return the version that a package's name tells."""
+    """Return the version in a package's file name."""
     if family == "rpm":
         return path.name.removeprefix(f"{NAME}-").removesuffix(".noarch.rpm")
     return path.name.removeprefix(f"{NAME}_").removesuffix("_all.deb")
 
 
 def local_package(folder: str, family: str) -> Path:
-    """Return the newest package of the family in the folder."""
+    """Return the newest package of the family in ``folder``."""
     pattern = f"{NAME}-*.noarch.rpm" if family == "rpm" else f"{NAME}_*_all.deb"
-    found = sorted(Path(folder).glob(pattern), key=lambda path: path.stat().st_mtime)
-    if not found:
+    packages = sorted(Path(folder).glob(pattern), key=lambda path: path.stat().st_mtime)
+    if not packages:
         raise FileNotFoundError(f"{folder} contains no {pattern}; ./inv build makes one")
-    return found[-1]
+    return packages[-1]
 
 
 @operation()
 def install_local(package: str, version: str, extra: tuple[str, ...] = (), manager: str = "") -> Commands:
-    """Install exactly this package file, with what it depends on."""
+    """Install exactly this package file, with its dependencies."""
     have = host.get_fact(InstalledPackage, manager=manager)
     if have.version == version:
         host.noop(f"{NAME} {version} is installed")
@@ -85,11 +85,11 @@ def install_local(package: str, version: str, extra: tuple[str, ...] = (), manag
 
 
 def is_version(have: Installed, version: str) -> bool:
-    """Tell whether the host has the version; an rpm's revision matters only where it is named."""
-    found = have.version
+    """Return whether the host has the version; an rpm's revision matters only if ``version`` contains one."""
+    installed = have.version
     if have.family == "rpm" and "-" not in version:
-        found = found.partition("-")[0]
-    return found == version
+        installed = installed.partition("-")[0]
+    return installed == version
 
 
 @operation()
@@ -105,23 +105,23 @@ def install_version(version: str, extra: tuple[str, ...] = (), manager: str = ""
 
 @operation()
 def text_file(path: str, text: str) -> Commands:
-    """Write a file that everybody may read; 0644 root:root, in one step."""
+    """Write a file that everybody may read (0644 root:root), atomically."""
     digest = hashlib.sha256(text.encode()).hexdigest()
     if host.get_fact(PlacedFiles, paths=(path,)).get(path) == f"644 root:root {digest}":
-        host.noop(f"{path} is right")
+        host.noop(f"{path} is up to date")
         return
     yield writing(path, text, mode="0644", owner="root:root")
 
 
 @operation()
 def secret_file(path: str, source: str) -> Commands:
-    """Write a secret for Consul alone; it goes through standard input, so no argument, diff or log ever has it."""
+    """Write a secret for Consul; it is passed on standard input, so no argument, diff or log contains it."""
     text = secret_text(Path(source))
     have = host.get_fact(PlacedFiles, paths=(path,))
-    # Before Consul is installed its group is not there: then root alone may read.
+    # Before Consul is installed its group does not exist, so only root may read the file.
     owner, mode = ("root:consul", "640") if "group" in have else ("root:root", "600")
     if have.get(path) == f"{mode} {owner} {hashlib.sha256(text.encode()).hexdigest()}":
-        host.noop(f"{path} is right")
+        host.noop(f"{path} is up to date")
         return
     group = owner.partition(":")[2]
     yield run_script("folder.sh", SECRETS_FOLDER, group)
@@ -129,22 +129,22 @@ def secret_file(path: str, source: str) -> Commands:
 
 
 def writing(path: str, text: str, *, mode: str, owner: str) -> StringCommand:
-    """Return the command that puts a text in the file's place."""
+    """Return the command that replaces the file's content."""
     return run_script("write.sh", path, mode, owner, _stdin=text)
 
 
 @operation()
 def absent(paths: tuple[str, ...]) -> Commands:
-    """Remove what an earlier deploy placed and the inventory no longer names; what a package has brought stays."""
-    there = tuple(path for path in paths if path in host.get_fact(PlacedFiles, paths=paths)) if paths else ()
-    packaged = host.get_fact(PackagedFiles, paths=there) if there else []
-    ours = [path for path in there if path not in packaged]
+    """Remove files of an earlier deploy that the inventory no longer names; keep files of packages."""
+    existing = tuple(path for path in paths if path in host.get_fact(PlacedFiles, paths=paths)) if paths else ()
+    packaged = host.get_fact(PackagedFiles, paths=existing) if existing else []
+    ours = [path for path in existing if path not in packaged]
     if ours:
         yield StringCommand("rm", "-f", shlex.join(ours))
 
 
 def with_block(text: str, lines: Iterable[str]) -> str:
-    """Return the host's file with our lines last, where they win, and every other line as it was."""
+    """Return the host's file with our lines at its end, where they win, and all other lines unchanged."""
     kept, ours = [], False
     for line in text.splitlines():
         ours = ours or line == BEGIN
@@ -157,34 +157,34 @@ def with_block(text: str, lines: Iterable[str]) -> str:
 
 @operation()
 def settings_block(lines: tuple[str, ...]) -> Commands:
-    """Set the host's own lines; an administrator's stay as they are, and keep the file's mode and owner."""
+    """Set our lines in the host's file; keep an administrator's lines, and the file's mode and owner."""
     former = host.get_fact(HostSettings)
     text = with_block(former, lines)
     if text.rstrip() == former.rstrip():
-        host.noop(f"{SETTINGS_FILE} is right")
+        host.noop(f"{SETTINGS_FILE} is up to date")
         return
     yield run_script("settings-write.sh", SETTINGS_FILE, _stdin=text)
 
 
 @operation()
 def apply(paths: tuple[str, ...], after: tuple[OperationMeta, ...] = ()) -> Commands:
-    """Put settings and secrets into effect; the host restarts what runs on something else, and only that.
+    """Apply settings and secrets; the host restarts only the programs whose settings have changed.
 
-    Also after a run that was cut short between writing and applying: the host itself shows that it was.
+    This also runs after a deploy that was interrupted between writing and applying, because the host's files show it.
     """
-    # A start of Consul that read the former lines may leave its mark after we wrote: what we did counts first.
-    has_written = any(one.did_change() if host.state.is_executing else one.will_change for one in after)
+    # A start of Consul that read the former lines may touch its mark after we wrote, so our own changes count first.
+    has_written = any(meta.did_change() if host.state.is_executing else meta.will_change for meta in after)
     if has_written or not host.get_fact(IsApplied, paths=paths):
         yield StringCommand(f"{NAME} apply", _timeout=120)
     else:
-        host.noop("settings are in effect")
+        host.noop("the settings are applied")
 
 
 @operation()
 def healthy(patience: int, may_break: tuple[str, ...], must_be_ok: tuple[str, ...]) -> Commands:
-    """Wait until the host's own check finds nothing broken; fail with the lines it names when patience is over.
+    """Wait until the host's own check finds nothing broken; fail with its lines when ``patience`` is over.
 
-    A service manager's answer would not do: it calls a unit started that dies a second later.
+    systemd's state of a unit is not enough, because a unit counts as started even if it crashes a second later.
     """
     is_restarting = host.state.is_executing and host_changed()
     if not is_restarting and is_fine(host.get_fact(Check), may_break, must_be_ok):
@@ -194,25 +194,25 @@ def healthy(patience: int, may_break: tuple[str, ...], must_be_ok: tuple[str, ..
     yield run_script("healthy.py", str(patience), may, must, _timeout=patience + 60)
 
 
-def mark_as_judge_of_health(done: OperationMeta) -> None:
-    """Mark an operation: a host where it fails is unhealthy, which is another thing than a step that failed."""
-    _judges.add(done)
+def mark_as_health_check(meta: OperationMeta) -> None:
+    """Mark an operation as a health check: a host where it fails counts as unhealthy, not as failed."""
+    _health_checks.add(meta)
 
 
-def judges_health(done: OperationMeta) -> bool:
-    """Tell whether an operation has that mark."""
-    return done in _judges
+def is_health_check(meta: OperationMeta) -> bool:
+    """Return whether an operation is marked as a health check."""
+    return meta in _health_checks
 
 
 def host_changed() -> bool:
-    """Tell whether an earlier operation of this run has changed the host."""
+    """Return whether an earlier operation of this run has changed the host."""
     ops = host.state.ops[host].values()
     return any(op.operation_meta.is_complete() and op.operation_meta.did_change() for op in ops)
 
 
 @operation()
 def remove(purge: bool = False, manager: str = "") -> Commands:
-    """Remove the package; what it depends on, Consul and Docker stay."""
+    """Remove the package; keep its dependencies, Consul and Docker."""
     have = host.get_fact(InstalledPackage, manager=manager)
     if not have.version:
         host.noop(f"{NAME} is not installed")

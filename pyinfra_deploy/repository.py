@@ -1,7 +1,7 @@
-"""How a host is told of a package repository: deb822 for apt, a repo file for dnf; the key for this one alone.
+"""The files that add a package repository to a host: deb822 for apt, a repo file for dnf, and the repository's key.
 
-Paths and bytes are those of the archive's keyring package, so that dpkg and rpm find nothing changed when it comes
-later. The builder writes the same texts; this folder needs pyinfra alone, so a test keeps the two equal.
+Paths and bytes are those of the archive's keyring package, so that dpkg and rpm find no changes when it is installed
+later. The builder writes the same texts. This package does not need the builder, so a test keeps the two equal.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ KEY_FILES = {
 
 
 def channels(channel: str) -> tuple[str, ...]:
-    """Return the channels of a host that takes its packages from this one: testing comes on top of stable."""
+    """Return the channels of a host that uses ``channel``: testing is added to stable."""
     return CHANNELS[: CHANNELS.index(channel) + 1]
 
 
@@ -25,13 +25,13 @@ def source_name(channel: str) -> str:
 
 
 def source_file(family: str, channel: str) -> str:
-    """Return where apt's or dnf's source of a channel lies on a host."""
+    """Return the path of apt's or dnf's source of a channel on a host."""
     name = source_name(channel)
     return f"/etc/yum.repos.d/{name}.repo" if family == "rpm" else f"/etc/apt/sources.list.d/{name}.sources"
 
 
 def source_text(family: str, url: str, channel: str) -> str:
-    """Return the source of a channel: ``apt`` and ``rpm/CHANNEL`` below ``url`` hold the repository."""
+    """Return the source of a channel; the repository is in ``apt`` and ``rpm/CHANNEL`` below ``url``."""
     url = url.rstrip("/")
     if family == "rpm":
         lines = [f"[{source_name(channel)}]", f"name={NAME} ({channel})", f"baseurl={url}/rpm/{channel}", "enabled=1"]

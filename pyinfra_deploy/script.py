@@ -1,4 +1,4 @@
-"""The scripts that run on a host: files beside this one, sent as they are, with values as arguments."""
+"""Run the scripts beside this module on a host: their text is sent unchanged, with values as arguments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ UNUSABLE = "unusable "
 
 
 class UnusableHostError(Exception):
-    """The package is on the host, and cannot be asked there; the text is the reason that the host printed."""
+    """The package is on the host but cannot be used there; the text is the reason that the host printed."""
 
 
 @functools.cache
@@ -29,17 +29,17 @@ def command(name: str, *arguments: str) -> str:
 
 
 def agent_command(*arguments: str) -> str:
-    """Return the shell command that asks the host's own agent, by a command of agent.py."""
+    """Return the shell command that asks the host's own agent with agent.py."""
     return shlex.join(["sh", "-c", text_of(LAUNCHER), LAUNCHER, text_of("agent.py"), *arguments])
 
 
 def raise_unusable(output: list[str]) -> None:
-    """Raise UnusableHostError where agent_command has found no way to ask: silence would pass for a missing cluster."""
+    """Raise UnusableHostError if agent_command could not ask, because silence would look like a missing cluster."""
     for line in output:
         if line.startswith(UNUSABLE):
             raise UnusableHostError(one_line(line.removeprefix(UNUSABLE)))
 
 
 def one_line(text: str) -> str:
-    """Return what a host printed as one line that a terminal shows as it is."""
+    """Return a host's output as one printable line."""
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())

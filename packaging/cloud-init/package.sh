@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the deb or the rpm that lies at PACKAGE_URL, if it has the SHA-256 of the build.
+# Installs the deb or the rpm at PACKAGE_URL if it has the SHA-256 of the build.
 set -eu
 
 fail() {

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Runs in the root of an image: installs the packages in /var/tmp/bake without starting anything.
-#   online      what they need, and Docker's engine where there is none, comes from the image's own
+#   online      fetch their dependencies, and Docker's engine if it is missing, from the image's own
 #               archives
-# Otherwise there is no network, and all of it is there.
+# Without this argument there is no network, and all dependencies are installed.
 set -eu
 cd /var/tmp/bake
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -14,13 +14,13 @@ if [ "${1:-}" = online ]; then
     set -- apparmor iptables
     if ! command -v dockerd >/dev/null; then
         set -- "$@" docker.io
-        # The engine's own package has the command no longer since Debian 13.
+        # Since Debian 13 the engine's package no longer contains the docker command.
         [ -z "$(apt-cache search --names-only '^docker-cli$')" ] || set -- "$@" docker-cli
     fi
     apt-get --quiet=2 --yes --no-install-recommends -o Dpkg::Options::=--force-confold \
         install ./*.deb "$@"
 else
-    # Their order is dpkg's business: what an earlier one lacks, a later one brings.
+    # dpkg sorts the packages by their dependencies itself.
     dpkg --install ./*.deb
 fi
 systemctl --quiet enable image-first-boot.service image-first-boot-done.service

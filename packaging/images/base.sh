@@ -1,8 +1,8 @@
 #!/bin/sh
-# Runs in the root of an image before our packages come: what an image of any host needs.
+# Runs in the root of an image before our packages are installed: settings that every image needs.
 set -eu
 systemctl --quiet enable systemd-networkd.service systemd-resolved.service
-# Of many hosts with one clock, none is to ask for upgrades at the minute of its first boot.
+# The timers are disabled, because many hosts that boot together would all ask for upgrades at once.
 systemctl --quiet disable apt-daily.timer apt-daily-upgrade.timer
-# A password is nobody's here: cloud-init's user comes in by key.
+# No account has a password, because cloud-init's user logs in by key.
 passwd --quiet --lock root

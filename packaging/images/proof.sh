@@ -1,29 +1,30 @@
 #!/bin/sh
-# Runs on a booted image and reports through the port "proof", a line each:
-#   proof: ok WHAT   proof: broken WHAT: WHY   proof: left out WHAT: WHY   and last   proof: end
+# Tests a booted image and reports through the port "proof", one line per check:
+#   proof: ok CHECK   proof: broken CHECK: REASON   proof: skipped CHECK: REASON
+# The last line is   proof: end
 set -u
 API=http://169.254.1.1:8500/v1
 exec >/dev/virtio-ports/proof 2>&1
 
-# tell WHAT COMMAND...: ok where the command exits with 0; what it prints is why it does not
-tell() {
-    what=$1
+# check NAME COMMAND...: report ok if the command exits with 0, and its output as the reason if not
+check() {
+    name=$1
     shift
-    if why=$("$@" 2>&1); then
-        echo "proof: ok $what"
+    if reason=$("$@" 2>&1); then
+        echo "proof: ok $name"
     else
-        why=$(printf '%s' "${why:-$*}" | tail -n 3 | tr '\n' ' ')
-        echo "proof: broken $what: $why"
+        reason=$(printf '%s' "${reason:-$*}" | tail -n 3 | tr '\n' ' ')
+        echo "proof: broken $name: $reason"
     fi
 }
 
-# until_ok SECONDS COMMAND...
+# until_ok SECONDS COMMAND...: repeat the command until it exits with 0 or the time is over
 until_ok() {
     end=$(($(date +%s) + $1))
     shift
-    until said=$("$@" 2>&1); do
+    until output=$("$@" 2>&1); do
         if [ "$(date +%s)" -ge "$end" ]; then
-            echo "$said"
+            echo "$output"
             return 1
         fi
         sleep 2
@@ -50,7 +51,7 @@ answers() {
     python3 -IB /run/proof_answers.py "$@"
 }
 
-# Without Registrator's image, which this machine gets from no registry, its link may be broken.
+# Without a preloaded image the link of Registrator may be broken, because there is no registry.
 healthy() {
     consul-docker-host check --json >/run/check.json
     answers healthy "$HAS_REGISTRATOR" </run/check.json
@@ -76,7 +77,7 @@ outside_names() {
         grep -q '^nameserver' /etc/resolv.conf
 }
 
-# shellcheck disable=SC2046 # the options are words
+# shellcheck disable=SC2046 # the options must be split into words
 in_container() {
     docker run --rm --volume /usr:/usr:ro \
         --volume /run/proof_answers.py:/run/proof_answers.py:ro \
@@ -87,7 +88,7 @@ asks_in_container() {
     in_container python3 -IB /run/proof_answers.py "$@"
 }
 
-# An image of the host's own programs, which needs no registry.
+# The test's image contains the host's own programs, so that no registry is needed.
 make_image() {
     mkdir -p /run/proof && cd /run/proof || return 1
     for name in bin sbin lib lib64; do
@@ -104,26 +105,26 @@ if [ -n "$(ls /var/lib/consul-docker-host/preload 2>/dev/null)" ]; then
 fi
 ! docker image inspect "$image" >/dev/null 2>&1 || HAS_REGISTRATOR=yes
 
-tell 'cloud-init has done the first boot' first_boot
-tell 'the root has grown to the disk' grown "$GROWN_KIB"
-tell 'Consul leads its cluster' until_ok 120 answers has "$API/status/leader" :
-tell 'the host is healthy' until_ok 120 healthy
-tell 'no unit has failed' units
-tell 'machine id, host keys and node id are its own' own_identity
-tell 'names are resolved' outside_names
-tell "the cloud's metadata is left alone" metadata
-tell 'Docker takes an image' make_image
-tell 'a container asks the agent at the one address' \
+check 'cloud-init has finished the first boot' first_boot
+check 'the root has grown to the disk' grown "$GROWN_KIB"
+check 'Consul leads its cluster' until_ok 120 answers has "$API/status/leader" :
+check 'the host is healthy' until_ok 120 healthy
+check 'no unit has failed' units
+check 'machine ID, host keys and node ID are its own' own_identity
+check 'names are resolved' outside_names
+check "the cloud's metadata address is not affected" metadata
+check 'Docker imports an image' make_image
+check 'a container reaches the agent at the address' \
     asks_in_container has "$API/agent/self" NodeName
-tell 'a container finds Consul by name' in_container getent hosts consul.service.consul
+check 'a container finds Consul by name' in_container getent hosts consul.service.consul
 if [ $HAS_REGISTRATOR = yes ]; then
     docker run --detach --name proof --env SERVICE_NAME=proof --publish 8081:80 \
         --volume /usr:/usr:ro proof:latest sleep 300 >/dev/null
-    tell 'Registrator publishes a container' \
+    check 'Registrator registers a container' \
         until_ok 120 asks_in_container has "$API/catalog/service/proof" ServiceID
     docker rm --force proof >/dev/null
 else
-    echo 'proof: left out Registrator publishes a container: no image of it was preloaded'
+    echo 'proof: skipped Registrator registers a container: its image was not preloaded'
 fi
 docker rmi proof:latest >/dev/null
 echo 'proof: end'

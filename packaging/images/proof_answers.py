@@ -1,8 +1,8 @@
-"""proof_answers.py COMMAND ARGUMENT...: what proof.sh asks by JSON or HTTP; the image's own Python runs it.
+"""proof_answers.py COMMAND ARGUMENT...: checks JSON and HTTP for proof.sh; the image's own Python runs it.
 
-has URL TEXT      fails unless the answer has the text
-healthy yes|no    reads the report of `consul-docker-host check --json`, and fails with each link that is broken;
-                  without Registrator's image ("no"), which no registry gives to this machine, its link may be
+has URL TEXT      fails unless the answer contains the text
+healthy yes|no    reads the report of `consul-docker-host check --json` and fails with each broken link;
+                  without Registrator's image ("no") the link of Registrator may be broken
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import urllib.request
 from collections.abc import Callable
 
 SECONDS = 10.0
-# The address is link-local: a proxy of the environment cannot reach it.
+# Proxies in the environment are ignored, because they cannot reach a link-local address.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def find_text(url: str, text: str) -> str:
-    """Return why the answer has not the text; empty where it has."""
+    """Return why the answer does not contain the text; empty if it does."""
     try:
         with OPENER.open(url, timeout=SECONDS) as answer:
             body = answer.read().decode(errors="replace")
@@ -28,11 +28,11 @@ def find_text(url: str, text: str) -> str:
 
 
 def find_broken(has_registrator: str) -> str:
-    """Return a line for each link that is broken; empty where none is."""
+    """Return a line for each broken link; empty if there is none."""
     try:
         links = json.load(sys.stdin)["links"]
     except (ValueError, KeyError) as error:
-        return f"check gives no report: {error}"
+        return f"check printed no report: {error}"
     broken = [link for link in links if link["state"] == "broken"]
     if has_registrator == "no":
         broken = [link for link in broken if link["name"] != "registrator"]
@@ -42,5 +42,5 @@ def find_broken(has_registrator: str) -> str:
 COMMANDS: dict[str, Callable[..., str]] = {"has": find_text, "healthy": find_broken}
 
 if __name__ == "__main__":
-    # With a text, which becomes the last line of standard error, the exit code is 1.
+    # sys.exit prints a text to standard error and exits with 1.
     sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]) or 0)

@@ -1,4 +1,4 @@
-"""What all hosts of the example share; a file with the name of a group adds to it."""
+"""The data that all hosts of the example share; a file with the name of a group adds to it."""
 
 from __future__ import annotations
 

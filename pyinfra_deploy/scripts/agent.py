@@ -1,14 +1,14 @@
-"""agent.py COMMAND [ARGUMENT]...: asks the host's own agent with more rights than a reader's; python.sh runs it.
+"""agent.py COMMAND [ARGUMENT]...: asks the host's own agent with the operator's rights; python.sh runs it.
 
-The token is the first line of standard input, and a gossip key the second: no list of processes ever shows either.
+The token is the first line of standard input, and a gossip key the second, so no list of processes shows either.
 Without a token the agent's own is used.
 
-    api PATH                    print the agent's answer as JSON; nothing where it gives none
+    api PATH                    print the agent's answer as JSON; nothing without an answer
     lock KEY NAME SECONDS WHO   acquire the key with a session of that name and life;
                                 print "held SESSION", "taken HOLDER" or "refused ANSWER", nothing without a cluster
-    renew|destroy SESSION       print the status of the answer
-    gossip-look TARGET          print how the agent runs, beside the key that is wanted (see look_at_gossip)
-    gossip-change               have every member send with the key; print "changed" or "refused ANSWER"
+    renew|destroy SESSION       print the HTTP status of the answer
+    gossip-look TARGET          print how the agent's gossip compares with the key (see look_at_gossip)
+    gossip-change               make every member use the key; print "changed" or "refused ANSWER"
 """
 
 from __future__ import annotations
@@ -27,39 +27,39 @@ try:
     from host_program.files import read_text
     from host_program.output import Failure, say, shorten
     from host_program.settings import RUN, Host, load_host
-except Exception as error:  # also a module that was cut off, or that this Python does not understand
+except Exception as error:  # also a truncated module, or one that this Python cannot parse
     print("unusable the modules of the package cannot be imported:", " ".join(str(error).split()))
     sys.exit(0)
 
 SECONDS = 10.0
-# Every member has to answer before the agent does.
+# The agent answers only after every member has answered.
 KEYRING_SECONDS = 60.0
 TOKEN = re.compile("[!-~]*")
 SESSION = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Agent:
-    """The host's own agent, asked with the operator's token, or its own where there is none."""
+    """The host's own agent, asked with the operator's token, or with its own if there is none."""
 
     def __init__(self, host: Host, token: str) -> None:
         self.host = host
         self.token = token or None
 
     def send(self, method: str, path: str, content: str = "", *, seconds: float = SECONDS) -> tuple[int, str]:
-        """Return HTTP's status and the text of the answer."""
+        """Return the HTTP status and the text of the answer."""
         status, body = fetch(
             self.host, path, method=method, token=self.token, content=content.encode(), seconds=seconds
         )
         return status, body.decode(errors="replace")
 
     def read(self, path: str) -> Any:
-        """Return what the agent's own token may read; None where it may not, or the agent does not answer."""
+        """Return an answer that the agent's own token may read; None if it may not, or if the agent does not answer."""
         answer = ask(self.host, path)
         return answer.value if answer.is_ok else None
 
 
 def refuse(answer: tuple[int, str]) -> None:
-    """Print what was refused, on one line."""
+    """Print a refusal on one line."""
     status, text = answer
     say(f"refused {shorten(text)} {status}" if status else "refused the agent does not answer")
 
@@ -72,7 +72,7 @@ def print_answer(agent: Agent, path: str) -> None:
 
 
 def acquire_lock(agent: Agent, key: str, name: str, seconds: str, who: str) -> None:
-    """Acquire the key with a session on the leader's node, which no restart of an agent ends."""
+    """Acquire the key with a session on the leader's node, so that no restart of an agent ends it."""
     leader = agent.read("status/leader")
     if not isinstance(leader, str) or not leader:
         return
@@ -83,7 +83,7 @@ def acquire_lock(agent: Agent, key: str, name: str, seconds: str, who: str) -> N
         return
     identity = session_id(answer[1])
     if not identity:
-        say("refused the id of the session is not a UUID")
+        say("refused the ID of the session is not a UUID")
         return
     status, text = answer = agent.send("PUT", f"kv/{quote(key)}?acquire={identity}", who)
     if (status, text.strip()) == (OK, "true"):
@@ -97,7 +97,7 @@ def acquire_lock(agent: Agent, key: str, name: str, seconds: str, who: str) -> N
 
 
 def session_id(answer: str) -> str:
-    """Return the id of a new session; empty where it is not a UUID."""
+    """Return the ID of a new session; empty if it is not a UUID."""
     try:
         identity = json.loads(answer)["ID"]
     except (ValueError, KeyError, TypeError):
@@ -106,7 +106,7 @@ def session_id(answer: str) -> str:
 
 
 def node_of(agent: Agent, leader: str) -> dict[str, str]:
-    """Return the leader's node as a part of a session; nothing where the catalogue does not name it."""
+    """Return the leader's node as a part of a session; empty if the catalogue does not list it."""
     address = leader.rpartition(":")[0]
     for service in agent.read("catalog/service/consul") or ():
         if service.get("Address") == address and service.get("Node"):
@@ -115,16 +115,16 @@ def node_of(agent: Agent, leader: str) -> dict[str, str]:
 
 
 def change_session(agent: Agent, action: str, session: str) -> None:
-    """Renew or destroy a session, and print the status of the answer."""
+    """Renew or destroy a session, and print the HTTP status of the answer."""
     say(str(agent.send("PUT", f"session/{action}/{quote(session, safe='')}")[0]))
 
 
 def look_at_gossip(agent: Agent, key: str, target: str) -> None:
-    """Print how the agent's gossip compares with the key that is wanted, empty where none is.
+    """Print how the agent's gossip compares with ``key``, the inventory's key, which may be empty.
 
-    ``same``, ``other``, ``open`` or ``closed``; nothing without a cluster. TARGET is the file in which a deploy
-    places a key. With encrypt_verify_incoming off an agent also hears those that do not encrypt: Consul's way from
-    one to the other, https://developer.hashicorp.com/consul/docs/secure/encryption/gossip/existing
+    The result is ``same``, ``other``, ``open`` or ``closed``, and nothing without a cluster. ``target`` is the file to
+    which a deploy writes a key. With encrypt_verify_incoming off, an agent also accepts unencrypted messages, which is
+    Consul's way to change: https://developer.hashicorp.com/consul/docs/secure/encryption/gossip/existing
     """
     if not agent.read("status/leader"):
         return
@@ -143,7 +143,7 @@ def look_at_gossip(agent: Agent, key: str, target: str) -> None:
 
 
 def own_key(host: Host) -> str:
-    """Return the key that was rendered for the agent; empty where there is none."""
+    """Return the key that was rendered for the agent; empty if there is none."""
     try:
         own = json.loads(read_text(host.path(f"{RUN}/consul.d/encrypt.json")))["encrypt"]
     except (ValueError, KeyError, TypeError):
@@ -152,9 +152,9 @@ def own_key(host: Host) -> str:
 
 
 def change_gossip(agent: Agent, key: str) -> None:
-    """Give the key to every member of the cluster, and then have all send with it.
+    """Install the key on every member of the cluster, and then make all members send with it.
 
-    Also a second time: a ring takes a key that it has.
+    Repeating this is harmless, because a keyring accepts a key that it already has.
     """
     for method in ("POST", "PUT"):
         answer = agent.send(method, "operator/keyring", json.dumps({"Key": key}), seconds=KEYRING_SECONDS)
@@ -166,11 +166,11 @@ def change_gossip(agent: Agent, key: str) -> None:
 
 def main(command: str, *arguments: str) -> None:
     """Run one command."""
-    # A line that nobody sends would be waited for: standard input may stay open.
+    # Standard input may stay open, so a line is read only for commands that send one.
     token = "" if command == "api" else sys.stdin.readline().strip()
     key = sys.stdin.readline().strip() if command in {"gossip-look", "gossip-change"} else ""
     if not TOKEN.fullmatch(token):
-        say("refused CONSUL_HTTP_TOKEN contains a character that no token has")
+        say("refused CONSUL_HTTP_TOKEN contains a character that a token cannot have")
         return
     try:
         agent = Agent(load_host(ROOT), token)

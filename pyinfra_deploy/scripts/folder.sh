@@ -1,5 +1,5 @@
 #!/bin/sh
-# folder.sh DIRECTORY GROUP: makes a directory that root and the group alone may enter.
+# folder.sh DIRECTORY GROUP: creates a directory that only root and the group may enter.
 set -e
 mkdir -p "$1"
 chmod 0750 "$1"

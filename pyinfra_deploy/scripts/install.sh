@@ -1,6 +1,6 @@
 #!/bin/sh
-# install.sh FAMILY TARGET...: installs exactly these, newer or older; lists are fetched again only where they do not
-# suffice.
+# install.sh FAMILY TARGET...: installs exactly these packages, newer or older ones; the package lists are refreshed only
+# if they are not sufficient.
 family=$1
 shift
 if [ "$family" = rpm ]; then
@@ -8,7 +8,7 @@ if [ "$family" = rpm ]; then
     exit
 fi
 export DEBIAN_FRONTEND=noninteractive
-# Another apt at work is waited for; a dpkg that was cut short is led to its end first.
+# This waits for another apt that is running, and first completes an interrupted run of dpkg.
 apt() {
     dpkg --configure --pending --force-confdef --force-confold &&
         apt-get --yes -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confdef \

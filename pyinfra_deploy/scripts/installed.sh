@@ -1,6 +1,6 @@
 #!/bin/sh
-# installed.sh MANAGER PACKAGE: prints the family of the host, and the version of the package where it is installed.
-#   MANAGER   deb, rpm, or empty: the host has the one whose program it has
+# installed.sh MANAGER PACKAGE: prints the host's package family, and the package's version if it is installed.
+#   MANAGER   deb, rpm, or empty: rpm if dnf is installed, else deb
 case $1 in
     deb) family=deb ;;
     rpm) family=rpm ;;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# placed.sh PATH...: prints PATH|MODE OWNER DIGEST for each file that is there, and group|consul where Consul has one.
+# placed.sh PATH...: prints PATH|MODE OWNER DIGEST for each existing file, and group|consul if Consul's group exists.
 for file; do
     [ -f "$file" ] || continue
     printf '%s|%s %s\n' "$file" "$(stat -c '%a %U:%G' "$file")" "$(sha256sum <"$file" | cut -c 1-64)"

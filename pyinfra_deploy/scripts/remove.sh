@@ -1,6 +1,6 @@
 #!/bin/sh
-# remove.sh FAMILY ACTION PACKAGE: removes the package; what it depends on stays.
-#   ACTION    remove or purge, which rpm does not tell apart
+# remove.sh FAMILY ACTION PACKAGE: removes the package, and keeps its dependencies.
+#   ACTION    remove or purge, which are the same for rpm
 if [ "$1" = rpm ]; then
     exec dnf --assumeyes --setopt=clean_requirements_on_remove=False remove "$3"
 fi

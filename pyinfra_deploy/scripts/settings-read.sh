@@ -1,3 +1,3 @@
 #!/bin/sh
-# settings-read.sh FILE: prints the file; nothing where it is not there.
+# settings-read.sh FILE: prints the file, or nothing if it is missing.
 cat "$1" 2>/dev/null || :

@@ -62,9 +62,9 @@ def test_the_others_go_on_and_the_whole_is_told_to_have_failed(report: dict[str,
     ("name", "state", "remedy"),
     [
         ("client-full", "failed", "free some space on the host"),
-        ("client-dies", "failed", "the host went away"),
-        ("client-wrong", "unreachable", "give ssh_user, ssh_key or ssh_password"),
-        ("client-gone", "unreachable", "is the host up"),
+        ("client-dies", "failed", "the connection was lost"),
+        ("client-wrong", "unreachable", "set ssh_user, and ssh_key or ssh_password"),
+        ("client-gone", "unreachable", "check that the host is up"),
     ],
 )
 def test_each_host_is_named_with_what_mends_it(report: dict[str, Any], name: str, state: str, remedy: str) -> None:

@@ -95,7 +95,7 @@ def test_a_run_that_was_cut_short_before_apply_is_made_up_for(fleet: Fleet) -> N
     host.put(SETTINGS, text)
     host.run(["touch", SETTINGS])  # a copy into a container has no time of its own
     report = fleet.report("deploy")
-    assert "Put it into effect" in of(report, host)["changed"], report
+    assert "Apply the settings" in of(report, host)["changed"], report
     assert "192.0.2.54" in host.output("cat /run/consul-docker-host/dnsmasq.env")
 
 

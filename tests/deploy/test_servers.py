@@ -258,7 +258,7 @@ def test_without_the_right_to_lock_it_is_told_and_an_operators_token_gives_it(
     keep(fleet, "gossip.key", secrets["a third gossip"])
     refused = fleet.inv("deploy")
     assert refused.returncode != 0
-    said = "stopped before the first host: the cluster did not take the new gossip key: Permission denied"
+    said = "stopped before the first host: the cluster did not accept the new gossip key: Permission denied"
     assert said in refused.stdout, refused.output
     with_token = fleet.inv("deploy", check=True, environment={"CONSUL_HTTP_TOKEN": secrets["bootstrap"]})
     assert "not guarded" not in with_token.stdout

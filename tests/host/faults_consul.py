@@ -50,7 +50,7 @@ FAULTS = {
     "the guard missing": Fault(
         link="guard",
         state="broken",
-        text="network reaches",
+        text="reachable from the network",
         remedy="restart consul-docker-host-guard",
         says=(("guard", ""),),
     ),
@@ -190,7 +190,7 @@ FAULTS = {
     "not joined": Fault(
         link="joined",
         state="warn",
-        text="no server is known",
+        text="no server is configured",
         remedy="RETRY_JOIN=",
         says=(("status.leader", ""), ("dns-8600-name", EMPTY), ("dns-53-name", EMPTY)),
         also="dns dnsmasq resolver",

@@ -155,7 +155,7 @@ FAULTS = {
     "published on 127.0.0.1": Fault(
         link="registrator",
         state="warn",
-        text="published on 127.0.0.1 alone, which other hosts cannot reach: web",
+        text="published only on 127.0.0.1, which other hosts cannot reach: web",
         remedy="SERVICE_IGNORE=1",
         says=(("ps", DATA["ps"].replace("0.0.0.0:", "127.0.0.1:")),),
     ),
@@ -177,7 +177,7 @@ FAULTS = {
     "a container cut off by ufw": Fault(
         link="container",
         state="broken",
-        text="web gets no answer from 169.254.1.1, the host does: the firewall",
+        text="web gets no answer from 169.254.1.1, but the host does: the firewall",
         remedy=f"ufw allow to {ADDRESS}",
         says=(
             ("iptables", "-P INPUT DROP\n-N ufw-user-input\n"),

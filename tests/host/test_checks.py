@@ -95,17 +95,20 @@ def test_a_resolver_that_belongs_to_another_is_left_alone_and_told(sound: Sound,
     file.symlink_to("/opt/vpn/resolv.conf")
     sound.say("getent", "")
     (line,) = [link for link in check("warn")["links"] if link["state"] != "ok"]
-    assert (line["name"], line["text"].endswith("left alone: a symlink to /opt/vpn/resolv.conf")) == ("resolver", True)
+    assert (line["name"], line["text"].endswith("the file at /opt/vpn/resolv.conf is not changed")) == (
+        "resolver",
+        True,
+    )
     assert line["remedy"] == f"let the owner of that file name {ADDRESS} as its server"
 
 
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"ps": "consul-docker-host-registrator\thost\t\n"}, "no container on a bridge to ask from"),
-        ({"networks": "bridge true\n"}, "no container on a bridge to ask from"),
-        ({}, "asked from inside: web"),
-        ({"inspect": inspected()}, f"asked from inside: web; started without --dns {ADDRESS}: web"),
+        ({"ps": "consul-docker-host-registrator\thost\t\n"}, "there is no container on a bridge network to test from"),
+        ({"networks": "bridge true\n"}, "there is no container on a bridge network to test from"),
+        ({}, "tested from inside: web"),
+        ({"inspect": inspected()}, f"tested from inside: web; started without --dns {ADDRESS}: web"),
     ],
 )
 def test_a_container_is_asked_where_one_can_be(sound: Sound, check: Check, changes: dict[str, str], text: str) -> None:
@@ -121,7 +124,7 @@ def test_a_container_is_asked_where_one_can_be(sound: Sound, check: Check, chang
     [
         {"no-networks": "Cannot connect to the Docker daemon"},
         {"inspect": "", "no-inspect": "error during connect"},
-        # This is what Docker's client prints where the engine is gone.
+        # Docker's client prints this if it cannot reach the engine.
         {"inspect": "[]\n", "no-inspect": "Cannot connect to the Docker daemon"},
         {"inspect": "half a li"},
     ],
@@ -129,22 +132,22 @@ def test_a_container_is_asked_where_one_can_be(sound: Sound, check: Check, chang
 def test_a_docker_that_stops_answering_is_not_a_host_without_containers(
     sound: Sound, check: Check, changes: dict[str, str]
 ) -> None:
-    for name, said in changes.items():
-        sound.say(name, said)
+    for name, text in changes.items():
+        sound.say(name, text)
     (line,) = [link for link in check("warn")["links"] if link["name"] == "container"]
     assert line == {
         "name": "container",
         "state": "warn",
-        "text": "Docker stopped answering, so no container was asked",
-        "remedy": "run the check again; if that does not help: systemctl restart docker",
+        "text": "Docker stopped answering, so no container was tested",
+        "remedy": "run the check again; if it still fails: journalctl -u docker",
     }
 
 
-def test_a_container_that_ends_during_the_check_is_passed_over(sound: Sound, check: Check) -> None:
+def test_a_container_that_is_removed_during_the_check_is_skipped(sound: Sound, check: Check) -> None:
     sound.say("inspect", "[]\n")
     sound.say("no-inspect", "Error response from daemon: No such container: web")
     (line,) = [link for link in check("ok")["links"] if link["name"] == "container"]
-    assert line["text"] == "no container on a bridge to ask from"
+    assert line["text"] == "there is no container on a bridge network to test from"
 
 
 def test_a_container_of_each_bridge_is_asked(sound: Sound, check: Check) -> None:
@@ -153,7 +156,7 @@ def test_a_container_of_each_bridge_is_asked(sound: Sound, check: Check) -> None
     sound.say("networks", "bridge false\nshop false\n")
     (found,) = json.loads(inspected(ADDRESS))
     sound.say("inspect", json.dumps([found, found | {"Name": "/other"}]))
-    assert check("ok")["links"][-1]["text"] == "asked from inside: web other"
+    assert check("ok")["links"][-1]["text"] == "tested from inside: web other"
     calls = (sound.host.fakes / "docker.calls").read_text().splitlines()
     assert "container inspect web other" in calls
 
@@ -197,7 +200,7 @@ def test_another_unit_may_run_the_agent(sound: Sound, check: Check) -> None:
 @pytest.mark.parametrize(
     ("change", "text", "remedy"),
     [
-        ({"image": ""}, "its image is not here: ", " && systemctl restart agent.service"),
+        ({"image": ""}, "its image is not on this host: ", " && systemctl restart agent.service"),
         ({"docker": "Cannot connect\n"}, "waits for Docker", 'fix "docker" first'),
     ],
 )
@@ -234,7 +237,7 @@ def test_consul_judges_its_files_again_only_when_one_is_younger_than_its_start(
 def test_a_user_who_may_not_ask_docker_is_referred_to_root(sound: Sound, check: Check) -> None:
     sound.say("docker", "permission denied while trying to connect to the Docker daemon socket\n")
     (line,) = [link for link in check("warn")["links"] if link["state"] != "ok"]
-    assert (line["name"], line["text"]) == ("docker", "only root can look")
+    assert (line["name"], line["text"]) == ("docker", "only root can check this")
 
 
 def test_a_port_that_systemd_holds_for_a_socket_unit_is_not_freed_by_killing_it(sound: Sound, check: Check) -> None:

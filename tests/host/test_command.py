@@ -237,7 +237,7 @@ def test_an_ordinary_user_is_told_that_only_root_sees_the_guard(host: Host) -> N
     script = "setpriv --reuid 65534 --regid 65534 --clear-groups consul-docker-host check"
     said = run_in_place(host, f"/usr/lib/consul-docker-host/guard up; {script} || :").stdout.splitlines()
     (line,) = [number for number, text in enumerate(said) if " guard " in text]
-    assert said[line].split(maxsplit=2) == ["warn", "guard", "only root can look"]
+    assert said[line].split(maxsplit=2) == ["warn", "guard", "only root can check this"]
     assert said[line + 1].split() == ["->", "sudo", "consul-docker-host", "check"]
 
 

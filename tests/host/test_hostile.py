@@ -151,7 +151,7 @@ def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
     with pytest.raises(Failure, match="is a dangling symlink"):
         shared_directory.replace(str(tmp_path / "a.prom"), b"1")
     (tmp_path / "b.prom").symlink_to("b.prom")
-    with pytest.raises(Failure, match="is a circle of symlinks"):
+    with pytest.raises(Failure, match="is a loop of symlinks"):
         shared_directory.replace(str(tmp_path / "b.prom"), b"1")
 
 

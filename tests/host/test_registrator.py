@@ -327,7 +327,7 @@ def test_an_upgrade_says_how_long_dns_was_away(host: Host) -> None:
     host.fake("systemctl", SLOW_RESTART)
     change = "echo UPSTREAMS=192.0.2.1 >>/etc/default/consul-docker-host"
     said = run_in_place(host, f"{UPGRADE} {change}; /usr/share/consul-docker-host/upgrade").stdout.splitlines()[-1]
-    seconds = float(said.removeprefix("consul-docker-host: DNS was away for ").removesuffix(" s"))
+    seconds = float(said.removeprefix("consul-docker-host: DNS was unavailable for ").removesuffix(" s"))
     assert 0.7 <= seconds <= 3
 
 

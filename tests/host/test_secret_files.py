@@ -270,7 +270,7 @@ def test_registrator_keeps_its_token_when_the_file_goes(host: Host) -> None:
 
     said = host.script("registrator", "run").stderr
 
-    assert "REGISTRATOR_TOKEN_FILE: /etc/token does not exist; the token that it had is kept" in said
+    assert "REGISTRATOR_TOKEN_FILE: /etc/token does not exist; the former token is kept" in said
     file = host.root / "run/consul-docker-host/registrator.env"
     assert file.read_text() == f"CONSUL_HTTP_TOKEN={TOKEN}\n"
     assert mode(file) == 0o600

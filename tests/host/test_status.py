@@ -60,7 +60,7 @@ def test_it_shows_who_this_host_is_and_what_it_sees(sound: Sound, rows: Rows) ->
     assert shown["members"].splitlines()[:2] == ["2: 1 alive, 1 failed", "host-b  10.0.0.6  failed  client"]
     assert shown["services"] == "web:32768"
     assert shown["address"] == f"{ADDRESS} is on dummy0"
-    assert shown["resolver"].endswith("marked line")
+    assert shown["resolver"].endswith("our nameserver line was added")
     assert shown["docker-dns"] == "off"
     assert shown["units"].startswith("consul.service             active for ")
 

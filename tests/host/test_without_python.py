@@ -124,7 +124,7 @@ def test_apply_does_the_rest_and_names_python_in_one_line(host: Host, take_pytho
     )
     (line,) = done.stderr.splitlines()
     assert line.startswith("consul-docker-host: python3 ")
-    assert line.endswith("; until then Consul, Registrator and daemon.json keep the settings that they have")
+    assert line.endswith("; until then Consul, Registrator and daemon.json keep their settings")
     assert "1\n" in done.stdout
     assert "CONSUL_HTTP_ADDR=169.254.1.1:8500\n" in done.stdout
     assert "nameserver 169.254.1.1 # consul-docker-host\n" in done.stdout

@@ -214,7 +214,7 @@ class Booted:
     def told(self) -> list[dict[str, str]]:
         """Return what it said of each boot that came to its end, in order."""
         boots: dict[str, dict[str, str]] = {}
-        for boot, key, value in TOLD.findall(text_of(self.folder / "told")):
+        for boot, key, value in TOLD.findall(text_of(self.folder / "report")):
             boots.setdefault(boot, {})[key] = value.strip()
         return [boot for boot in boots.values() if "end" in boot]
 
@@ -229,7 +229,7 @@ class Booted:
     def report(self) -> str:
         """Return what one wants to see when it failed."""
         console = text_of(self.folder / "console.log").splitlines()[-60:]
-        return "\n".join([text_of(self.folder / "qemu.log"), text_of(self.folder / "told"), *console])
+        return "\n".join([text_of(self.folder / "qemu.log"), text_of(self.folder / "report"), *console])
 
 
 def new_machine(

@@ -217,7 +217,7 @@ def test_a_port_that_another_holds_is_named_with_its_holder(server: Host, unit: 
         ("address", f"ip address del {ADDRESS}/32 dev dummy0", "not on dummy0"),
         pytest.param("link", "ip link set dummy0 down", "is down", marks=pytest.mark.long),
         pytest.param("link", "ip link del dummy0", "is missing", marks=pytest.mark.long),
-        ("guard", "nft delete table ip consul_docker_host", "network reaches"),
+        ("guard", "nft delete table ip consul_docker_host", "reachable from the network"),
         ("environment", "sed -i /^CONSUL/d /etc/environment", "missing"),
         pytest.param("consul", "systemctl stop consul", "is stopped", marks=pytest.mark.long),
         pytest.param("dnsmasq", "systemctl stop dnsmasq", "is stopped", marks=pytest.mark.long),
@@ -260,7 +260,7 @@ def test_an_ordinary_user_sees_what_it_can(server: Host) -> None:
     result = server.run(f"{user} {NAME} check --json", check=False)
     lines = {link["name"]: link for link in json.loads(result.stdout)["links"]}
     assert {name for name, line in lines.items() if line["state"] == "broken"} == set()
-    assert lines["guard"]["text"] == "only root can look"
+    assert lines["guard"]["text"] == "only root can check this"
     assert {lines[name]["state"] for name in ("link", "address", "consul", "api", "joined", "dns", "dnsmasq")} == {"ok"}
 
 

@@ -95,7 +95,7 @@ def test_the_image_of_registrator_is_missed_until_it_is_there(server: Host) -> N
 
 def test_the_name_is_asked_inside_the_container(server: Host) -> None:
     line = lines(server)["container"]
-    assert (line["state"], line["text"]) == ("ok", "asked from inside: app")
+    assert (line["state"], line["text"]) == ("ok", "tested from inside: app")
 
 
 def test_a_firewall_that_drops_containers_is_named_with_the_rule_that_mends_it(server: Host) -> None:
@@ -134,7 +134,7 @@ def test_a_docker_command_that_is_gone_is_missed(server: Host) -> None:
     server.run("mv /usr/local/bin/docker /usr/local/bin/docker.away")
     try:
         line = lines(server)["docker"]
-        assert (line["state"], line["text"]) == ("warn", "no docker command here")
+        assert (line["state"], line["text"]) == ("warn", "there is no docker command")
     finally:
         server.run("mv /usr/local/bin/docker.away /usr/local/bin/docker")
     assert lines(server)["docker"]["state"] == "ok"

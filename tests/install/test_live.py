@@ -72,7 +72,7 @@ def test_an_upgrade_that_restarts_dnsmasq_says_how_long(host: Host, installer: I
     before = host.output("pidof dnsmasq")
     line = reinstall(host, installer)
     print(line)
-    assert re.fullmatch(rf"{NAME}: DNS was away for (less than )?\d\.\d s", line)
+    assert re.fullmatch(rf"{NAME}: DNS was unavailable for (less than )?\d\.\d s", line)
     assert host.output("pidof dnsmasq") != before
 
 
@@ -83,7 +83,7 @@ def test_an_upgrade_waits_for_a_slow_restart(host: Host, installer: Installer) -
     host.run("systemctl daemon-reload; echo '# changed again' >>/etc/dnsmasq.d/consul.conf")
     line = reinstall(host, installer)
     host.run(f"rm {slow}; systemctl daemon-reload")
-    assert float(line.removeprefix(f"{NAME}: DNS was away for ").removesuffix(" s")) >= 6
+    assert float(line.removeprefix(f"{NAME}: DNS was unavailable for ").removesuffix(" s")) >= 6
 
 
 def test_a_removal_takes_registrators_services_and_names_who_still_asks(host: Host, installer: Installer) -> None:

@@ -194,7 +194,7 @@ def test_a_new_gossip_key_is_taken_after_a_restart(cluster: Cluster) -> None:
     key = gossip_key(cluster)
     for host in cluster.hosts:
         give(host, "gossip.key", key)
-        assert "consul is restarted" in host.output([NAME, "apply"])
+        assert "consul is being restarted" in host.output([NAME, "apply"])
     cluster.client.wait_until(lambda: members(cluster) == both(cluster), 60, what="both are members again")
 
 

@@ -29,8 +29,8 @@ def test_the_keyring_package_s_judge_is_silent(rich_builds: dict[str, Workspace]
 
 def assert_silent(work: Workspace, suffix: str, name: str) -> None:
     assert find_program(JUDGES[suffix]), f"{JUDGES[suffix]} is needed here: ./inv setup.system"
-    command = packages.judge_command(work, artefact(work, suffix, name))
-    judged = run(command, timeout=packages.JUDGE_TIMEOUT, check=False)
+    command = packages.validator_command(work, artefact(work, suffix, name))
+    judged = run(command, timeout=packages.VALIDATOR_TIMEOUT, check=False)
     complaints = [line for line in judged.output.splitlines() if line.split(":")[0] in "EWP" and ": " in line]
     complaints += [line for line in judged.output.splitlines() if ": E: " in line or ": W: " in line]
     assert not complaints

@@ -215,7 +215,7 @@ def unit_directives(settings: Settings) -> dict[str, list[str]]:
         ],
     }
     if settings.guard.enabled:
-        guard = f"Unit.Description=Guard that keeps the network away from {address}"
+        guard = f"Unit.Description=Guard that blocks access to {address} from the network"
         found[f"{system}/consul-docker-host-guard.service"] = [guard]
     if settings.environment.enabled:
         variables = f"Manager.DefaultEnvironment={' '.join(pairs(settings))}"

@@ -175,7 +175,7 @@ def test_a_refusal_is_printed_on_one_line_with_its_status(host: Host, refused: s
 @pytest.mark.parametrize("answer", ['{"ID": "x/../y"}', '{"ID": "1-2"}', f'{{"ID": "{SESSION}?"}}', "[]", "no"])
 def test_an_id_that_is_not_a_uuid_is_never_used(host: Host, answer: str) -> None:
     host.agent.answers["PUT session/create"] = (200, answer)
-    assert host.ask(*LOCK, stdin="\n") == "refused the id of the session is not a UUID\n"
+    assert host.ask(*LOCK, stdin="\n") == "refused the ID of the session is not a UUID\n"
     assert host.agent.lines()[-1] == "PUT session/create"
 
 
@@ -196,7 +196,7 @@ def test_a_session_is_renewed_and_destroyed_by_its_quoted_id(host: Host) -> None
 
 
 def test_a_token_that_no_header_may_hold_is_refused(host: Host) -> None:
-    said = "refused CONSUL_HTTP_TOKEN contains a character that no token has\n"
+    said = "refused CONSUL_HTTP_TOKEN contains a character that a token cannot have\n"
     assert host.ask(*LOCK, stdin="a b\n") == said
     assert host.ask(*LOCK, stdin="a\rX-Other: 1\n") == said
     assert host.agent.asked == []

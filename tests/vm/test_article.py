@@ -109,7 +109,7 @@ def test_the_check_asks_inside_a_container(a: Guest, b: Guest) -> None:
     for guest, container in ((a, "client"), (b, "web")):
         answer = json.loads(guest.run(f"{NAME} check --json", check=False, seconds=90).stdout)
         lines = {link["name"]: link for link in answer["links"]}
-        assert lines["container"]["text"].startswith(f"asked from inside: {container}"), lines
+        assert lines["container"]["text"].startswith(f"tested from inside: {container}"), lines
         assert {name for name, line in lines.items() if line["state"] != "ok"} == set(), lines
 
 

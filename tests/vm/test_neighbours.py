@@ -86,7 +86,7 @@ def test_a_firewall_that_drops_is_named_with_the_command_that_lets_containers_in
     host.wait_until(lambda: lines(host)["container"]["state"] == "broken", 10)
     line = lines(host)["container"]
     assert (line["text"], line["remedy"]) == (
-        f"client gets no answer from {ADDRESS}, the host does: the firewall drops it",
+        f"client gets no answer from {ADDRESS}, but the host does: the firewall drops its queries",
         f"ufw allow to {ADDRESS}",
     )
     host.run(line["remedy"])

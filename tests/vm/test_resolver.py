@@ -84,14 +84,16 @@ OWNERS = {
         uplink=ifupdown(NUMBER, is_dhcp=True),
         prepare="ifdown eth0; sed -i /eth0/d /etc/network/interfaces; rm -f /etc/resolv.conf;"
         f" {APT} network-manager && systemctl restart NetworkManager",
-        decision="nm=yes resolvconf=no → marked line",
+        decision="managed by NetworkManager; our nameserver line was added",
     ),
-    "dhcp": Owner(distribution="debian-12", uplink=ifupdown(NUMBER, is_dhcp=True), decision="marked line"),
+    "dhcp": Owner(
+        distribution="debian-12", uplink=ifupdown(NUMBER, is_dhcp=True), decision="our nameserver line was added"
+    ),
     "dhcpcd": Owner(
         distribution="debian-13",
         uplink=ifupdown(NUMBER, is_dhcp=True),
         prepare=f"ifdown eth0; dpkg --purge isc-dhcp-client; {APT} dhcpcd-base && rm -f /etc/resolv.conf && ifup eth0",
-        decision="marked line",
+        decision="our nameserver line was added",
     ),
     # It names 127.0.0.1 alone, which Docker leaves out.
     "resolvconf": Owner(
@@ -227,7 +229,7 @@ def test_outside_names_never_wait_for_consul(host: Guest, lan: Lan, halt: str) -
 
 
 def test_who_writes_over_the_line_is_mended_and_never_fought(host: Guest, owner: Owner) -> None:
-    if "marked line" not in owner.decision:
+    if "our nameserver line was added" not in owner.decision:
         assert NAME not in host.output("cat /etc/resolv.conf")
         return
     host.run("rm -f /run/consul-docker-host/fixed; sed 1d /etc/resolv.conf >/var/tmp/plain")

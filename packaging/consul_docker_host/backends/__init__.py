@@ -1,4 +1,4 @@
-"""The programs that write packages, behind one interface: both are given one plan and make the same package."""
+"""The backends that write packages, behind one interface: from one plan both write the same package."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str:
-        """The word that chooses it."""
+        """The name that selects the backend on the command line."""
 
     def build(self, plan: Plan, package_format: Format, out: Path) -> None:
-        """Write the package to ``out``, a path that does not exist yet in a folder that does."""
+        """Write the package to ``out``, a path that does not exist yet in a directory that does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The backend taken, and why, in words for the user."""
+    """The selected backend, and the reason that the user is shown."""
 
     backend: Backend
     reason: str
 
 
 def choose_backend(name: str) -> Choice:
-    """Return the backend for one of CHOICES; ``auto`` takes fpm where it is and never installs it."""
+    """Return the backend for one of CHOICES; ``auto`` uses fpm if it is installed, and never installs it."""
     if name not in CHOICES:
         raise BuildError(f"--backend {name}: unknown backend", hint=f"use {', '.join(CHOICES)}")
     if name == "nfpm":

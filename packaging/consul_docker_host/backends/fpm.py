@@ -35,7 +35,7 @@ SCRIPTS: dict[Format, dict[str, str]] = {
     },
 }
 DEB_COMPRESSIONS = {"xz": "xz", "gzip": "gz"}
-# rpmbuild writes its own clock and host name unless told otherwise; md5 digests break hosts in FIPS mode.
+# Without these defines rpmbuild writes its own clock and host name into the package.
 RPM_DEFINES = (
     "use_source_date_epoch_as_buildtime 1",
     "clamp_mtime_to_source_date_epoch 1",
@@ -47,7 +47,7 @@ RPM_DEFINES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FpmBackend:
-    """Builds with fpm; the rpm needs rpmbuild too."""
+    """Build packages with fpm; an rpm needs rpmbuild as well."""
 
     fpm: Fpm
     name: str = "fpm"
@@ -67,13 +67,13 @@ class FpmBackend:
                 # rpmbuild expands macros in the scripts that fpm copies into the spec file.
                 text = content.replace("%", "%%") if package_format == "rpm" else content
                 (folder / script).write_text(text, encoding="utf-8")
-            # fpm makes its working folder below TMPDIR, and rpmbuild reads ~/.rpmmacros: both end with this folder.
+            # fpm creates its working directory below TMPDIR and rpmbuild reads ~/.rpmmacros: neither may be the user's.
             environment = {"SOURCE_DATE_EPOCH": str(plan.epoch), "TMPDIR": name, "HOME": name, **self.fpm.environment}
             run([str(self.fpm.program), *fpm_arguments(plan, package_format, folder, out)], cwd=folder, env=environment)
 
 
 def write_root(plan: Plan, package_format: Format, root: Path) -> None:
-    """Copy one format's files below ``root``; fpm writes the deb's changelog by itself, from the same text."""
+    """Copy one format's files below ``root``; fpm writes the deb's changelog itself, from the same text."""
     own_changelog = f"usr/share/doc/{plan.name}/changelog.gz" if package_format == "deb" else ""
     for entry in plan.entries_for(package_format):
         if entry.path != own_changelog:
@@ -81,7 +81,7 @@ def write_root(plan: Plan, package_format: Format, root: Path) -> None:
     modes = {root / path: mode for path, mode in plan.folders_for(package_format)}
     for path in modes:
         path.mkdir(parents=True, exist_ok=True)
-    # A folder that was made on the way has the caller's umask in its mode, and the hour of the build.
+    # mkdir gave each directory a mode by the caller's umask, and the time of the build.
     for path in (root, *root.rglob("*")):
         if path.is_dir():
             path.chmod(modes.get(path, 0o755))
@@ -113,7 +113,7 @@ def fpm_arguments(plan: Plan, package_format: Format, folder: Path, out: Path) -
 
 
 def deb_arguments(plan: Plan, folder: Path) -> list[str]:
-    """Return the arguments that only a deb takes; the whole control file is ours."""
+    """Return the arguments that only a deb takes; the complete control file is ours."""
     arguments = ["--deb-custom-control", str(folder / "control"), "--deb-changelog", str(folder / "changelog.deb")]
     arguments += [
         "--deb-compression",
@@ -124,13 +124,14 @@ def deb_arguments(plan: Plan, folder: Path) -> list[str]:
         "--deb-group",
         "root",
     ]
-    for kind, path in plan.triggers():
-        arguments += [f"--deb-{kind}", path]
+    for directive, path in plan.triggers():
+        arguments += [f"--deb-{directive}", path]
     return arguments
 
 
 def rpm_arguments(plan: Plan, folder: Path) -> Iterator[str]:
     """Yield the arguments that only an rpm takes."""
+    # md5 digests break hosts in FIPS mode.
     yield from ("--iteration", plan.revision, "--rpm-summary", plan.summary, "--rpm-digest", "sha256")
     yield from (
         "--rpm-os",
@@ -144,8 +145,8 @@ def rpm_arguments(plan: Plan, folder: Path) -> Iterator[str]:
         yield from ("--rpm-rpmbuild-define", definition)
     for relation in plan.relations.named("depends", "rpm"):
         yield from ("--depends", relation)
-    for kind, tag in control.RPM_RELATIONS.items():
-        for relation in plan.relations.named(kind, "rpm"):
+    for field, tag in control.RPM_RELATIONS.items():
+        for relation in plan.relations.named(field, "rpm"):
             yield from ("--rpm-tag", f"{tag}: {relation}")
     for path, mode in plan.folders_for("rpm"):
         yield from ("--directories", f"/{path}", "--rpm-attr", f"{mode:o},root,root:/{path}")

@@ -19,19 +19,19 @@ SCRIPTS: dict[Format, dict[str, str]] = {
     "deb": {"preinst": "preinstall", "postinst": "postinstall", "prerm": "preremove", "postrm": "postremove"},
     "rpm": {"pre": "preinstall", "post": "postinstall", "preun": "preremove", "postun": "postremove"},
 }
-# Scriptlets that only an rpm has; nfpm takes them in its table for rpms, by the same name.
+# Only an rpm has these scriptlets; nfpm reads them from its table for rpms, under the same names.
 RPM_SCRIPTS = ("posttrans",)
-# Without it the rpm holds the name of the building machine.
+# Without a fixed name the rpm contains the build machine's host name.
 BUILD_HOST = "reproducible"
 CHANGELOG = "changelog.json"
-# rpmbuild marks what lies here as documentation, and adds what the scripts run by.
+# rpmbuild marks files below these directories as documentation, and requires the interpreter of the scripts.
 DOCUMENTATION = ("usr/share/doc/", "usr/share/man/")
 SCRIPT_INTERPRETER = "/bin/sh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NfpmBackend:
-    """Builds with nfpm."""
+    """Build packages with nfpm."""
 
     name: str = "nfpm"
 
@@ -61,7 +61,7 @@ class NfpmBackend:
 def configuration(plan: Plan, package_format: Format, folder: Path) -> dict[str, Any]:
     """Return nfpm's configuration: one entry per file, since ``type: tree`` takes modes and times from the disk.
 
-    ``folder`` holds the scripts and the changelog.
+    ``folder`` is the directory with the scripts and the changelog.
     """
     stamp = datetime.fromtimestamp(plan.epoch, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     config: dict[str, Any] = {
@@ -94,7 +94,7 @@ def configuration(plan: Plan, package_format: Format, folder: Path) -> dict[str,
 
 
 def script_texts(plan: Plan, package_format: Format) -> dict[str, str]:
-    """Return the maintainer scripts by name; an rpm holds them without the last line's end, as rpmbuild has it."""
+    """Return the maintainer scripts by name; an rpm's end without a line feed, because rpmbuild removes it."""
     texts = {
         name: path.read_text(encoding="utf-8")
         for name, path in plan.scripts[package_format].items()
@@ -104,7 +104,7 @@ def script_texts(plan: Plan, package_format: Format) -> dict[str, str]:
 
 
 def contents(plan: Plan, package_format: Format, stamp: str) -> list[dict[str, Any]]:
-    """Return the files and folders with mode, owner and time."""
+    """Return the files and directories with mode, owner and time."""
     owner = {"owner": "root", "group": "root", "mtime": stamp}
     files = [
         {
@@ -123,17 +123,17 @@ def contents(plan: Plan, package_format: Format, stamp: str) -> list[dict[str, A
 
 
 def file_type(entry: Entry, package_format: Format) -> dict[str, str]:
-    """Return what the package's database says of a file beside its content."""
+    """Return the type of a file in the package's database: configuration, documentation or none."""
     if entry.is_conffile:
         return {"type": "config|noreplace"}
     return {"type": "doc"} if package_format == "rpm" and entry.path.startswith(DOCUMENTATION) else {}
 
 
 def deb_options(plan: Plan) -> dict[str, Any]:
-    """Return what only the deb knows."""
+    """Return the options that only a deb has."""
     triggers: dict[str, list[str]] = {}
-    for kind, path in plan.triggers():
-        triggers.setdefault(kind.replace("-", "_"), []).append(path)
+    for directive, path in plan.triggers():
+        triggers.setdefault(directive.replace("-", "_"), []).append(path)
     return {
         "section": plan.section,
         "priority": plan.priority,
@@ -142,7 +142,7 @@ def deb_options(plan: Plan) -> dict[str, Any]:
 
 
 def rpm_options(plan: Plan, folder: Path) -> dict[str, Any]:
-    """Return what only the rpm knows."""
+    """Return the options that only an rpm has."""
     return {
         "release": plan.revision,
         "changelog": str(folder / CHANGELOG),
@@ -152,7 +152,7 @@ def rpm_options(plan: Plan, folder: Path) -> dict[str, Any]:
             "summary": plan.summary,
             "packager": plan.maintainer,
             "group": plan.section,
-            "prefixes": ["/"],  # fpm's packages all have it
+            "prefixes": ["/"],  # every rpm that fpm writes has it
             "scripts": {name: str(folder / name) for name in script_texts(plan, "rpm") if name in RPM_SCRIPTS},
         },
     }

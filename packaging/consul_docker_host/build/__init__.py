@@ -1,1 +1,1 @@
-"""Artefacts in dist/, and the record of the build before: an unchanged build imports that one alone."""
+"""Write artefacts into dist/ and a record of the build; a build that is up to date imports only ``last``."""

@@ -1,4 +1,4 @@
-"""One build: settings to tree to artefacts, each written beside its place and renamed when all of them are whole."""
+"""Build the artefacts from the settings: all are written beside dist/ and renamed once every one is complete."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from consul_docker_host.package.plan import Plan
 from consul_docker_host.package.plans import make_keyring_plan, make_plan
 from consul_docker_host.settings.model import Settings
 from consul_docker_host.snippets import clouds
-from consul_docker_host.verify import judge_tree, judgement
+from consul_docker_host.verify import validate_tree, verdict_lines
 from consul_docker_host.verify.parsers import Answer
 
 TARGETS = ("deb", "rpm", "cloud-init")
 SUMS = "SHA256SUMS"
-# Made from the packages, so whichever build makes one of them makes it as well.
+# This snippet names the packages' digests, so every build of a package writes it as well.
 PACKAGE_SNIPPET = "cloud-init/package.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artefact:
-    """One file for dist/: its name there, what it is made from, and by which program."""
+    """One file for dist/: its name there, its source, and the program that writes it."""
 
     name: str
     source: str
@@ -37,24 +37,24 @@ class Artefact:
 
 
 def build(work: Workspace, settings: Settings, *, choice: Choice, targets: tuple[str, ...], key: str) -> None:
-    """Make the targets (some of TARGETS) into dist/ and tell the user what was made."""
+    """Build the targets (some of TARGETS) into dist/ and print what was built."""
     with only_one(work):
         plan, beside_it = make_plan(settings, work), make_keyring_plan(settings, work)
         plans = (plan, beside_it) if beside_it else (plan,)
-        with stage("asking the parsers"):
-            answers = judge_tree(plan, *plans[1:])
+        with stage("validating"):
+            answers = validate_tree(plan, *plans[1:])
         former = last.last_build(work)
         with fresh_folder(work) as beside:
             with stage(f"{choice.backend.name} writes {', '.join(targets)}"):
                 artefacts = make_artefacts(work, plans, choice, targets, beside)
-                was_made = former is not None and PACKAGE_SNIPPET in former.outputs
-                is_wanted = "cloud-init" in targets or was_made
-                fetching = make_package_snippet(work, plan, Path(beside), former) if is_wanted else None
-                artefacts += [fetching] if fetching else []
+                was_built = former is not None and PACKAGE_SNIPPET in former.outputs
+                is_wanted = "cloud-init" in targets or was_built
+                snippet = make_package_snippet(work, plan, Path(beside), former) if is_wanted else None
+                artefacts += [snippet] if snippet else []
             outputs = replace_artefacts(work, [artefact.name for artefact in artefacts], beside, former)
         lines = summary(work, artefacts, answers, choice)
-        if is_wanted and not fetching:
-            lines += (f"dist/{PACKAGE_SNIPPET} is not made: dist/ has no package of this version; run ./inv build",)
+        if is_wanted and not snippet:
+            lines += (f"dist/{PACKAGE_SNIPPET} was not built: dist/ has no package of this version; run ./inv build",)
         key_file = plan.repository.key_file
         outside = {str(key_file): file_digest(key_file)} if key_file else {}
         last.remember(work, last.Built(key=key, lines=lines, outputs=outputs, outside=outside))
@@ -65,9 +65,9 @@ def build(work: Workspace, settings: Settings, *, choice: Choice, targets: tuple
 def make_artefacts(
     work: Workspace, plans: Sequence[Plan], choice: Choice, targets: tuple[str, ...], folder: str
 ) -> list[Artefact]:
-    """Write the targets into a folder, the packages at the same time, and return what was made.
+    """Write the targets into ``folder``, the packages in parallel, and return the artefacts.
 
-    The snippets are made from the first plan.
+    The snippets are built from the first plan.
     """
     formats_wanted: list[Format] = [target for target in ("deb", "rpm") if target in targets]
     wanted = [(plan, package_format) for plan in plans for package_format in formats_wanted]
@@ -82,7 +82,7 @@ def make_artefacts(
             for job in running:
                 job.result()
         except BaseException:
-            # The pool waits for its threads, and a thread may be about to start its program: until all have ended.
+            # The pool waits for its threads, and a thread may be about to start a program: repeat until all have ended.
             while wait(running, timeout=0.05).not_done:
                 end_running()
             raise
@@ -107,9 +107,9 @@ def _cloud_init(work: Workspace, plan: Plan, folder: Path) -> Iterator[Artefact]
 
 
 def make_package_snippet(work: Workspace, plan: Plan, folder: Path, former: last.Built | None) -> Artefact | None:
-    """Write the snippet that fetches the packages which dist/ will hold; None where it will hold none of the plan's.
+    """Write the snippet that fetches the packages in dist/; return None if dist/ will contain none of the plan's.
 
-    A format that this build did not make is taken as the build before left it.
+    A format that this build does not write is used as the earlier build left it.
     """
     from consul_docker_host.snippets import cloudinit  # noqa: PLC0415 - 50 ms that only snippets need
 
@@ -130,18 +130,18 @@ def make_package_snippet(work: Workspace, plan: Plan, folder: Path, former: last
 
 
 def replace_artefacts(work: Workspace, names: list[str], beside: str, former: last.Built | None) -> dict[str, str]:
-    """Move the artefacts into dist/, write SHA256SUMS, and remove what an earlier build made and this one did not.
+    """Move the artefacts into dist/, write SHA256SUMS, and remove outdated artefacts; return each output's SHA-256.
 
-    Returns each output's SHA-256. Artefacts of other targets stay, and stay in SHA256SUMS.
+    Artefacts of other targets are kept, in dist/ and in SHA256SUMS.
     """
     others = [name for name in (former.outputs if former else ()) if name not in names and name != SUMS]
-    kinds = {kind(name) for name in names}
-    kept = [name for name in others if kind(name) not in kinds and (work.dist / name).is_file()]
-    # It names digests of packages: it is made again with them, or it is of no use.
+    targets = {target_of(name) for name in names}
+    kept = [name for name in others if target_of(name) not in targets and (work.dist / name).is_file()]
+    # The snippet names the digests of packages, so an old one is useless beside new packages.
     kept = [name for name in kept if name != PACKAGE_SNIPPET]
     digests = {name: file_digest(Path(beside, name)) for name in names}
     digests |= {name: file_digest(work.dist / name) for name in kept}
-    # Whatever a full disk could refuse comes before the first file changes its place.
+    # SHA256SUMS is written before the first rename, so that a full disk leaves dist/ unchanged.
     lines = (f"{digests[name]}  {name}\n" for name in sorted(digests))
     Path(beside, SUMS).write_text("".join(lines), encoding="utf-8")
     for name in names:
@@ -154,21 +154,21 @@ def replace_artefacts(work: Workspace, names: list[str], beside: str, former: la
     return digests | {SUMS: file_digest(work.dist / SUMS)}
 
 
-def kind(name: str) -> str:
-    """Return which target makes an artefact of this name."""
+def target_of(name: str) -> str:
+    """Return the target that an artefact of this name belongs to."""
     if name == PACKAGE_SNIPPET:
         return PACKAGE_SNIPPET
     return "cloud-init" if name.startswith("cloud-init/") else Path(name).suffix.lstrip(".")
 
 
 def summary(work: Workspace, artefacts: list[Artefact], answers: tuple[Answer, ...], choice: Choice) -> tuple[str, ...]:
-    """Return the lines that tell what was made, by whom, and who has judged it."""
+    """Return the lines that list the artefacts, the backend and the validators."""
     rows = [
         (f"dist/{artefact.name}", artefact.source, f"{_size(work.dist / artefact.name)}", artefact.maker)
         for artefact in artefacts
     ]
     lines = [f"backend: {choice.backend.name} ({choice.reason})", *table(("made", "from", "size", "by"), rows)]
-    return (*lines, *judgement(answers))
+    return (*lines, *verdict_lines(answers))
 
 
 def _size(path: Path) -> str:

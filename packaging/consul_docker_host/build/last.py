@@ -1,6 +1,6 @@
-"""What the last build was made from, so that an unchanged one is not made again.
+"""Remember the inputs of the last build, so that a build that is up to date is not repeated.
 
-Kept free of heavy imports: a build that has nothing to do reads its inputs, compares and says so.
+This module has no heavy imports, because a build that is up to date only reads its inputs, compares and reports.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from consul_docker_host.core.workspace import Workspace, cache_path, content_key
 
 INPUT_FOLDERS = ("files", "packaging")
 INPUT_FILES = ("CHANGELOG.md", "locks/build.txt")
-# A parser that was not there at the last build is asked as soon as it is.
+# A parser that was installed since the last build causes a new build, which runs it.
 PARSER_PROGRAMS = ("systemd-analyze", "dnsmasq", "consul", "nft")
 
 
@@ -45,9 +45,9 @@ def input_files(work: Workspace) -> Iterator[Path]:
 
 
 def build_key(work: Workspace, *, backend: str, targets: tuple[str, ...], settings: Path | None) -> str:
-    """Return one key for all that decides the artefacts: inputs, settings, backend, targets, parsers and the clock."""
+    """Return one key for everything that affects the artefacts: inputs, settings, backend, targets, parsers, clock."""
     parts: list[bytes | str] = [sys.version, os.environ.get("SOURCE_DATE_EPOCH", ""), backend, *targets]
-    # `auto` depends on what is installed, so what it means today is part of the key.
+    # `auto` depends on whether fpm is installed, so the fpm that it would use is part of the key.
     parts.append(str(find_fpm() if backend != "nfpm" else None))
     parts += [str(find_program(name, first=[cache_path("bin")])) for name in PARSER_PROGRAMS]
     for path in input_files(work):
@@ -58,12 +58,12 @@ def build_key(work: Workspace, *, backend: str, targets: tuple[str, ...], settin
 
 
 def state_file(work: Workspace) -> Path:
-    """Return the file that holds what is remembered."""
+    """Return the path of the record."""
     return work.build / "built.json"
 
 
 def last_build(work: Workspace) -> Built | None:
-    """Return the remembered build, or None where there is none that can be read."""
+    """Return the remembered build, or None if there is no readable record."""
     try:
         state = json.loads(state_file(work).read_text(encoding="utf-8"))
         return Built(
@@ -77,7 +77,7 @@ def last_build(work: Workspace) -> Built | None:
 
 
 def is_current(work: Workspace, built: Built | None, key: str) -> bool:
-    """Tell whether the remembered build has this key and its artefacts are still what it wrote."""
+    """Return whether the remembered build has this key and its artefacts are unchanged."""
     if built is None or built.key != key:
         return False
     files = {work.dist / name: digest for name, digest in built.outputs.items()}
@@ -86,6 +86,6 @@ def is_current(work: Workspace, built: Built | None, key: str) -> bool:
 
 
 def remember(work: Workspace, built: Built) -> None:
-    """Write down a finished build."""
+    """Write the record of a finished build."""
     state = {"key": built.key, "lines": built.lines, "outputs": dict(built.outputs), "outside": dict(built.outside)}
     write_text(state_file(work), json.dumps(state, indent=1) + "\n")

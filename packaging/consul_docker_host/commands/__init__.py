@@ -1,1 +1,1 @@
-"""What each task does: one module for each group of tasks, one function for each task."""
+"""The functions of the tasks: one module for each group of tasks, one function for each task."""

@@ -62,7 +62,7 @@ def _figures(suite: str, file: str, *, rounds: str) -> None:
 
 
 def rounds_of(text: str) -> int:
-    """Return how often something is timed."""
+    """Return the number of rounds that ``--rounds`` gives."""
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 1000):
         raise BuildError(f"--rounds {text}: must be between 1 and 999")
     return int(text)

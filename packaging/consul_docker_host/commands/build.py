@@ -1,6 +1,6 @@
-"""The build tasks, a function for each: ``inv --list`` shows the first line of its docstring.
+"""The build tasks, one function each: ``inv --list`` shows the first line of its docstring.
 
-Heavy modules are imported where they are needed: ``inv --list`` and a build with nothing to do need none of them.
+Heavy modules are imported where they are needed, because ``inv --list`` and a build that is up to date need none.
 """
 
 # ruff: noqa: PLC0415 - see above
@@ -35,13 +35,13 @@ def build_rpm(*, backend: str = "auto", settings: str = "") -> None:
 
 
 def build_cloud_init(*, settings: str = "") -> None:
-    """Build only the cloud-init snippets; `package.yaml` names the packages in dist/."""
+    """Build only the cloud-init snippets; package.yaml names the packages in dist/."""
     _build("cloud-init", backend="nfpm", settings=settings)
 
 
 def _build(*targets: str, backend: str, settings: str) -> None:
     work, override, key = Workspace(), Path(settings) if settings else None, ""
-    # A pipe can be read only once, and what is missing is reported with all other mistakes.
+    # A pipe can be read only once, and a missing file is reported together with all other mistakes.
     if override is None or override.is_file():
         key = last.build_key(work, backend=backend, targets=targets, settings=override)
         former = last.last_build(work)
@@ -62,9 +62,9 @@ def _build(*targets: str, backend: str, settings: str) -> None:
 
 
 def read_settings(work: Workspace, settings: str) -> Settings:
-    """Return the settings with the keys of the file that --settings names.
+    """Return the settings, overridden by the file of --settings.
 
-    Mistakes in them and in the descriptions of the packages are in one BuildError.
+    One BuildError lists the mistakes in them and in the descriptions of the packages.
     """
     from consul_docker_host.package.plans import check_descriptions
     from consul_docker_host.settings.load import project_settings
@@ -93,18 +93,18 @@ def settings_path(settings: str) -> Path | None:
 def render(*, settings: str = "") -> None:
     """Render the package tree into build/consul-docker-host/tree, for inspection."""
     from consul_docker_host.package.plans import make_plan
-    from consul_docker_host.verify import judge_tree, judgement
+    from consul_docker_host.verify import validate_tree, verdict_lines
 
     work = Workspace()
     chosen = read_settings(work, settings)
     with only_one(work):
         plan = make_plan(chosen, work)
-        answers = judge_tree(plan)
+        answers = validate_tree(plan)
     for entry in plan.entries:
         say(f"{entry.mode:04o}  {'conffile' if entry.is_conffile else '':8}  /{entry.path}")
     size = sum(entry.size for entry in plan.entries)
     say(f"{plan.tree.relative_to(work.root)}: {len(plan.entries)} files, {size / 1024:.1f} KiB")
-    for line in judgement(answers):
+    for line in verdict_lines(answers):
         say(line)
 
 
@@ -126,7 +126,7 @@ def clean() -> None:
 
     work = Workspace()
     shutil.rmtree(work.build, ignore_errors=True)
-    # Every version that was ever published is in there, and nowhere else.
+    # Only the repository contains every version that was ever published.
     kept = work.dist / "repository"
     if not kept.is_dir():
         shutil.rmtree(work.dist, ignore_errors=True)

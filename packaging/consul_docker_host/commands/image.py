@@ -1,4 +1,4 @@
-"""The tasks that make disk images, one function a task, as `commands` has all others."""
+"""The tasks that build disk images and other files for a machine's first boot."""
 
 # ruff: noqa: PLC0415 - heavy modules are imported where they are needed
 from __future__ import annotations
@@ -15,7 +15,7 @@ from consul_docker_host.core.workspace import Workspace, only_one, write_text
 if TYPE_CHECKING:
     from consul_docker_host.package.plan import Plan
 
-NO_CONSUL = "add --with consul=FILE (./inv consul makes one), or --no-proof for machines that get Consul later"
+NO_CONSUL = "add --with consul=FILE (./inv consul builds one), or --no-proof for machines that get Consul later"
 
 
 def make_image(  # noqa: PLR0913 - one for each option
@@ -33,7 +33,7 @@ def make_image(  # noqa: PLR0913 - one for each option
     accel: str = "tcg",
     settings: str = "",
 ) -> None:
-    """Make a disk image with the package, Docker and Consul in dist/images/, and boot-test it."""
+    """Build a disk image with the package, Docker and Consul into dist/images/, and boot-test it."""
     from consul_docker_host import image
     from consul_docker_host.consul_release.release import package_of
     from consul_docker_host.image.request import read_request, with_packages
@@ -68,7 +68,7 @@ def make_image(  # noqa: PLR0913 - one for each option
 
 
 def refuse_proof(*, accel: str, has_consul: bool, has_proof: bool) -> None:
-    """Raise one BuildError with everything that is wrong with the boot test that was asked for."""
+    """Raise one BuildError with every mistake in the options of the boot test."""
     mistakes = Mistakes()
     with mistakes.collected():
         if accel not in ("tcg", "kvm"):
@@ -94,7 +94,7 @@ def compare_images(*, old: str = "", new: str = "") -> None:
 
 
 def make_ami(*, image: str = "", region: str = "", name: str = "", dry: bool = False) -> None:
-    """Make an AMI from a raw image through EBS's direct API."""
+    """Upload a raw image through EBS's direct API and register it as an AMI."""
     from consul_docker_host.image import ami
 
     mistakes = Mistakes()
@@ -128,11 +128,11 @@ def make_confext(*, settings: str = "") -> None:
 
     work, plan = _planned(settings)
     with only_one(work), fresh_folder(work) as folder:
-        made = write_confext(plan, Path(folder))
-        target = work.dist / "confext" / made.name
+        image = write_confext(plan, Path(folder))
+        target = work.dist / "confext" / image.name
         target.parent.mkdir(parents=True, exist_ok=True)
-        made.chmod(0o644)
-        made.replace(target)
+        image.chmod(0o644)
+        image.replace(target)
     say(f"{target.relative_to(work.root)}: {target.stat().st_size / 1024:.1f} KiB")
 
 

@@ -1,6 +1,6 @@
-"""The help of each option, as ``inv --help`` shows it, and which packages a task needs beyond a build's.
+"""The help text of each option, and the packages that single tasks need beyond those of a build.
 
-An option of one name means the same in every task.
+An option means the same in every task.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ HELP = {
     "bios": "boot by BIOS as well as by UEFI",
     "fresh": "rebuild the cached base with today's packages",
     "proof": "boot-test the image before it is accepted",
-    "accel": "how to boot it for the test: tcg, which works everywhere, or kvm",
-    "image": "raw image, as `inv image --format raw` makes it",
+    "accel": "accelerator for the boot test: tcg, which works everywhere, or kvm",
+    "image": "raw image from `inv image --format raw`",
     "region": "AWS region (default: from the environment or the profile)",
     "name": "name of the AMI (default: from the image's name and content)",
     "old": "manifest of the older image",
@@ -45,8 +45,8 @@ HELP = {
     "rounds": "number of rounds; the medians are compared",
 }
 
-# The group of pyproject.toml that a task adds to .venv before it runs, by its name or its collection's. All others run
-# with what a build needs.
+# The group of pyproject.toml that a task adds to .venv before it runs, by the name of the task or its collection. All
+# other tasks need only the packages of a build.
 GROUPS = {
     "bench.check": "test",
     "bench.deploy": "test",
@@ -68,5 +68,5 @@ GROUPS = {
 
 
 def group_of(task: str) -> str:
-    """Return the group that a task needs, empty for one that runs with what a build needs."""
+    """Return the group that a task needs, empty if it needs only the packages of a build."""
     return GROUPS.get(task, GROUPS.get(task.partition(".")[0], ""))

@@ -1,4 +1,4 @@
-"""The tasks that publish packages, and that make packages to be published beside ours."""
+"""The tasks that publish packages, and that package Consul."""
 
 # ruff: noqa: PLC0415 - heavy modules are imported where they are needed
 from __future__ import annotations

@@ -15,18 +15,18 @@ def verify(*, settings: str = "") -> None:
     """Run all validators of the tree and the packages; fail if one is missing."""
     from consul_docker_host.backends import choose_backend
     from consul_docker_host.prove import suites
-    from consul_docker_host.verify.packages import verify as ask_all
+    from consul_docker_host.verify.packages import verify as run_validators
 
     work = Workspace()
     chosen = read_settings(work, settings)
     suites.prepare(work, ("verify",))
     backends = (choose_backend("nfpm").backend, choose_backend("fpm").backend)
     builders = {backend.name: backend.build for backend in backends}
-    ask_all(work, chosen, builders=builders)
+    run_validators(work, chosen, builders=builders)
 
 
 def lint() -> None:
-    """Lint the project with ruff, mypy and shellcheck."""
+    """Check style and types with ruff, mypy, shellcheck, shfmt and rules for shell."""
     from consul_docker_host.prove import lint as linters
     from consul_docker_host.prove import suites
 
@@ -51,12 +51,12 @@ def run_all_tests(*, long: bool = False) -> None:
 
 
 def run_unit_tests(*, long: bool = False, args: str = "") -> None:
-    """Run the unit tests of the builder and the host's programs."""
+    """Run the unit tests of the builder and of the host's programs."""
     _test("unit", long=long, args=args)
 
 
 def run_package_tests(*, long: bool = False, args: str = "") -> None:
-    """Test the package files: the same from both backends, reproducible, valid."""
+    """Test that the packages are valid, reproducible and the same from both backends."""
     _test("package", long=long, args=args)
 
 

@@ -1,1 +1,1 @@
-"""Packages of HashiCorp's own archive."""
+"""Package Consul from HashiCorp's own archive."""

@@ -1,8 +1,8 @@
-"""Packages of Consul for closed networks, from the official release archive and nothing else.
+"""Package Consul for closed networks, only from the official release archive.
 
-The archive is verified: its checksum is in SHA256SUMS, and HashiCorp has signed SHA256SUMS. Their
-public key is the user's to bring: a key that came with this project would prove nothing. Never publish the packages:
-Consul's licence (BUSL) does not let them be; they lie in dist/consul/, which `inv repo` takes up only if asked.
+The archive is verified: its checksum is in SHA256SUMS, and HashiCorp has signed SHA256SUMS. The user provides
+HashiCorp's public key, because a key that came with this project would prove nothing. Never publish the packages:
+Consul's licence (BUSL) forbids it. They are in dist/consul/, which `inv repo` includes only with --with-consul.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ KEY_HINT = "HashiCorp's public key, from https://www.hashicorp.com/trust/securit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """A release archive on this disk, verified: its file, Consul's version, Debian's name of the architecture."""
+    """A verified release archive: its file, Consul's version, Debian's name of the architecture."""
 
     file: Path
     version: str
@@ -46,39 +46,39 @@ class Archive:
 
 
 def build_packages(work: Workspace, settings: Settings, *, version: str, archive: str, key: str, backend: str) -> None:
-    """Make dist/consul/ from the archive, a file or an address; empty: HashiCorp's own address of it, for amd64."""
+    """Build dist/consul/ from the archive, a file or an address; empty: HashiCorp's own address, for amd64."""
     mistakes = Mistakes()
     with mistakes.collected():
         check_version(version, archive)
     with mistakes.collected():
         if not key or not Path(key).is_file():
-            said = f"--hashicorp-key {key}: no such file" if key else "--hashicorp-key: is missing"
-            raise BuildError(f"{said}; it is needed to verify the archive's signature", hint=KEY_HINT)
+            reason = f"--hashicorp-key {key}: no such file" if key else "--hashicorp-key: is missing"
+            raise BuildError(f"{reason}; it is needed to verify the archive's signature", hint=KEY_HINT)
     with mistakes.collected():
         choice = choose_backend(backend)
     mistakes.refuse()
-    where = archive or f"{RELEASES}/{version}/consul_{version}_linux_amd64.zip"
+    source = archive or f"{RELEASES}/{version}/consul_{version}_linux_amd64.zip"
     with tempfile.TemporaryDirectory(prefix="consul-") as name:
-        with stage(f"checking {where}"):
-            found = verified_archive(where, version, Path(key), Path(name))
-            program, licence, day = unpack(found)
+        with stage(f"verifying {source}"):
+            verified = verified_archive(source, version, Path(key), Path(name))
+            program, licence, day = unpack(verified)
         release = Release(version=version, day=day, notes=(f"Consul {version} from the official release archive.",))
         with only_one(work), fresh_folder(work) as folder, stage(f"{choice.backend.name} writes deb, rpm"):
             plan = make_consul_plan(
-                settings, work, program=program, licence=licence, release=release, architecture=found.architecture
+                settings, work, program=program, licence=licence, release=release, architecture=verified.architecture
             )
-            made = []
+            built = []
             for package_format in FORMATS:
-                # HashiCorp's own debs have a revision, which a deb of ours that is a native package has not.
+                # HashiCorp's own debs have a revision, but our debs are native packages without one.
                 own = replace(plan, version=f"{version}-1") if package_format == "deb" else plan
                 path = Path(folder, control.artefact_name(own, package_format))
                 choice.backend.build(own, package_format, path)
                 path.chmod(0o644)
-                made.append(path)
+                built.append(path)
             (work.dist / "consul").mkdir(exist_ok=True)
-            done = [path.replace(work.dist / "consul" / path.name) for path in made]
+            placed = [path.replace(work.dist / "consul" / path.name) for path in built]
     rows = [
-        (f"dist/consul/{path.name}", f"{path.stat().st_size / 2**20:.1f} MiB", choice.backend.name) for path in done
+        (f"dist/consul/{path.name}", f"{path.stat().st_size / 2**20:.1f} MiB", choice.backend.name) for path in placed
     ]
     for line in table(("made", "size", "by"), rows):
         say(line)
@@ -86,37 +86,37 @@ def build_packages(work: Workspace, settings: Settings, *, version: str, archive
 
 
 def check_version(version: str, archive: str) -> None:
-    """Raise BuildError for a version that is none, and for an archive of the user's that does not have its name."""
+    """Raise BuildError if this is not a version of Consul, or if the user's archive is not named after it."""
     if not VERSION.fullmatch(version):
         raise BuildError(f"--version {version}: is not a Consul version", hint="for example --version 1.22.7")
     if archive:
         match_archive(archive, version)
 
 
-def match_archive(where: str, version: str) -> re.Match[str]:
-    """Return the parts of an archive's name; BuildError for another name or another version."""
-    match = ARCHIVE.fullmatch(where.rpartition("/")[2])
+def match_archive(source: str, version: str) -> re.Match[str]:
+    """Return the parts of an archive's name; raise BuildError unless it names this version for Linux."""
+    match = ARCHIVE.fullmatch(source.rpartition("/")[2])
     if not match or match["version"] != version:
         hint = f"use consul_{version}_linux_amd64.zip or consul_{version}_linux_arm64.zip"
-        raise BuildError(f"--archive {where}: is not the archive of Consul {version} for Linux", hint=hint)
+        raise BuildError(f"--archive {source}: is not the archive of Consul {version} for Linux", hint=hint)
     return match
 
 
 def package_of(work: Workspace, settings: Settings, program: Path, folder: Path) -> Path:
-    """Make a Debian package of a program that the user has, and return its path in ``folder``.
+    """Build a Debian package of a program that the user provides, and return its path in ``folder``.
 
-    Whoever gives the program vouches for it. Its day is that of our own version: the same one gives the same package.
+    The program is not verified: the user vouches for it. Its date is our own release's, so the package is reproducible.
     """
     architecture = architecture_of(program)
     if architecture != own_architecture():
         raise BuildError(
             f"{program}: is built for {architecture or 'another architecture'}",
-            hint=f"use one for {own_architecture()}, as this machine has",
+            hint=f"use one for {own_architecture()}, the architecture of this machine",
         )
-    said = run([str(program.absolute()), "version"], check=False)
-    match = PROGRAM.match(said.stdout)
-    if said.returncode or not match:
-        reason = f"does not report which version of Consul it is: {said.output.strip()[:200] or 'nothing'}"
+    result = run([str(program.absolute()), "version"], check=False)
+    match = PROGRAM.match(result.stdout)
+    if result.returncode or not match:
+        reason = f"does not report which version of Consul it is: {result.output.strip()[:200] or 'nothing'}"
         raise BuildError(f"{program}: {reason}", hint="`consul version` must print a line such as: Consul v1.22.7")
     version = match["version"].replace("-", "~")
     day = read_changelog(work.root / "CHANGELOG.md")[0].day
@@ -132,10 +132,10 @@ def package_of(work: Workspace, settings: Settings, program: Path, folder: Path)
     return path
 
 
-def verified_archive(where: str, version: str, key: Path, folder: Path) -> Archive:
-    """Return the archive, fetched into ``folder`` where it is an address; BuildError unless it is HashiCorp's."""
-    match, name = match_archive(where, version), where.rpartition("/")[2]
-    beside, mistakes, files = where.removesuffix(name), Mistakes(), []
+def verified_archive(source: str, version: str, key: Path, folder: Path) -> Archive:
+    """Return the archive, downloaded into ``folder`` from an address; raise BuildError unless it is HashiCorp's."""
+    match, name = match_archive(source, version), source.rpartition("/")[2]
+    beside, mistakes, files = source.removesuffix(name), Mistakes(), []
     for part in (f"consul_{version}_SHA256SUMS", f"consul_{version}_SHA256SUMS.sig", name):
         with mistakes.collected():
             files.append(fetch_file(f"{beside}{part}", folder))
@@ -143,19 +143,19 @@ def verified_archive(where: str, version: str, key: Path, folder: Path) -> Archi
     sums, signature, file = files
     verify_signature(sums, signature, key)
     hint = "fetch the archive again; do not use this one"
-    check_digest(file, name=name, sums=sums, source=where, hint=hint)
+    check_digest(file, name=name, sums=sums, source=source, hint=hint)
     return Archive(file=file, version=version, architecture=match["architecture"])
 
 
-def fetch_file(where: str, folder: Path) -> Path:
-    """Return a file of this disk, or one that was fetched from an address into ``folder``."""
-    if is_address(where):
+def fetch_file(source: str, folder: Path) -> Path:
+    """Return a file on this disk, or one that is downloaded from an address into ``folder``."""
+    if is_address(source):
         try:
-            return fetch(where, folder / where.rpartition("/")[2])
+            return fetch(source, folder / source.rpartition("/")[2])
         except OSError as error:
             hint = "without network access: download the files elsewhere and use --archive FILE"
-            raise BuildError(f"{where}: {error}", hint=hint) from error
-    path = Path(where)
+            raise BuildError(f"{source}: {error}", hint=hint) from error
+    path = Path(source)
     if not path.is_file():
         hint = "put the archive, consul_VERSION_SHA256SUMS and consul_VERSION_SHA256SUMS.sig into one directory"
         raise BuildError(f"{path}: no such file", hint=hint)
@@ -163,7 +163,7 @@ def fetch_file(where: str, folder: Path) -> Path:
 
 
 def unpack(archive: Archive) -> tuple[bytes, bytes, date]:
-    """Return the program, its licence (empty where the archive has none), and its day, the time stamp of all."""
+    """Return the program, its licence (empty if the archive has none), and its date, the time stamp of all files."""
     try:
         with zipfile.ZipFile(archive.file) as opened:
             entry = opened.getinfo("consul")

@@ -1,1 +1,1 @@
-"""What knows nothing of this project's subject and everything may use: errors, programs, paths, locks, reports."""
+"""Basics without knowledge of Consul or packages, which every room may use: errors, programs, paths, locks, reports."""

@@ -1,4 +1,4 @@
-"""The one downloader: a file from an address, within a bounded time, and checked against its SHA-256."""
+"""Download files within a bounded time and check them against their SHA-256; the only downloader."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ DOWNLOAD_SECONDS = 900.0
 CHUNK = 1 << 20
 
 
-def is_address(where: str) -> bool:
-    """Tell whether this names a file on the network rather than on this disk."""
-    return where.startswith(("http://", "https://"))
+def is_address(location: str) -> bool:
+    """Return whether this is the location of a file on the network rather than on this disk."""
+    return location.startswith(("http://", "https://"))
 
 
 def fetch(url: str, target: Path, *, connect: float = CONNECT_SECONDS, seconds: float = DOWNLOAD_SECONDS) -> Path:
-    """Write what an http or https address answers to a file and return it; OSError where it does not answer in time."""
+    """Download an http or https address to ``target`` and return that path; raise OSError if it fails or times out."""
     if not is_address(url):
         raise ValueError(f"{url}: neither http nor https")
     deadline = time.monotonic() + seconds
@@ -31,7 +31,7 @@ def fetch(url: str, target: Path, *, connect: float = CONNECT_SECONDS, seconds: 
                 file.write(chunk)
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"slower than {seconds:g} s")
-            # read() ends quietly where a connection was cut: what was promised and did not come is left over here.
+            # read() reports no error when the connection is cut; ``length`` then has the number of missing bytes.
             if answer.length:
                 raise OSError(f"the connection was cut {answer.length} bytes before the end")
     except http.client.HTTPException as error:
@@ -40,12 +40,12 @@ def fetch(url: str, target: Path, *, connect: float = CONNECT_SECONDS, seconds: 
 
 
 def check_digest(file: Path, *, name: str, sums: Path, source: str, hint: str) -> None:
-    """Raise BuildError unless SHA256SUMS has this file's SHA-256 under ``name``; ``source`` says where it is from."""
+    """Raise BuildError unless SHA256SUMS lists this file's SHA-256 under ``name``; the error names ``source``."""
     listed = (line.split() for line in sums.read_text(encoding="utf-8").splitlines())
     expected = {words[1]: words[0] for words in listed if len(words) == 2}.get(name)
     if expected is None:
         raise BuildError(f"{sums}: has no line for {name}", hint="take all three files of one release")
     with file.open("rb") as opened:
-        found = hashlib.file_digest(opened, "sha256").hexdigest()
-    if found != expected:
-        raise BuildError(f"{source}: its SHA-256 is {found}, and {sums.name} has {expected}", hint=hint)
+        actual = hashlib.file_digest(opened, "sha256").hexdigest()
+    if actual != expected:
+        raise BuildError(f"{source}: its SHA-256 is {actual}, but {sums.name} lists {expected}", hint=hint)

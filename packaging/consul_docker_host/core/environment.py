@@ -1,6 +1,6 @@
-"""The one place that installs Python packages: .venv with what a build needs, and the groups that tasks add to it.
+"""Install Python packages into .venv: those of a build, and the groups that single tasks need.
 
-The launcher runs this module before .venv exists, so it imports nothing but the standard library. pyproject.toml
+The launcher runs this module before .venv exists, so it imports only the standard library. pyproject.toml
 declares the groups, and locks/GROUP.txt pins each with hashes. A copy of that file in .venv/locks means that the group
 is installed: it is written last, so an interrupted install is repeated.
 """
@@ -41,13 +41,13 @@ PIP_SETTINGS = (
 )
 # The variables by which programs that fetch packages find certificates and passwords.
 FETCHING = ("CURL_CA_BUNDLE", "NETRC", "REQUESTS_CA_BUNDLE", "XDG_CONFIG_HOME")
-# A process that runs in .venv holds its lock until it ends.
+# A process that runs in .venv holds its lock until the process exits.
 _held: list[Lock] = []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """The virtual environment of a checkout, and what is known about it without starting its Python."""
+    """The virtual environment of a checkout, examined without starting its Python."""
 
     root: Path
 
@@ -63,7 +63,7 @@ class Environment:
 
     @property
     def marker(self) -> Path:
-        """The file that shows that ./inv made this environment, and may remove it; complete, it names its maker."""
+        """The file that shows that ./inv created this environment and may remove it; empty until it is complete."""
         return self.path / "made-by"
 
     def lock(self, group: str) -> Path:
@@ -71,40 +71,40 @@ class Environment:
         return self.root / "locks" / f"{group}.txt"
 
     def copy(self, group: str) -> Path:
-        """Return the file that says what is installed of a group."""
+        """Return the copy of a group's lock that records what is installed."""
         return self.path / "locks" / f"{group}.txt"
 
     def maker(self) -> str:
-        """Return what the marker holds once the environment is complete: its own place and its interpreter's."""
+        """Return the marker's content for a complete environment: its own path and its interpreter's."""
         return f"{self.path} {os.path.realpath(self.python)}"
 
     def is_ours(self) -> bool:
-        """Tell whether ./inv made this environment."""
+        """Return whether ./inv created this environment."""
         return self.marker.is_file()
 
     def has(self, group: str) -> bool:
-        """Tell whether a group is installed as its lock says."""
+        """Return whether a group is installed as its lock pins it."""
         return self.copy(group).is_file() and self.copy(group).read_bytes() == self.lock(group).read_bytes()
 
     def is_current(self) -> bool:
-        """Tell whether the environment is complete, by its own interpreter, and every group in it as locked."""
+        """Return whether the environment is complete, its interpreter exists, and its groups match their locks."""
         if not (self.is_ours() and self.marker.read_text(encoding="utf-8").rstrip("\n") == self.maker()):
             return False
         groups = [path.stem for path in self.copy(BUILD).parent.glob("*.txt")]
         return os.access(self.python, os.X_OK) and all(self.lock(name).is_file() and self.has(name) for name in groups)
 
     def is_running(self) -> bool:
-        """Tell whether this process runs in the environment."""
+        """Return whether this process runs in the environment."""
         return self.is_ours() and os.path.realpath(sys.prefix) == os.path.realpath(self.path)
 
 
 def make(environment: Environment) -> None:
-    """Make the environment with what a build needs, unless it is there: another process may have been quicker."""
+    """Create the environment for builds, unless it exists by now: another process may have been quicker."""
     with _installing(environment):
         if environment.is_current():
             return
         with _emptied(environment):
-            tell("creating .venv from locks/build.txt (once, about ten seconds)")
+            print_line("creating .venv from locks/build.txt (once, about ten seconds)")
             try:
                 venv.EnvBuilder(symlinks=True).create(environment.path.resolve())
             except ValueError as error:  # a colon in the path, which separates directories in PATH
@@ -115,9 +115,9 @@ def make(environment: Environment) -> None:
 
 
 def ensure(environment: Environment, group: str, *, task: str) -> None:
-    """Make sure that a group is there before a task imports it: install it into .venv, or name what is missing.
+    """Install a group into .venv before a task imports it, or report the missing packages.
 
-    An environment that ./inv did not make is its owner's: nothing is installed into it.
+    An environment that ./inv did not create belongs to its owner: nothing is installed into it.
     """
     if not environment.is_running():
         absent = missing(read_requirements(environment, group))
@@ -132,7 +132,7 @@ def ensure(environment: Environment, group: str, *, task: str) -> None:
             return
         if not environment.is_current():
             raise BuildError(".venv is older than locks/", hint=f"./inv {task} updates it")
-        tell(f"adding locks/{group}.txt to .venv (once, a minute at most)")
+        print_line(f"adding locks/{group}.txt to .venv (once, a minute at most)")
         _install(environment, group)
     # Python remembers which modules a directory has.
     importlib.invalidate_caches()
@@ -166,18 +166,18 @@ def _normal(name: str) -> str:
 
 
 def missing(names: Sequence[str], *, folder: Path | None = None) -> list[str]:
-    """Return which of these packages are neither in a directory of packages nor, without one, to be imported here."""
+    """Return the packages that are missing from ``folder``; without it, those that this Python cannot import."""
     path = sys.path if folder is None else [str(folder)]
-    present = {_normal(found.name) for found in importlib.metadata.distributions(path=path) if found.name}
+    present = {_normal(package.name) for package in importlib.metadata.distributions(path=path) if package.name}
     absent = [name for name in names if name not in present]
     if folder:
         return absent
-    # A distribution's package of a module may come without the metadata that pip writes.
+    # A Linux distribution may ship a module without the metadata that pip writes.
     return [name for name in absent if importlib.util.find_spec(name.replace("-", "_")) is None]
 
 
 def unpack_pip(environment: Environment) -> None:
-    """Put the interpreter's own pip into the environment; ensurepip does the same in five seconds instead of a half."""
+    """Unpack the interpreter's own pip into the environment, which is ten times as fast as ensurepip."""
     wheel = bundled_pip()
     if wheel is None:
         run([str(environment.python), "-Im", "ensurepip"], hint="install python3-venv")
@@ -196,7 +196,7 @@ def bundled_pip() -> Path | None:
 
 
 def site_packages(environment: Environment) -> Path:
-    """Return the directory of packages of the environment that this interpreter makes or runs in."""
+    """Return the environment's site-packages directory, by the layout of this interpreter."""
     base = str(environment.path)
     return Path(sysconfig.get_path("purelib", "venv", {"base": base, "platbase": base}))
 
@@ -204,7 +204,7 @@ def site_packages(environment: Environment) -> Path:
 def pip_command(environment: Environment, group: str) -> list[str]:
     """Return the command that installs a group: a lock is complete, so nothing is resolved.
 
-    Modules are compiled when they are first imported: that is a tenth of what compiling all of them takes.
+    Modules are compiled at their first import, in a tenth of the time that compiling all of them takes.
     """
     options = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-user"]
     locked = ["--require-hashes", "--no-deps", "--no-compile", "--requirement", str(environment.lock(group))]
@@ -218,7 +218,7 @@ def fetching_environment(prefix: str, settings: Sequence[str]) -> dict[str, str]
 
 
 def _install(environment: Environment, group: str) -> None:
-    # Read before pip does: a lock that changes meanwhile must not count as installed.
+    # The lock is read before pip reads it: a lock that changes meanwhile must not count as installed.
     content = environment.lock(group).read_text(encoding="utf-8")
     command, variables = pip_command(environment, group), fetching_environment("PIP", PIP_SETTINGS)
     run(command, env=variables, timeout=INSTALL_SECONDS, hint="if it is the network, run the same command again")
@@ -230,30 +230,30 @@ def _install(environment: Environment, group: str) -> None:
 
 
 def _installing(environment: Environment) -> Lock:
-    """Return the lock that keeps other installs of this checkout away."""
+    """Return the lock that prevents a second install into this checkout at the same time."""
     return Lock(
         environment.root / "locks",
         busy=f"{environment.path}: another install has been running for an hour",
         waiting="waiting for another ./inv, which is installing",
         seconds=WAIT_SECONDS,
-        report=tell,
+        report=print_line,
     )
 
 
 def _use(environment: Environment) -> Lock:
-    """Return the lock that each process that runs in the environment shares, and that replacing it takes alone."""
+    """Return the lock that processes in the environment share, and that a process which replaces it needs alone."""
     return Lock(
         environment.path,
         busy=f"{environment.path} is out of date, and another ./inv has been using it for an hour",
         waiting="waiting: .venv is out of date, and another ./inv is using it",
         seconds=WAIT_SECONDS,
-        report=tell,
+        report=print_line,
     )
 
 
 @contextlib.contextmanager
 def _emptied(environment: Environment) -> Iterator[None]:
-    """Give an empty directory for the environment that nobody else uses while the block runs."""
+    """Empty the environment's directory, and keep other processes out of it while the block runs."""
     path = environment.path
     path.mkdir(exist_ok=True)
     content = [entry for entry in path.iterdir() if entry != environment.marker]
@@ -261,14 +261,14 @@ def _emptied(environment: Environment) -> Iterator[None]:
         way = "move it away, or install locks/build.txt into it and run its own invoke"
         raise BuildError(f"{path} was not made by ./inv (it has no made-by)", hint=way)
     with _use(environment):
-        # Emptied first, so that nothing that an interruption leaves counts; kept, so that it is known as ours.
+        # An empty marker means incomplete, so an interrupted install does not count; it still shows that .venv is ours.
         write_text(environment.marker, "")
         for entry in content:
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
         yield
 
 
-def tell(line: str) -> None:
+def print_line(line: str) -> None:
     """Print a line as the launcher does: standard output is the task's."""
     print(f"inv: {line}", file=sys.stderr, flush=True)
 
@@ -280,10 +280,10 @@ def main() -> int:
     try:
         make(Environment(root=ROOT))
     except KeyboardInterrupt:
-        tell("stopped: .venv is incomplete, and the next ./inv starts it again")
+        print_line("stopped: .venv is incomplete; the next ./inv creates it again")
         return 130
     except (BuildError, OSError) as error:
-        tell(describe(error))
+        print_line(describe(error))
         return 1
     return 0
 

@@ -18,9 +18,9 @@ HINTS = {
 
 
 class BuildError(Exception):
-    """A fact with its value, and the remedy beside it.
+    """An error with the wrong value in its message, and the remedy as its hint.
 
-    ``str(error)`` is what the user reads: the message, and below it the hint, indented. No traceback goes with it.
+    ``str(error)`` is shown to the user without a traceback: the message, and below it the hint, indented.
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
@@ -33,32 +33,32 @@ class BuildError(Exception):
 
 
 class Mistakes:
-    """Collects the errors of checks that do not depend on each other, so that a user reads all of them at once."""
+    """Collects the errors of independent checks, so that all of them are reported at once."""
 
     def __init__(self) -> None:
-        self.found: list[BuildError] = []
+        self.errors: list[BuildError] = []
 
     @contextlib.contextmanager
     def collected(self) -> Iterator[None]:
-        """Keep the BuildError that the block raises for later; the block must not set what later blocks need."""
+        """Keep a BuildError of the block for later; only the code after refuse() may use what the block sets."""
         try:
             yield
         except BuildError as error:
-            # The error itself would keep files and connections open: its traceback holds what failed.
-            self.found.append(BuildError(error.message, hint=error.hint))
+            # A copy is kept, because the error's traceback would keep files and connections open.
+            self.errors.append(BuildError(error.message, hint=error.hint))
 
     def refuse(self) -> None:
-        """Raise one BuildError with all that was collected, in that order; nothing where there was no mistake."""
-        if len(self.found) == 1:
-            raise self.found[0]
-        if self.found:
-            raise BuildError("\n".join(dict.fromkeys(map(str, self.found))))
+        """Raise one BuildError with every collected error, in order; do nothing if there is none."""
+        if len(self.errors) == 1:
+            raise self.errors[0]
+        if self.errors:
+            raise BuildError("\n".join(dict.fromkeys(map(str, self.errors))))
 
 
 def describe(error: BaseException) -> str:
-    """Return what the user reads of an error: a BuildError's text, else the system's reason with the file it names."""
+    """Return the text of an error for the user: a BuildError's own, else the system's reason with the file's name."""
     if not isinstance(error, OSError):
         return str(error) or type(error).__name__
-    where = f"{error.filename}: " if error.filename else ""
+    file = f"{error.filename}: " if error.filename else ""
     hint = HINTS.get(error.errno or 0)
-    return f"{where}{error.strerror or error}" + (f"\n  {hint}" if hint else "")
+    return f"{file}{error.strerror or error}" + (f"\n  {hint}" if hint else "")

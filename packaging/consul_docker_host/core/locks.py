@@ -20,8 +20,8 @@ PAUSE = 0.05
 class Lock:
     """A lock on a file or directory, exclusive or shared, that the kernel drops with its process.
 
-    A killed run leaves nothing to clean up. ``waiting`` is shown once, by ``report``, where the lock has to be waited
-    for; ``busy`` and ``hint`` are the error where others hold it for ``seconds`` (0: at once).
+    A killed run leaves nothing to clean up. ``report`` shows ``waiting`` once if the lock is not free; ``busy`` and
+    ``hint`` form the error if others hold it for more than ``seconds`` (0: do not wait).
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Lock:
         self._descriptor: int | None = None
 
     def try_acquire(self, *, shared: bool = False) -> bool:
-        """Take the lock (or change its kind) without waiting, and return whether it is held now."""
+        """Take the lock, or switch it between shared and exclusive, without waiting; return whether it is held now."""
         if self._descriptor is None:
             self._descriptor = self._open()
         try:
@@ -61,7 +61,7 @@ class Lock:
         return os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
 
     def acquire(self, *, shared: bool = False) -> None:
-        """Take the lock (or change its kind); BuildError where others hold it for too long."""
+        """Take the lock, or switch it between shared and exclusive; raise BuildError if others hold it for too long."""
         deadline, is_reported = time.monotonic() + self._seconds, False
         while not self.try_acquire(shared=shared):
             if time.monotonic() >= deadline:
@@ -73,7 +73,7 @@ class Lock:
             time.sleep(PAUSE)
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -83,6 +83,6 @@ class Lock:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.release()

@@ -1,6 +1,6 @@
-"""Programs that are not on every PATH: fpm with its place in the user's cache, and what Python packages bring.
+"""Find programs that are not on every PATH: fpm in the user's cache, and the programs of Python packages.
 
-Kept free of heavy imports: a build that has nothing to do asks it too.
+This module has no heavy imports, because a build that is up to date uses it as well.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from consul_docker_host.core.run import find_program, network_environment, run
 from consul_docker_host.core.workspace import cache_path
 
 FPM_VERSION = "1.18.0"
-# A folder with fpm's gem and all those it needs, for machines that do not reach RubyGems.
+# A directory with fpm's gem and its dependencies, for machines that cannot reach RubyGems.
 GEMS_VARIABLE = "FPM_GEMS"
 
 
@@ -32,7 +32,7 @@ class Fpm:
 
 
 def cached_fpm_folder() -> Path:
-    """Return the folder in the user's cache that ``inv setup.fpm`` installs into."""
+    """Return the directory in the user's cache that ``inv setup.fpm`` installs into."""
     return cache_path("fpm", FPM_VERSION)
 
 
@@ -49,7 +49,7 @@ def find_fpm() -> Fpm | None:
 
 
 def install_fpm() -> Fpm:
-    """Install fpm into the cache and return it: from the gems' folder that FPM_GEMS names, else from RubyGems."""
+    """Install fpm into the cache and return it: from the directory that FPM_GEMS names, else from RubyGems."""
     program = find_program("gem")
     if not program:
         raise BuildError("ruby is not installed, but fpm needs it", hint="apt-get install ruby")
@@ -73,19 +73,19 @@ def install_fpm() -> Fpm:
             )
             run([*argv, "fpm", "--version", FPM_VERSION], hint=hint, env=network_environment())
         shutil.rmtree(folder, ignore_errors=True)
-        # Another process may have been quicker; its folder is as good as ours.
+        # Another process may have been quicker; its directory is as good as ours.
         with contextlib.suppress(OSError):
             built.rename(folder)
-    found = find_fpm()
-    if not found:
+    fpm = find_fpm()
+    if not fpm:
         raise BuildError(
             f"fpm was installed into {folder}, but is still missing", hint=f"remove {folder} and try again"
         )
-    return found
+    return fpm
 
 
 def python_program(name: str) -> str:
-    """Return the path of a program that a Python package of this environment brings."""
+    """Return the path of a program that a Python package of this environment provides."""
     program = find_program(name, first=[Path(sys.executable).parent])
     if not program:
         hint = "use ./inv, or: pip install -r locks/build.txt -r locks/test.txt"

@@ -1,4 +1,4 @@
-"""What a task tells the user while it works: progress where there is a terminal, plain lines where there is none."""
+"""Report a task's progress: a moving status on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ SLOW_SECONDS = 1.0
 
 
 def is_terminal() -> bool:
-    """Tell whether a person sees the output as it comes."""
+    """Return whether standard output is a terminal."""
     return sys.stdout.isatty()
 
 
 def say(line: str) -> None:
-    """Print one line at once, also into a pipe."""
+    """Print one line without buffering, also into a pipe."""
     print(line, flush=True)
 
 
 @contextlib.contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Show a stage while it runs where that is more than a second, and how long it took."""
+    """Show a stage that runs for more than a second, and then how long it took."""
     begin = time.monotonic()
-    # A terminal sees it move; a log gets its name once it turns out to be slow.
+    # A terminal shows the moving status at once; a log gets the stage's name only if the stage is slow.
     notice = threading.Timer(SLOW_SECONDS, say, [f"{name} ..."])
     if is_terminal():
         from rich.console import Console  # noqa: PLC0415 - 70 ms that a pipe does not need
@@ -44,7 +44,7 @@ def stage(name: str) -> Iterator[None]:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """Return the rows as aligned lines, the headers above them; the last column is not padded."""
+    """Return the headers and the rows as aligned lines; the last column is not padded."""
     widths = [max(len(row[column]) for row in (headers, *rows)) for column in range(len(headers) - 1)]
 
     def line(row: Sequence[str]) -> str:

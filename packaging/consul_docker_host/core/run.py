@@ -20,9 +20,9 @@ DEFAULT_TIMEOUT = 600.0
 # Debian keeps dnsmasq, nft and dockerd in sbin, which is not on an ordinary user's PATH.
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-# Where caches live and where there is room; whose checkout git may read when root runs it by sudo.
+# HOME and XDG_CACHE_HOME locate caches, TMPDIR has room, and SUDO_UID lets git read the checkout under sudo.
 PASSED = ("HOME", "XDG_CACHE_HOME", "TMPDIR", "SUDO_UID")
-# Only programs that fetch something are told of proxies and certificates.
+# Only programs that fetch something get the variables for proxies and certificates.
 NETWORK = (
     "http_proxy",
     "https_proxy",
@@ -33,15 +33,15 @@ NETWORK = (
     "ssl_cert_dir",
     "requests_ca_bundle",
 )
-# How long a program may take to end when it is told to.
+# How long a program may take to exit after a signal.
 END_SECONDS = 10.0
-# What `run` waits for at this moment, by whichever thread.
+# The processes that `run` is waiting for, in any thread.
 _running: set[subprocess.Popen[bytes]] = set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a finished program left: its argv, exit code and decoded output."""
+    """The result of a finished program: its argv, exit code and decoded output."""
 
     argv: tuple[str, ...]
     returncode: int
@@ -55,15 +55,15 @@ class Result:
 
 
 def program_path() -> str:
-    """Return the search path for programs: the caller's PATH, then the system's own folders."""
+    """Return the search path for programs: the caller's PATH, then the system's own directories."""
     return os.pathsep.join(part for part in (os.environ.get("PATH", ""), SYSTEM_PATH) if part)
 
 
 def find_program(name: str, *, first: Iterable[Path] = ()) -> Path | None:
-    """Return the program's path, looked for in the folders ``first`` and then on the PATH; None if it is not there."""
+    """Return the program's path, searching the directories ``first`` and then the PATH; None if it is missing."""
     search = os.pathsep.join([*map(str, first), program_path()])
-    found = shutil.which(name, path=search)
-    return Path(found) if found else None
+    program = shutil.which(name, path=search)
+    return Path(program) if program else None
 
 
 def base_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -74,12 +74,12 @@ def base_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def network_environment() -> dict[str, str]:
-    """Return the caller's variables that lead to the network, such as https_proxy, to be added for a program."""
+    """Return the caller's variables for the network, such as https_proxy, for a program that fetches something."""
     return {name: value for name, value in os.environ.items() if name.lower() in NETWORK}
 
 
 def command_line(argv: Sequence[str]) -> str:
-    """Return the command as a shell would take it, to be copied from an error."""
+    """Return the command quoted for a shell, so that it can be copied from an error."""
     return shlex.join(argv)
 
 
@@ -120,7 +120,7 @@ def run(
 def _run_to_end(
     argv: list[str], cwd: Path | None, env: dict[str, str], stdin: bytes, timeout: float
 ) -> tuple[int, bytes, bytes]:
-    # A group of its own: what the program has started ends with it.
+    # In a process group of its own the program can be ended together with everything that it has started.
     process = subprocess.Popen(
         argv,
         cwd=cwd,
@@ -144,13 +144,13 @@ def _run_to_end(
 
 
 def end_running() -> None:
-    """End every program that ``run`` is waiting for in another thread, with all that it has started."""
+    """End every program that ``run`` is waiting for in another thread, with everything that it has started."""
     for process in tuple(_running):
         _end(process)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    # First politely: a package manager must not be killed between two steps.
+    # SIGTERM comes first, because a package manager must not be killed between two steps.
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
@@ -167,7 +167,7 @@ def failure_text(result: Result) -> str:
 
 
 def start(argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Start a program that keeps running, its output in ``log``; the caller ends it by the handle it gets."""
+    """Start a program that keeps running, its output in ``log``; the caller ends it through the returned handle."""
     with log.open("ab") as output:
         return subprocess.Popen(
             list(argv),
@@ -180,13 +180,13 @@ def start(argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None = Non
 
 
 def follow(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None, timeout: float) -> int:
-    """Run a program whose output goes straight to the user's, and return its exit code.
+    """Run a program with our own output as its output, and return its exit code.
 
-    Its environment is the caller's own, since it stands for what the caller would have typed.
+    Its environment is the caller's, because the command stands for one that the caller would have typed.
     """
     sys.stdout.flush()
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             list(argv),
             cwd=cwd,
             env={**os.environ, **(env or {})},
@@ -198,4 +198,4 @@ def follow(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = No
         raise BuildError(f"{argv[0]}: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
         raise BuildError(f"{argv[0]}: timed out after {timeout:g} s: {command_line(argv)}") from error
-    return done.returncode
+    return completed.returncode

@@ -1,4 +1,4 @@
-"""Where things are: the checkout's folders, the user's cache, and how a file gets its final name."""
+"""Paths of the checkout and of the user's cache, and writing files so that readers never see a part."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from consul_docker_host.core.locks import Lock
 
 PROJECT = "consul-docker-host"
-# Folders in dist/ whose content is not whole yet.
+# Directories in dist/ with this prefix are not complete yet.
 BESIDE = ".new-"
 LOCK_SECONDS = 600.0
 ROOT = Path(__file__).resolve().parents[3]
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """The folders of one build; tests give their own root."""
+    """The directories of one build; tests pass their own root."""
 
     root: Path = ROOT
 
@@ -38,7 +38,7 @@ class Workspace:
 
     @property
     def build(self) -> Path:
-        """Rendered trees and what is remembered between builds."""
+        """Rendered trees, and the records that one build leaves for the next."""
         return self.root / "build"
 
     @property
@@ -48,7 +48,7 @@ class Workspace:
 
 
 def cache_path(*parts: str) -> Path:
-    """Return a path in the user's cache, below ``$XDG_CACHE_HOME`` or ``~/.cache``; nothing is made."""
+    """Return a path in the user's cache, below ``$XDG_CACHE_HOME`` or ``~/.cache``, without creating it."""
     try:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:  # neither HOME nor an entry in passwd, as in some containers
@@ -57,7 +57,7 @@ def cache_path(*parts: str) -> Path:
 
 
 def cache_folder(*parts: str) -> Path:
-    """Return a folder in the user's cache, made where it is missing."""
+    """Return a directory in the user's cache, and create it if it is missing."""
     folder = cache_path(*parts)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -69,14 +69,14 @@ def only_one(work: Workspace) -> Iterator[None]:
     busy = f"{work.build}: another build has been running for more than {LOCK_SECONDS / 60:.0f} minutes"
     waiting = "waiting for another build of this checkout ..."
     with Lock(work.build / ".lock", busy=busy, waiting=waiting, seconds=LOCK_SECONDS):
-        # Whoever was killed in the middle could not remove these.
+        # A build that was killed could not remove these.
         for stale in work.dist.glob(f"{BESIDE}*"):
             shutil.rmtree(stale, ignore_errors=True)
         yield
 
 
 def fresh_folder(work: Workspace) -> tempfile.TemporaryDirectory[str]:
-    """Return a folder on the file system of dist/, removed in every case."""
+    """Return a temporary directory on the file system of dist/."""
     work.dist.mkdir(parents=True, exist_ok=True)
     return tempfile.TemporaryDirectory(prefix=BESIDE, dir=work.dist)
 
@@ -101,7 +101,7 @@ def file_digest(path: Path) -> str:
 
 @contextlib.contextmanager
 def replacing(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; take it for ``path`` when the block ends well, else remove it."""
+    """Yield a temporary path beside ``path``; rename it to ``path`` if the block succeeds, else remove it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)

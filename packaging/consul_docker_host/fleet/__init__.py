@@ -1,4 +1,4 @@
-"""A fleet's deploy, started in a process of its own: pyinfra wants the standard library patched before all else."""
+"""Start a fleet's deploy in a process of its own, because pyinfra needs the standard library patched before imports."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ DEPLOY_SECONDS = 24 * 3600.0
 
 
 def start(work: Workspace, action: str, *, inventory: str, limit: str, waves: str, dry: bool, as_json: bool) -> None:
-    """Run the action on the inventory's hosts; BuildError where one of them is not as it should be."""
+    """Run the action on the inventory's hosts; raise BuildError unless it succeeds on all of them."""
     if not Path(inventory).is_file():
-        # Where there is one, the process reads it, and reports its mistakes with those of the other options.
+        # The process reads an existing inventory, and reports its mistakes together with those in the other options.
         mistakes = Mistakes()
         with mistakes.collected():
             refuse_inventory(inventory)
@@ -25,7 +25,7 @@ def start(work: Workspace, action: str, *, inventory: str, limit: str, waves: st
             parse_sizes(waves)
         mistakes.refuse()
     asked = {"action": action, "inventory": inventory, "limit": limit, "waves": waves, "dry": dry, "json": as_json}
-    # Paths of the inventory, such as the packages' folder, start where the user does: not always the checkout.
+    # Relative paths in the inventory start at the user's working directory, which may not be the checkout.
     paths = f"{work.packaging}:{work.root}"
     argv = [sys.executable, "-m", "consul_docker_host.fleet", json.dumps(asked)]
     code = follow(argv, cwd=Path.cwd(), env={"PYTHONPATH": paths}, timeout=DEPLOY_SECONDS)
@@ -36,7 +36,7 @@ def start(work: Workspace, action: str, *, inventory: str, limit: str, waves: st
 
 
 def refuse_inventory(inventory: str) -> None:
-    """Raise BuildError for an inventory that is not given or not there."""
+    """Raise BuildError with the reason why there is no inventory: it is not given, or the file does not exist."""
     example = "pyinfra_deploy/inventory.py is an example"
     if not inventory:
         raise BuildError("--inventory: is missing", hint=f"give a file with the hosts and their data; {example}")

@@ -1,4 +1,4 @@
-"""The deploy's own process. gevent's patches come before every other import: pyinfra's ssh would block without them."""
+"""Run the deploy's own process, with gevent's patches before every other import: else pyinfra's ssh would block."""
 
 # ruff: noqa: E402 - see above
 from gevent import monkey

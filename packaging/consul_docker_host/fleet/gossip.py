@@ -1,4 +1,4 @@
-"""Brings a new gossip key into a living cluster before the first host gets it, and refuses what would divide one."""
+"""Install a new gossip key in a running cluster before the first host gets it; refuse a change that would divide it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pyinfra_deploy.data import secret_text
 from pyinfra_deploy.gossip import ChangedGossipKey, GossipKey
 
 Hosts = Mapping[str, Mapping[str, Any]]
-# Of a cluster that is to encrypt from now on, or no longer: Consul's own way has a time in which both are heard.
+# To turn encryption on or off, Consul's own procedure has a phase in which members accept both kinds of messages.
 BOTH_HEARD = (
     "set encrypt_verify_incoming = false and encrypt_verify_outgoing = false in a file of /etc/consul.d on every host, "
     "restart Consul there one by one, deploy, then remove the file in the same way"
@@ -26,14 +26,14 @@ DIVIDING = {
 
 
 def key_of(hosts: Hosts) -> str:
-    """Return the key of one cluster's hosts; empty where they have none."""
+    """Return the key of one cluster's hosts, empty if they have none."""
     path = next((str(data["cdh_gossip_key"]) for data in hosts.values() if data.get("cdh_gossip_key")), "")
     return secret_text(Path(path)).strip() if path else ""
 
 
 def key_mistakes(hosts: Hosts) -> list[str]:
-    """Return a line for each cluster whose hosts are to have different keys; nothing of what they are."""
-    found = []
+    """Return a line for each cluster whose hosts have different keys in the inventory; never show the keys."""
+    mistakes = []
     for ours in by_datacenter(hosts).values():
         keys: dict[bytes, str] = {}
         for name, data in ours.items():
@@ -42,29 +42,29 @@ def key_mistakes(hosts: Hosts) -> list[str]:
                 keys.setdefault(path.read_bytes().strip(), name)
         if len(keys) > 1:
             names = " and ".join(list(keys.values())[:2])
-            found.append(f"{names}: cdh_gossip_key: the keys differ; all hosts of a datacenter need the same one")
-    return found
+            mistakes.append(f"{names}: cdh_gossip_key: the keys differ; all hosts of a datacenter need the same one")
+    return mistakes
 
 
 def change_keys(hosts: Hosts, *, dry: bool, tell: Tell, say: Callable[[str], None]) -> str:
-    """Change the key of each cluster that runs on another; return why no host may be touched, empty when they may."""
+    """Change the key of each cluster that uses another one; return why no host may be changed, empty if all may."""
     for datacenter, ours in by_datacenter(hosts).items():
-        where = f"{datacenter}: " if datacenter else ""
+        prefix = f"{datacenter}: " if datacenter else ""
         stdin = f"{os.environ.get(TOKEN, '')}\n{key_of(ours)}\n"
         state = first_answer(ours, GossipKey, tell, stdin=stdin)
         if state in DIVIDING:
-            return f"{where}{DIVIDING[state]}: {BOTH_HEARD}"
+            return f"{prefix}{DIVIDING[state]}: {BOTH_HEARD}"
         if state != "other":
             continue
         if dry:
-            say(f"{where}the cluster's gossip key would be changed first, on all members")
+            say(f"{prefix}the cluster's gossip key would be changed first, on all members")
             continue
         refused = first_answer(ours, ChangedGossipKey, tell, stdin=stdin)
         if refused != "":
-            said = refused or "no host answered"
+            reason = refused or "no host answered"
             return (
-                f"{where}the cluster did not take the new gossip key: {said}: "
+                f"{prefix}the cluster did not accept the new gossip key: {reason}: "
                 f'{TOKEN} in the environment may name a token with keyring = "write"'
             )
-        say(f"{where}the cluster uses the new gossip key, on all members")
+        say(f"{prefix}the cluster uses the new gossip key, on all members")
     return ""

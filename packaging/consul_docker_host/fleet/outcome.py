@@ -1,4 +1,4 @@
-"""What became of each host, as a person and as a program read it."""
+"""The result of each host, as a table for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from consul_docker_host.core.report import table
 
 
 class State(StrEnum):
-    """How a host ended."""
+    """The final state of a host."""
 
     OK = "ok"
     PLANNED = "planned"  # with --dry
@@ -21,31 +21,31 @@ class State(StrEnum):
     WAITING = "not tried"
 
 
-KEY_REMEDY = "cdh_repository_key is to be the key of the archive at cdh_repository_url"
-# What a line of a failed command says -> what to do; the first that fits.
+KEY_REMEDY = "set cdh_repository_key to the key of the archive at cdh_repository_url"
+# A text in the output of a failed command -> the remedy; the first match counts.
 REMEDIES = (
     ("no root access", 'set ssh_user = "root", or _sudo = True (with _sudo_password where it asks for one)'),
-    ("authentication", "give ssh_user, ssh_key or ssh_password that the host takes"),
+    ("authentication", "set ssh_user, and ssh_key or ssh_password, to values that the host accepts"),
     ("host key", "the host key has changed: find out why, then update known_hosts"),
-    ("could not resolve", "fix the name in the inventory, or give ssh_hostname"),
-    ("could not connect", "is the host up, and does its ssh answer?"),
+    ("could not resolve", "fix the name in the inventory, or set ssh_hostname"),
+    ("could not connect", "check that the host is up and that its ssh answers"),
     ("no space left", "free some space on the host, then rerun the deploy"),
     ("enough free space", "free some space on the host, then rerun the deploy"),
-    ("could not get lock", "another package manager is at work: wait for it, then rerun the deploy"),
+    ("could not get lock", "another package manager is running: wait for it, then rerun the deploy"),
     ("not signed", KEY_REMEDY),
     ("openpgp", KEY_REMEDY),
     ("gpg", KEY_REMEDY),
-    ("was not found", "name in cdh_version one that the repository holds"),
-    ("unable to find a match", "name in cdh_version one that the repository holds"),
-    ("connection", "the host went away: when it is back, rerun the deploy"),
-    ("no answer within", "the host went away: when it is back, rerun the deploy"),
+    ("was not found", "set cdh_version to a version that the repository contains"),
+    ("unable to find a match", "set cdh_version to a version that the repository contains"),
+    ("connection", "the connection was lost: rerun the deploy when the host is back"),
+    ("no answer within", "the connection was lost: rerun the deploy when the host is back"),
 )
 OTHERWISE = "fix it on the host and rerun the deploy; it resumes where it stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """One host at the end; ``changed`` are the names of the steps that changed it (or would, with --dry)."""
+    """The result of one host; ``changed`` are the names of the steps that changed it (or would, with --dry)."""
 
     host: str
     state: State
@@ -58,12 +58,12 @@ class Outcome:
 
     @property
     def is_good(self) -> bool:
-        """Whether the host is as the inventory wants it."""
+        """Whether the host is as the inventory describes it."""
         return self.state in {State.OK, State.PLANNED}
 
     @property
     def remedy(self) -> str:
-        """What to do about it; empty where nothing is to be done."""
+        """The remedy, empty if none is needed."""
         if self.is_good or self.state is State.WAITING:
             return ""
         text = self.reason.lower()
@@ -72,7 +72,7 @@ class Outcome:
         return next((remedy for sign, remedy in REMEDIES if sign in text), OTHERWISE)
 
     def row(self) -> tuple[str, ...]:
-        """Return the cells of its line."""
+        """Return the cells of the host's line."""
         version = self.after if self.before == self.after else f"{self.before or '-'} -> {self.after or '-'}"
         healthy = {State.OK: "yes", State.UNHEALTHY: "no", State.PLANNED: ""}.get(self.state, "?")
         changed = str(len(self.changed)) if self.changed else "-"
@@ -80,19 +80,20 @@ class Outcome:
 
 
 def summary(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
-    """Return the table of all hosts, and below it what is to be done."""
-    lines = table(("host", "version", "changed", "healthy", "seconds", "state"), [one.row() for one in outcomes])
-    troubles = []
-    for one in outcomes:
-        if one.remedy:
-            where = f' at "{one.step}"' if one.step else ""
-            troubles.append(f"{one.host}: {one.state.value}{where}: {one.reason}")
-            troubles.append(f"  {one.remedy}")
-    return (*lines, *troubles)
+    """Return the table of all hosts, and below it the faults with their remedies."""
+    headers = ("host", "version", "changed", "healthy", "seconds", "state")
+    lines = table(headers, [outcome.row() for outcome in outcomes])
+    faults = []
+    for outcome in outcomes:
+        if outcome.remedy:
+            step = f' at "{outcome.step}"' if outcome.step else ""
+            faults.append(f"{outcome.host}: {outcome.state.value}{step}: {outcome.reason}")
+            faults.append(f"  {outcome.remedy}")
+    return (*lines, *faults)
 
 
 def as_json(outcomes: Sequence[Outcome], stopped: str) -> str:
     """Return the report for programs, version 1."""
-    hosts = [{**asdict(one), "remedy": one.remedy} for one in outcomes]
-    is_ok = not stopped and all(one.is_good for one in outcomes)
+    hosts = [{**asdict(outcome), "remedy": outcome.remedy} for outcome in outcomes]
+    is_ok = not stopped and all(outcome.is_good for outcome in outcomes)
     return json.dumps({"version": 1, "ok": is_ok, "stopped": stopped, "hosts": hosts}, indent=2)

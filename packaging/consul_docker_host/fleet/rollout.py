@@ -1,6 +1,6 @@
-"""The way of a deploy through a fleet: servers one at a time, then clients in waves, until a wave is not sound.
+"""Deploy to a fleet: first the servers one at a time, then the clients in waves, until a wave is not sound.
 
-No file remembers where it stopped: a host that is right already has nothing to change, so the next run goes on there.
+A stopped deploy leaves no state: hosts that are up to date have nothing to change, so the next run resumes there.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Hosts = Mapping[str, Mapping[str, Any]]
 
 
 class HaltError(Exception):
-    """No further wave may begin; the text says why."""
+    """Stops the deploy before the next wave; the text is the reason."""
 
 
 @dataclass(kw_only=True)
 class Rollout:
-    """One deploy: what it runs on whom, and what came of it so far."""
+    """One deploy: its hosts, its steps, and the results so far."""
 
     hosts: Hosts
     steps: Callable[[], object]
@@ -35,31 +35,31 @@ class Rollout:
     tell: Tell
     say: Callable[[str], None]
     is_removal: bool = False
-    prepare: Callable[[], str] = str  # done before the first wave: why there may be none, empty when there may
-    fault: Callable[[], str] = str  # asked before each wave: why none may begin any more, empty when it may
+    prepare: Callable[[], str] = str  # runs before the first wave; returns why the deploy must stop, or nothing
+    fault: Callable[[], str] = str  # runs before each wave; returns why the deploy must stop, or nothing
     done: dict[str, Outcome] = field(default_factory=dict)
     stopped: str = ""
 
     def outcomes(self) -> tuple[Outcome, ...]:
-        """Return all hosts in the inventory's order, also those that nobody came to."""
+        """Return the results of all hosts in the inventory's order, also of those that were not tried."""
         return tuple(self.done.get(name) or Outcome(host=name, state=State.WAITING) for name in self.hosts)
 
     def run(self) -> None:
-        """Take the whole fleet."""
-        if why := self.prepare():
-            self.stop(f"stopped before the first host: {why}")
+        """Deploy to all hosts, or stop with a reason."""
+        if reason := self.prepare():
+            self.stop(f"stopped before the first host: {reason}")
             return
         try:
             self.roll()
-        except HaltError as why:
-            self.stop(str(why))
+        except HaltError as halt:
+            self.stop(str(halt))
 
     def roll(self) -> None:
-        """Take servers and clients in their order."""
+        """Deploy to servers and clients in their order."""
         if self.dry:
             self.wave(list(self.hosts), "all hosts")
         elif self.is_removal:
-            # Clients first: while one of them is left, it finds its servers.
+            # Clients are removed first, so that the remaining ones always find their servers.
             self.roll_clients()
             servers = names_of(self.hosts, "server")
             if servers and not self.stopped:
@@ -68,25 +68,25 @@ class Rollout:
             self.roll_clients()
 
     def wave(self, names: Sequence[str], title: str) -> list[Outcome]:
-        """Deploy these hosts side by side."""
-        if why := self.fault():
-            raise HaltError(f"stopped before {title}: {why}")
+        """Deploy to these hosts in parallel."""
+        if reason := self.fault():
+            raise HaltError(f"stopped before {title}: {reason}")
         self.say(f"== {title}: {', '.join(names[:5])}{' ...' if len(names) > 5 else ''}")
         outcomes = run_steps({name: self.hosts[name] for name in names}, self.steps, dry=self.dry, tell=self.tell)
-        self.done |= {one.host: one for one in outcomes}
+        self.done |= {outcome.host: outcome for outcome in outcomes}
         return list(outcomes)
 
-    def stop(self, why: str) -> bool:
-        """Note where and why the deploy stops; no more hosts are touched."""
+    def stop(self, reason: str) -> bool:
+        """Record why the deploy stops; no more hosts are changed."""
         left = sum(name not in self.done for name in self.hosts)
-        self.stopped = f"{why}; {left} hosts were not tried"
+        self.stopped = f"{reason}; {f'{left} hosts were' if left != 1 else '1 host was'} not tried"
         return False
 
     def roll_servers(self) -> bool:
-        """Deploy the servers and tell whether clients may follow.
+        """Deploy to the servers and return whether clients may follow.
 
-        Where a cluster lives it is one at a time, the leader last, each after a healthy quorum; those outside the
-        quorum come first. Where none lives, they form it together: one alone would never come to elect a leader.
+        In a running cluster servers follow one at a time, the leader last, each once the quorum is healthy; those
+        outside the quorum come first. Without a cluster all form it together, because one could not elect a leader.
         """
         servers = names_of(self.hosts, "server")
         if not servers:
@@ -94,46 +94,47 @@ class Rollout:
         chosen = {name: self.hosts[name] for name in servers}
         views = self.settled_views(chosen)
         leader = next((name for name, view in views.items() if view.is_leader), "")
-        if torn := torn_of(views):
-            why = f"{', '.join(torn)}: the cluster has lost its leader; bring back enough servers for it to elect one"
-            return self.stop(f"stopped before the servers: {why}")
+        if leaderless := leaderless_servers(views):
+            names = ", ".join(leaderless)
+            reason = f"{names}: the cluster has lost its leader; bring back enough servers for it to elect one"
+            return self.stop(f"stopped before the servers: {reason}")
         if not any(view.leader for view in views.values()):
             outcomes = self.wave(servers, "servers, to form a cluster")
-            return all(one.is_good for one in outcomes) or self.stop("stopped at the servers")
+            return all(outcome.is_good for outcome in outcomes) or self.stop("stopped at the servers")
         members = {name: self.hosts[name] for name, view in views.items() if view.leader}
         members |= {name: self.hosts[name] for name in servers if name not in views}
-        # One that answers and sees no leader has no vote to lose: it joins only now, or the last deploy stopped at it.
+        # A server that answers but sees no leader has no vote to lose: it is new, or the last deploy stopped at it.
         outside = [name for name in servers if name not in members]
         for name in (*outside, *servers_in_order([name for name in servers if name in members], leader)):
-            if name in members and (why := self.quorum_fault(members)):
-                return self.stop(f"stopped before server {name}: {why}")
-            if not all(one.is_good for one in self.wave([name], f"server {name}")):
+            if name in members and (reason := self.quorum_fault(members)):
+                return self.stop(f"stopped before server {name}: {reason}")
+            if not all(outcome.is_good for outcome in self.wave([name], f"server {name}")):
                 return self.stop(f"stopped at server {name}")
             members[name] = self.hosts[name]
-        why = self.quorum_fault(members)
-        return self.stop(f"stopped after the servers: {why}") if why else True
+        reason = self.quorum_fault(members)
+        return self.stop(f"stopped after the servers: {reason}") if reason else True
 
     def settled_views(self, servers: Hosts) -> dict[str, View]:
-        """Return what the servers see; an election that is under way is waited for."""
+        """Return the servers' views of the cluster, after waiting for a running election."""
         deadline = time.monotonic() + QUORUM_SECONDS
         while True:
             views, _ = ask(servers, view_of, self.tell)
-            if not torn_of(views) or time.monotonic() > deadline:
+            if not leaderless_servers(views) or time.monotonic() > deadline:
                 return views
             time.sleep(1)
 
     def quorum_fault(self, servers: Hosts) -> str:
-        """Wait until these servers are a healthy quorum; return why they are none, empty when they are."""
+        """Wait until these servers are a healthy quorum; return why they are not, empty if they are."""
         deadline = time.monotonic() + QUORUM_SECONDS
         while True:
             views, _ = ask(servers, view_of, lambda _host, _step: None)
-            why = quorum_of(list(views.values()), len(servers))
-            if not why or time.monotonic() > deadline:
-                return why
+            reason = quorum_of(list(views.values()), len(servers))
+            if not reason or time.monotonic() > deadline:
+                return reason
             time.sleep(1)
 
     def roll_clients(self) -> None:
-        """Deploy the clients in waves, and stop after the first that is not sound."""
+        """Deploy to the clients in waves, and stop after the first wave that is not sound."""
         left = list(names_of(self.hosts, "client"))
         count, number = len(left), 0
         while left:
@@ -143,21 +144,21 @@ class Rollout:
             if not is_sound(outcomes):
                 self.stop(f"stopped at wave {number + 1}: {bad_names(outcomes)}")
                 return
-            # A first host that could not be reached has shown nothing: another one goes ahead of the others.
+            # A first host that could not be reached proves nothing, so the next wave is as small as this one.
             number += has_shown(outcomes)
 
 
 def bad_names(outcomes: Sequence[Outcome]) -> str:
-    """Return who was to blame."""
-    return ", ".join(f"{one.host} is {one.state.value}" for one in outcomes if not one.is_good)
+    """Return the hosts that failed, with their states."""
+    return ", ".join(f"{outcome.host} is {outcome.state.value}" for outcome in outcomes if not outcome.is_good)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What one server sees of its cluster; ``healthy`` is None where its token may not ask the autopilot.
+    """One server's view of its cluster; ``healthy`` is None if its token may not read the autopilot's state.
 
-    A server that has just come back is a peer at once and gets its vote when it has been well for a while (10 s): the
-    autopilot's list tells, and where that may not be asked all ``peers`` pass for ``voters``.
+    A server that has just returned is a peer at once, but votes only after it has been healthy for a while (10 s).
+    ``voters`` counts those with a vote in the autopilot's list; without access to the list it is the number of peers.
     """
 
     leader: str
@@ -167,10 +168,10 @@ class View:
     healthy: bool | None
 
 
-def torn_of(views: Mapping[str, View]) -> list[str]:
-    """Return the servers of a cluster that has no leader.
+def leaderless_servers(views: Mapping[str, View]) -> list[str]:
+    """Return the servers of a cluster that has lost its leader.
 
-    Before its first election a server names no peers; later it does, though nobody leads.
+    A server has no peers before its first election, and has peers afterwards even without a leader.
     """
     if any(view.leader for view in views.values()):
         return []
@@ -178,7 +179,7 @@ def torn_of(views: Mapping[str, View]) -> list[str]:
 
 
 def view_of(opened: Session, host: Any) -> View:
-    """Ask a server through its own agent."""
+    """Return a server's view, as its own agent reports it."""
 
     def answer(path: str) -> Any:
         try:
@@ -195,15 +196,15 @@ def view_of(opened: Session, host: Any) -> View:
         leader=leader or "",
         is_leader=bool(leader) and str(leader).rpartition(":")[0] == address,
         peers=len(peers or ()),
-        voters=len(peers or ()) if listed is None else sum(1 for one in listed if one.get("Voter")),
+        voters=len(peers or ()) if listed is None else sum(1 for server in listed if server.get("Voter")),
         healthy=bool(pilot.get("Healthy")) if isinstance(pilot, dict) else None,
     )
 
 
 def quorum_of(views: Sequence[View], servers: int) -> str:
-    """Return why the cluster would not bear the loss of its next server for a moment; empty when it would.
+    """Return why the cluster could not survive the restart of one server; empty if it could.
 
-    Every server of the inventory has to be there: of three, one may restart while the other two vote.
+    Every server of the inventory must be present: of three, one may restart while the other two vote.
     """
     if len(views) < servers:
         return f"{servers - len(views)} of {servers} servers cannot be reached"

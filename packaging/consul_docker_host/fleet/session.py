@@ -1,7 +1,7 @@
-"""Takes a set of hosts through pyinfra side by side: connect, prepare, execute; each host for itself.
+"""Run pyinfra on a set of hosts in parallel: connect, prepare, execute, each host independently.
 
-The only place that drives pyinfra. A fault of one host never touches another: pyinfra's own runner waits for all hosts
-at every operation and ends when the last one fails. It is imported in the deploy's own process, after gevent's patches.
+Only this module drives pyinfra. A fault of one host never affects another, whereas pyinfra's own runner waits for all
+hosts at every operation. It is imported in the deploy's own process, after gevent's patches.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.fleet.outcome import Outcome, State
 from pyinfra_deploy.facts import InstalledPackage
-from pyinfra_deploy.operations import judges_health
+from pyinfra_deploy.operations import is_health_check
 from pyinfra_deploy.repository import NAME
 from pyinfra_deploy.script import UnusableHostError
 
 CONNECT_SECONDS = 10
-# A host that dies says no goodbye: unanswered data is given up after this time.
+# A host that crashes does not close its connection, so the connection counts as lost after this time without an answer.
 SILENT_SECONDS = 20
-# The whole way of one host, so that nothing waits for ever.
+# The limit for all steps of one host, so that no deploy waits forever.
 HOST_SECONDS = 1800.0
 PARALLEL = 50
 TAIL = 6
-# Of hosts that do not answer, as many are tried before what one of them would do is given up.
+# How many hosts are asked a question before it counts as unanswered.
 TRIES = 3
 Tell = Callable[[str, str], None]  # host, step
 
@@ -67,7 +67,7 @@ class Session:
         return [host for host in self.inventory if host.name not in self.faults]
 
     def each(self, work: Callable[[Host], None], *, step: str) -> None:
-        """Do the work on every host without a fault, side by side, and note who failed."""
+        """Run ``work`` on every host without a fault, in parallel, and record which hosts failed."""
 
         def guarded(host: Host) -> None:
             with ctx_host.use(host), ctx_config.use(self.state.config.copy()):
@@ -82,14 +82,14 @@ class Session:
         self.pool.map(guarded, self.alive)
 
     def fail(self, host: Host, state: State, step: str, reason: str) -> None:
-        """Note a fault; the first one counts."""
+        """Record a host's fault; only the first one counts."""
         if host.name not in self.faults:
             seconds = time.monotonic() - self.begin[host.name]
             self.faults[host.name] = Outcome(host=host.name, state=state, step=step, reason=reason, seconds=seconds)
             self.tell(host.name, f"{state.value}: {reason.splitlines()[-1] if reason else step}")
 
     def connect(self, host: Host) -> None:
-        """Connect, and see to it that a host that dies is noticed."""
+        """Connect to a host, and set the socket's options so that a crashed host is noticed."""
         self.tell(host.name, "connect")
         host.connect(show_errors=False, raise_exceptions=True)
         self.state.activate_host(host)
@@ -104,11 +104,11 @@ class Session:
             ):
                 transport.sock.setsockopt(socket.IPPROTO_TCP, option, value)
             transport.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if why := no_root(self.state, host):
-            self.fail(host, State.FAILED, "connect", f"no root access: {why}")
+        if reason := no_root(self.state, host):
+            self.fail(host, State.FAILED, "connect", f"no root access: {reason}")
 
     def fact(self, host: Host, fact: type[Any], **arguments: Any) -> Any:
-        """Return a fact; a host that does not answer fails, where pyinfra would go on with nothing."""
+        """Return a fact, or fail if the host does not answer, because pyinfra would continue with an empty fact."""
         answer = host.get_fact(fact, **arguments)
         if not is_connected(host):
             raise ConnectError("connection lost")
@@ -117,7 +117,7 @@ class Session:
 
 @contextmanager
 def session(hosts: Mapping[str, Mapping[str, Any]], tell: Tell) -> Iterator[Session]:
-    """Give a session in which all hosts that can be reached are connected."""
+    """Yield a session in which all reachable hosts are connected."""
     opened = Session(hosts, tell)
     with ctx_state.use(opened.state), ctx_inventory.use(opened.inventory):
         try:
@@ -132,21 +132,21 @@ def session(hosts: Mapping[str, Mapping[str, Any]], tell: Tell) -> Iterator[Sess
 
 
 def no_root(state: PyinfraState, host: Host) -> str:
-    """Return why commands on the host would not be root's; empty when they are.
+    """Return why commands on the host do not run as root; empty if they do.
 
-    Without them a fact is as empty as one of a host where nothing is.
+    Without root a fact looks as empty as on a host without the package.
     """
     arguments, _ = pop_global_arguments(state, host, {})
     chosen = {key: value for key, value in arguments.items() if key in CONNECTOR_ARGUMENT_KEYS}
-    done, output = host.run_shell_command(StringCommand("id -u"), **chosen)
-    said = [line for line in output.stdout_lines if line.strip()]
-    if not done:
+    is_ok, output = host.run_shell_command(StringCommand("id -u"), **chosen)
+    lines = [line for line in output.stdout_lines if line.strip()]
+    if not is_ok:
         return next(iter(output.stderr_lines[-1:]), "no answer")
-    return "" if said[-1:] in ([], ["0"]) else f"commands run as user {said[-1]}"
+    return "" if lines[-1:] in ([], ["0"]) else f"commands run as user {lines[-1]}"
 
 
 def is_connected(host: Host) -> bool:
-    """Tell whether the way to the host is still open."""
+    """Return whether the connection to the host is still open."""
     client = getattr(host.connector, "client", None)
     transport = client.get_transport() if client else None
     return client is None or (transport is not None and transport.is_active())
@@ -161,7 +161,7 @@ def version_of(opened: Session, host: Host) -> str:
 def run_steps(
     hosts: Mapping[str, Mapping[str, Any]], steps: Callable[[], object], *, dry: bool, tell: Tell
 ) -> tuple[Outcome, ...]:
-    """Take the hosts through the steps and return what became of each, in the order given."""
+    """Run the steps on the hosts and return their results, in the given order."""
     before: dict[str, str] = {}
     after: dict[str, str] = {}
     with session(hosts, tell) as opened:
@@ -194,29 +194,29 @@ def run_steps(
 
 
 def note_failure(opened: Session, host: Host, op_hash: str, step: str) -> None:
-    """Note why an operation failed: the last lines that it wrote, or that the host has gone."""
+    """Record why an operation failed: its last lines, or the lost connection."""
     meta = opened.state.get_op_data_for_host(host, op_hash).operation_meta
-    said = [line for line in (meta.stderr_lines or meta.stdout_lines) if line.strip()][-TAIL:]
+    lines = [line for line in (meta.stderr_lines or meta.stdout_lines) if line.strip()][-TAIL:]
     if not is_connected(host):
         opened.fail(host, State.FAILED, step, "connection lost: the host no longer answers")
-    elif judges_health(meta):
-        opened.fail(host, State.UNHEALTHY, step, "\n".join(said) or "gave no answer in time")
+    elif is_health_check(meta):
+        opened.fail(host, State.UNHEALTHY, step, "\n".join(lines) or "gave no answer in time")
     else:
-        opened.fail(host, State.FAILED, step, "\n".join(said) or "no answer within its time")
+        opened.fail(host, State.FAILED, step, "\n".join(lines) or "no answer within its time")
 
 
 def changes_of(opened: Session, host: Host, *, dry: bool) -> tuple[str, ...]:
     """Return the names of the steps that changed the host, or would."""
-    found = []
+    steps: list[str] = []
     for op_hash in host.op_hash_order:
         meta = opened.state.get_op_data_for_host(host, op_hash).operation_meta
         if meta.will_change if dry else (meta.is_complete() and meta.did_change()):
-            found += [name.rpartition("| ")[2] for name in sorted(opened.state.get_op_meta(op_hash).names)]
-    return tuple(found)
+            steps += [name.rpartition("| ")[2] for name in sorted(opened.state.get_op_meta(op_hash).names)]
+    return tuple(steps)
 
 
 def conclude(opened: Session, host: Host, before: Mapping[str, str], after: Mapping[str, str], *, dry: bool) -> Outcome:
-    """Return what became of a host."""
+    """Return the result of a host."""
     fault = opened.faults.get(host.name)
     state = fault.state if fault else State.PLANNED if dry else State.OK
     was = before.get(host.name, "")
@@ -238,7 +238,7 @@ def conclude(opened: Session, host: Host, before: Mapping[str, str], after: Mapp
 def ask(
     hosts: Mapping[str, Mapping[str, Any]], question: Callable[[Session, Host], Any], tell: Tell
 ) -> tuple[dict[str, Any], tuple[Outcome, ...]]:
-    """Ask every host a question and return the answers by name, and the faults of those that gave none."""
+    """Ask every host a question; return the answers by host, and the faults of hosts that gave none."""
     answers: dict[str, Any] = {}
     with session(hosts, tell) as opened:
 
@@ -252,10 +252,10 @@ def ask(
 def first_answer(
     hosts: Mapping[str, Mapping[str, Any]], fact: type[Any], tell: Tell, *, stdin: str, **arguments: str
 ) -> Any:
-    """Return what the first host that can be asked says, servers first; None where there is none.
+    """Return the answer of the first host that gives one, servers first; None if no host can be asked.
 
-    BuildError where one of them has the package, cannot use it, and no other answers: what the cluster is doing
-    would remain unknown.
+    Raise BuildError if no host answers and one has the package but cannot use it, because the cluster's state would
+    remain unknown.
     """
     unusable: list[str] = []
 

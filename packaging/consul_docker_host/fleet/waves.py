@@ -1,4 +1,4 @@
-"""In which order hosts are deployed, and whether the next may follow: pure decisions, no host is asked here."""
+"""Decide the order of hosts, the size of waves and whether the next wave may follow; no host is asked here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def parse_sizes(text: str) -> tuple[str, ...]:
 
 
 def wave_size(sizes: Sequence[str], number: int, clients: int) -> int:
-    """Return how many hosts the wave of this number takes; after the last size all others follow at once."""
+    """Return the size of the wave with this number; after the last size all remaining hosts follow at once."""
     if number >= len(sizes):
         return max(clients, 1)
     size = sizes[number]
@@ -35,22 +35,22 @@ def wave_size(sizes: Sequence[str], number: int, clients: int) -> int:
 
 
 def is_sound(wave: Sequence[Outcome]) -> bool:
-    """Tell whether the deploy may go on: it left no host ill, and did not fail on a whole wave of several.
+    """Return whether the deploy may continue: no host is unhealthy, and not all hosts of a larger wave have failed.
 
-    A host that cannot be reached, or whose disk is full, is its own trouble and no reason against the others.
+    A host that cannot be reached, or whose disk is full, does not stop the deploy of the others.
     """
-    if any(one.state is State.UNHEALTHY for one in wave):
+    if any(outcome.state is State.UNHEALTHY for outcome in wave):
         return False
-    return len(wave) < 2 or any(one.is_good for one in wave)
+    return len(wave) < 2 or any(outcome.is_good for outcome in wave)
 
 
 def has_shown(wave: Sequence[Outcome]) -> bool:
-    """Tell whether at least one host came through; if not, the next wave is no larger."""
-    return any(one.is_good for one in wave)
+    """Return whether at least one host succeeded; otherwise the next wave is not larger."""
+    return any(outcome.is_good for outcome in wave)
 
 
 def servers_in_order(names: Sequence[str], leader: str) -> tuple[str, ...]:
-    """Return the servers with the leader last, so that the cluster elects once."""
+    """Return the servers with the leader last, so that the cluster elects a new leader only once."""
     return (*(name for name in names if name != leader), *(name for name in names if name == leader))
 
 
@@ -61,7 +61,7 @@ def datacenter_of(data: Mapping[str, Any]) -> str:
 
 def by_datacenter(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Mapping[str, Any]]]:
     """Return the hosts of each datacenter, both in the inventory's order."""
-    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    groups: dict[str, dict[str, Mapping[str, Any]]] = {}
     for name, data in hosts.items():
-        found.setdefault(datacenter_of(data), {})[name] = data
-    return found
+        groups.setdefault(datacenter_of(data), {})[name] = data
+    return groups

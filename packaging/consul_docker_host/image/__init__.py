@@ -1,4 +1,4 @@
-"""A disk image, from what was asked for to the file in dist/images/: root, packages, disk, manifest, proof."""
+"""Build a disk image in dist/images/ from a request: root, packages, disk, manifest, boot test."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ TAR_SECONDS = 600.0
 
 
 def make_image(work: Workspace, request: Request, *, fresh: bool, has_proof: bool, is_emulated: bool) -> Path:
-    """Make the image with its manifest and SPDX document in dist/images/ and return its path.
+    """Build the image with its manifest and SPDX document in dist/images/ and return its path.
 
-    Nothing of it is in dist/images/ before all of it is done, its proof included.
+    Its files appear in dist/images/ only when all of them are complete and the boot test has succeeded.
     """
     folder = work.dist / "images"
     with scratch_folder(folder) as scratch:
@@ -65,13 +65,13 @@ def make_image(work: Workspace, request: Request, *, fresh: bool, has_proof: boo
 def write_image(
     work: Workspace, request: Request, root: Root, image: Path, *, inputs: dict[str, str], epoch: int
 ) -> Manifest:
-    """Write the root as the kind of file that was asked for and return its manifest."""
+    """Write the root in the requested format and return its manifest."""
     if request.format is ImageFormat.TAR:
         clamp_times(root.tree, epoch)
         made = hash_tree(root.tree, inputs)
         write_tar(root.tree, image)
         return made
-    # What names the disk's parts stands in the root, so it follows from what the root is made of.
+    # The root contains the IDs of the disk's partitions, so they are derived from the root's inputs.
     layout = plan_layout(request, hashlib.sha256(repr(sorted(inputs.items())).encode()).hexdigest())
     place_boot_files(work, root.tree, layout)
     clamp_times(root.tree, epoch)
@@ -113,7 +113,7 @@ def write_tar(tree: Path, image: Path) -> None:
 
 
 def inputs_of(request: Request) -> dict[str, str]:
-    """Return what an image is made of, by name."""
+    """Return the inputs of an image by name."""
     files = {path.name: path for path in (*request.debs, *request.preload)}
     digests = {f"file {name}": digest_of(path) for name, path in files.items()}
     return {
@@ -127,12 +127,12 @@ def inputs_of(request: Request) -> dict[str, str]:
 
 
 def place_image(folder: Path, image: Path, made: Manifest, *, epoch: int) -> tuple[Path, ...]:
-    """Put the image and what tells of it into dist/images/, the image last."""
+    """Move the image and the files that describe it into dist/images/, the image last."""
     beside = image.parent
     (beside / f"{image.name}.manifest.json").write_text(made.text(), encoding="utf-8")
     (beside / f"{image.name}.spdx.json").write_text(spdx(made, image.name, epoch=epoch), encoding="utf-8")
     (beside / f"{image.name}.sha256").write_text(f"{digest_of(image)}  {image.name}\n", encoding="ascii")
-    names = (image.name, *(f"{image.name}.{what}" for what in ("sha256", "manifest.json", "spdx.json")))
+    names = (image.name, *(f"{image.name}.{suffix}" for suffix in ("sha256", "manifest.json", "spdx.json")))
     for name in reversed(names):
         (beside / name).chmod(0o644)
         (beside / name).replace(folder / name)
@@ -140,14 +140,14 @@ def place_image(folder: Path, image: Path, made: Manifest, *, epoch: int) -> tup
 
 
 def size_of(path: Path) -> str:
-    """Return what a file takes on the disk."""
+    """Return the space that a file occupies on the disk, in words."""
     size = path.stat().st_blocks * 512
     return f"{size / 2**20:.0f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
 
 
 @contextlib.contextmanager
 def scratch_folder(folder: Path) -> Iterator[Path]:
-    """Give a folder for the making of one image, removed in every case; what a killed one left goes first."""
+    """Yield a temporary directory for one image, and remove those of killed runs first."""
     with Lock(
         folder / ".lock", busy=f"{folder}: another image is being made", hint="wait until it is finished", seconds=0
     ):

@@ -1,7 +1,7 @@
-"""A raw image becomes an AMI: its blocks through EBS's direct API into a snapshot, which EC2 registers.
+"""Turn a raw image into an AMI: upload its blocks through EBS's direct API into a snapshot, and register that with EC2.
 
-No machine is started for it and no bucket is needed. A snapshot that does not come to its end is deleted again. Account
-and region are whatever the AWS SDK finds: environment, profile, or the machine's own role.
+This starts no machine and needs no bucket. A snapshot that is not completed is deleted. The AWS SDK finds account and
+region: in the environment, in a profile, or by the machine's own role.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RIGHTS = "ebs:StartSnapshot, PutSnapshotBlock, CompleteSnapshot; ec2:DescribeSna
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ami:
-    """An AMI as it is wanted: the raw disk, its name, what boots it, and its tags."""
+    """The requested AMI: the raw disk, its name, its firmware and its tags."""
 
     image: Path
     name: str
@@ -43,7 +43,7 @@ class Ami:
 
     @property
     def gib(self) -> int:
-        """The volume's size: whole GiB."""
+        """The volume's size in GiB, rounded up."""
         return -(-self.image.stat().st_size // GIB)
 
     def blocks(self) -> Iterator[tuple[int, bytes]]:
@@ -56,7 +56,7 @@ class Ami:
                 index += 1
 
     def registration(self, snapshot: str) -> dict[str, Any]:
-        """Return what EC2 is told: Nitro's network, the metadata service by token alone, gp3 volumes."""
+        """Return the arguments for EC2: Nitro's network, metadata only with a token (IMDSv2), gp3 volumes."""
         return {
             "Name": self.name,
             "Description": "consul-docker-host: Consul and Docker at 169.254.1.1",
@@ -79,7 +79,7 @@ class Ami:
 
 
 def read_ami(image: Path, name: str) -> Ami:
-    """Return the AMI of an image that `inv image --format raw` made; BuildError where it is none."""
+    """Return the AMI of an image that `inv image --format raw` made; raise BuildError for any other file."""
     if not image.is_file():
         raise BuildError(f"--image {image}: no such file", hint="./inv image --format raw makes one in dist/images/")
     with image.open("rb") as file:
@@ -95,7 +95,7 @@ def read_ami(image: Path, name: str) -> Ami:
         raise BuildError(f"{beside}: {error}", hint="keep the image's .manifest.json next to it") from None
     return Ami(
         image=image,
-        # 3 to 128 characters, and none of them twice in a region: the content names it.
+        # A name has 3 to 128 characters and must be unique in a region, so it contains the content's digest.
         name=name or f"{image.stem}-{digest[:12]}",
         architecture=str(inputs["architecture"]),
         is_bios="BIOS" in str(inputs["boots"]),
@@ -104,7 +104,7 @@ def read_ami(image: Path, name: str) -> Ami:
 
 
 def plan(ami: Ami) -> Iterator[str]:
-    """Yield every call that making the AMI would be, in order; consecutive blocks share a line."""
+    """Yield every call that making the AMI needs, in order; consecutive blocks share a line."""
     yield f"ebs.start_snapshot {call({'VolumeSize': ami.gib, 'Tags': tags_of(ami), 'Timeout': MINUTES})}"
     count = 0
     for first, last in runs(index for index, _ in ami.blocks()):
@@ -116,7 +116,7 @@ def plan(ami: Ami) -> Iterator[str]:
 
 
 def call(arguments: Mapping[str, Any]) -> str:
-    """Return a call's arguments as they are printed."""
+    """Return a call's arguments for printing."""
     return json.dumps(arguments)
 
 
@@ -134,15 +134,15 @@ def runs(indices: Iterator[int]) -> Iterator[tuple[int, int]]:
 
 
 def tags_of(ami: Ami) -> list[dict[str, str]]:
-    """Return the tags as both services take them."""
+    """Return the tags in the form that both services expect."""
     return [{"Key": key, "Value": value} for key, value in ami.tags.items()]
 
 
 def open_session(region: str) -> boto3.session.Session:
-    """Return a session in the region; BuildError where nothing names one."""
+    """Return a session in the region; raise BuildError if neither the user nor AWS's configuration names one."""
     try:
         session = boto3.session.Session(region_name=region or None)
-    except BotoCoreError as error:  # a profile that AWS_PROFILE names and no file has
+    except BotoCoreError as error:  # AWS_PROFILE names a profile that is in no file
         raise BuildError(f"AWS: {error}", hint="correct AWS_PROFILE, or the profile in ~/.aws") from error
     if not session.region_name:
         raise BuildError(
@@ -153,7 +153,7 @@ def open_session(region: str) -> boto3.session.Session:
 
 
 def make_ami(ami: Ami, session: boto3.session.Session) -> str:
-    """Make the AMI and return its id; BuildError with AWS's own words where it refuses."""
+    """Make the AMI and return its ID; raise BuildError with AWS's message if AWS refuses."""
     try:
         config = Config(retries={"mode": "adaptive", "max_attempts": 10}, max_pool_connections=WORKERS)
         return upload(ami, session.client("ebs", config=config), session.client("ec2", config=config))
@@ -162,7 +162,7 @@ def make_ami(ami: Ami, session: boto3.session.Session) -> str:
 
 
 def upload(ami: Ami, ebs: Any, ec2: Any) -> str:
-    """Write the snapshot and register it; what is not finished is deleted."""
+    """Write the snapshot and register it; delete the snapshot if any step fails."""
     snapshot = ebs.start_snapshot(VolumeSize=ami.gib, Tags=tags_of(ami), Timeout=MINUTES)["SnapshotId"]
     say(f"snapshot {snapshot}, {ami.gib} GiB")
     try:
@@ -175,13 +175,13 @@ def upload(ami: Ami, ebs: Any, ec2: Any) -> str:
             waiter.wait(SnapshotIds=[snapshot], WaiterConfig=wait)
         return str(ec2.register_image(**ami.registration(snapshot))["ImageId"])
     except BaseException:
-        say(f"deleting {snapshot}, which did not become an AMI")
+        say(f"deleting {snapshot}: no AMI was made of it")
         ec2.delete_snapshot(SnapshotId=snapshot)
         raise
 
 
 def put_blocks(ami: Ami, ebs: Any, snapshot: str) -> int:
-    """Send every block that is not empty, some at a time, each with its SHA-256; return how many they were."""
+    """Send every block that is not empty, several in parallel, each with its SHA-256; return their number."""
 
     def put(item: tuple[int, bytes]) -> None:
         index, block = item
@@ -196,7 +196,7 @@ def put_blocks(ami: Ami, ebs: Any, snapshot: str) -> int:
 
     count = 0
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        # A window, not the whole disk: blocks wait in memory.
+        # Pending blocks are in memory, so only a few of them may wait at a time.
         window: list[Any] = []
         for item in ami.blocks():
             window.append(pool.submit(put, item))

@@ -1,8 +1,8 @@
-"""The root of an image, and how our packages come into it.
+"""Install our packages into the root of an image.
 
-No step touches this machine: commands run in namespaces of their own, and when this process ends in whatever way they
-end with it, and their mounts with them. Nothing is started, and nothing reaches the network, unless an existing image
-lacks what our packages need.
+No step changes this machine: commands run in namespaces of their own, and they end together with this process,
+however it ends, and their mounts with them. No service is started. Only an existing image gets the network, to fetch
+what our packages depend on.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from consul_docker_host.image.request import Request
 
 STEP_SECONDS = 600.0
 BAKE = "var/tmp/bake"
-# Ends with this process, however that ends: nothing goes on writing into a folder that nobody works in.
+# The kernel kills the program when this process ends, so it never goes on writing into an abandoned directory.
 WITH_US = ("setpriv", "--pdeathsig", "KILL")
-# Private mounts and process numbers, no network; all of it ends with the process that asked for it.
+# The program gets private mounts and process numbers and no network; all of it ends with this process.
 ISOLATED = (
     *WITH_US,
     *("unshare", "--mount", "--pid", "--net", "--ipc", "--fork"),
     *("--kill-child=KILL", "--propagation", "private", "--"),
 )
-# What puts a root in place on this machine, and goes into it.
+# The scripts that mount a root on this machine, and run programs in it.
 SCRIPTS = ROOT / "packaging" / "images" / "namespace"
 ENTER = SCRIPTS / "enter.sh"
 
@@ -35,8 +35,8 @@ ENTER = SCRIPTS / "enter.sh"
 class Root:
     """The root of an image under construction.
 
-    ``tree`` is where this process finds it, ``inside`` where a program does that ``isolated`` has started; ``enter``
-    is the script that goes there.
+    ``tree`` is its path for this process, ``inside`` its path for programs that ``isolated`` starts; ``enter`` is the
+    script that changes into it.
     """
 
     tree: Path
@@ -49,7 +49,7 @@ class Root:
         return [*self.isolated, "sh", str(self.enter), str(self.inside), *argv]
 
     def step(self, script: Path, *arguments: str, epoch: int, is_online: bool = False) -> None:
-        """Run a script of ours in the root; ``is_online``: with this machine's network, to fetch packages."""
+        """Run one of our scripts in the root; with ``is_online`` it has this machine's network, to fetch packages."""
         environment = {"SOURCE_DATE_EPOCH": str(epoch)}
         argv = self.command("/bin/sh", "-c", script.read_text(encoding="utf-8"), script.name, *arguments)
         if is_online:
@@ -59,7 +59,7 @@ class Root:
 
 
 def fill_root(work: Workspace, request: Request, root: Root, *, epoch: int) -> None:
-    """Put what an image has, our packages and the preloaded images into the root, and seal it."""
+    """Copy the image's files, our packages and the preloaded images into the root, install them and seal it."""
     scripts = work.packaging / "images"
     copy_over(scripts / "every", root.tree)
     if request.base is None:
@@ -78,7 +78,7 @@ def fill_root(work: Workspace, request: Request, root: Root, *, epoch: int) -> N
 
 
 def copy_over(folder: Path, tree: Path) -> None:
-    """Put files into a root as they lie in a folder."""
+    """Copy the files of a directory into a root, under the same paths."""
     run([*WITH_US, "cp", "-a", "--no-preserve=ownership,timestamps", f"{folder}/.", str(tree)])
 
 

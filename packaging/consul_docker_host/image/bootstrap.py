@@ -1,6 +1,6 @@
-"""The plain system that images are made of: by mmdebstrap, once, into the user's cache, and never changed there.
+"""Create the plain system that images are based on: once, by mmdebstrap, in the user's cache, where it never changes.
 
-An image lays what is its own over it, so that none of its files is written a second time.
+An image is an overlay on it, so that no file of the base is copied.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from consul_docker_host.image.request import Request
 CACHE = "image-bases"
 BOOTSTRAP_SECONDS = 1800.0
 KEPT = 4
-# Its mounts and processes end with it, and so with this process; its downloads need the network.
+# mmdebstrap's mounts and processes end with this process; its downloads need the network.
 BOOTSTRAP = tuple(part for part in ISOLATED if part != "--net")
 ANSWERS = SCRIPTS / "answers.sh"
 
 
 def mmdebstrap_command(request: Request, target: Path) -> list[str]:
-    """Return the argv that makes the plain system in a folder.
+    """Return the argv that creates the plain system in a directory.
 
-    Without a mirror mmdebstrap takes Debian's own, the archives of security and updates among them.
+    Without a mirror mmdebstrap uses Debian's own archives, with security and updates.
     """
     return [
         *("mmdebstrap", "--variant=minbase", "--format=directory"),
@@ -43,15 +43,15 @@ def mmdebstrap_command(request: Request, target: Path) -> list[str]:
 
 
 def base_key(request: Request) -> str:
-    """Return what the plain system depends on, as one word."""
-    # The hook counts by what it does, not by where this checkout lies.
+    """Return one key for everything that the plain system depends on."""
+    # The hook counts by its content, because its path depends on the checkout.
     command = [word for word in mmdebstrap_command(request, Path("target")) if str(ANSWERS) not in word]
     return content_key([*command, ANSWERS.read_bytes()])[:16]
 
 
 @contextlib.contextmanager
 def base_of(request: Request, *, epoch: int, fresh: bool) -> Iterator[Path]:
-    """Give the plain system as a folder, from the cache unless it is asked for ``fresh``; in the block it stays."""
+    """Yield the plain system's directory, created again if ``fresh``; nobody removes it while the block runs."""
     folder = cache_folder(CACHE)
     tree = folder / f"{request.suite}-{base_key(request)}-{epoch}"
     lock = lock_base(tree)
@@ -70,22 +70,22 @@ def base_of(request: Request, *, epoch: int, fresh: bool) -> Iterator[Path]:
 
 
 def lock_of(tree: Path) -> Path:
-    """Return the file whose lock a base is under; its time says when the base was last of use."""
+    """Return the lock file of a base; its time stamp shows when the base was last used."""
     return tree.with_name(f"{tree.name}.lock")
 
 
 def lock_base(tree: Path) -> Lock:
-    """Return the lock of a base, which is shared by those that use it and exclusive for whoever makes it."""
+    """Return the lock of a base: images that use the base share it, and creating the base takes it exclusively."""
     busy = f"{tree}: another image has been using it for more than {BOOTSTRAP_SECONDS / 60:.0f} minutes"
     waiting = "waiting for another image of the same base ..."
     return Lock(lock_of(tree), busy=busy, waiting=waiting, seconds=BOOTSTRAP_SECONDS)
 
 
 def bootstrap(request: Request, tree: Path, epoch: int) -> None:
-    """Make the base in the folder's place, whole or not at all."""
+    """Create the base at ``tree``, completely or not at all."""
     forget_old(tree)
     beside, former = unfinished(tree)
-    hint = "it needs the distribution's package archive: --mirror names another one"
+    hint = "mmdebstrap needs the distribution's package archive; --mirror names another one"
     environment = {**network_environment(), "SOURCE_DATE_EPOCH": str(epoch)}
     argv = [*BOOTSTRAP, *mmdebstrap_command(request, beside)]
     try:
@@ -101,39 +101,38 @@ def bootstrap(request: Request, tree: Path, epoch: int) -> None:
 
 
 def unfinished(tree: Path) -> tuple[Path, Path]:
-    """Return where a base is made, and where the one before it goes."""
+    """Return the paths of a base that is being created, and of the earlier one that it replaces."""
     return tree.with_name(f".{tree.name}.new"), tree.with_name(f".{tree.name}.old")
 
 
 def clear(*folders: Path) -> None:
-    """Remove folders, where they are there."""
+    """Remove directories, if they exist."""
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def forget_old(tree: Path) -> None:
-    """Let go what was not used for longest, to make room, and what was never finished; what is in use stays."""
+    """Remove incomplete bases and, to free space, those that were not used for longest; keep those in use."""
     locks = [lock for lock in tree.parent.glob("*.lock") if lock != lock_of(tree)]
     locks.sort(key=lambda lock: lock.stat().st_mtime)
-    made = [lock for lock in locks if lock.with_suffix("").exists()]
+    complete = [lock for lock in locks if lock.with_suffix("").exists()]
     for path in locks:
         old = path.with_suffix("")
         lock = Lock(path)
         if lock.try_acquire():
-            clear(*unfinished(old), *([old] if path in made[: -KEPT + 1] else []))
+            clear(*unfinished(old), *([old] if path in complete[: -KEPT + 1] else []))
         lock.release()
 
 
 @contextlib.contextmanager
 def lay_over(base: Path, folder: Path) -> Iterator[Root]:
-    """Give a root that is the base until it is changed; what changes lies in the folder, and goes with it."""
+    """Yield a root that shows the base; changes are written to ``folder`` and removed with it."""
 
-    def refused(why: str) -> BuildError:
-        return BuildError(
-            f"{folder}: {why}", hint="it takes the right to mount, and room for the base where it is copied"
-        )
+    def refused(reason: str) -> BuildError:
+        hint = "it needs the right to mount; without overlayfs also space for a copy of the base"
+        return BuildError(f"{folder}: {reason}", hint=hint)
 
     with hold_root(SCRIPTS / "overlay.sh", str(base), folder=folder, refused=refused) as root:
         if (folder / "copied").exists():
-            say(f"the base is copied: {folder.parent.parent} lies where nothing can be laid over it")
+            say(f"copying the base: the file system of {folder.parent.parent} does not support overlayfs")
         yield root

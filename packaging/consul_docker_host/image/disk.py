@@ -1,7 +1,7 @@
-"""A disk from a root: GPT, an EFI system partition, the root file system; it takes no loop device and no mount.
+"""Write a disk from a root: GPT, EFI system partition, root file system; without a loop device or a mount.
 
-Each file system is made in a file of its own kind at its place: mkfs.ext4 fills the root from the tree, mtools fills
-the EFI system partition. Numbers that name them follow from the content, so the same root has the same ones.
+mkfs.ext4 writes the root file system from the tree at its offset in the disk, and mtools fills the EFI system
+partition. All IDs are derived from the content, so the same root gets the same IDs.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from consul_docker_host.image.request import ImageFormat, Request
 
 SECTOR = 512
 ALIGNED = 1 << 20
-NAMES = uuid.UUID("4a4f1f2e-5d1c-4b8b-9f43-9a2c3b1f7d10")  # ours, for what is derived from a content
+NAMES = uuid.UUID("4a4f1f2e-5d1c-4b8b-9f43-9a2c3b1f7d10")  # our namespace for IDs that are derived from a content
 EFI_TYPE = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 BIOS_TYPE = "21686148-6449-6E6F-744E-656564454649"
 ROOT_TYPES = {"amd64": "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709", "arm64": "B921B045-1DF0-41C3-AF44-4C6F280D3FAE"}
-# Architecture -> the firmware's own name, and Debian's for the platform.
+# Architecture -> the firmware's name for it, and Debian's names for GRUB's platform and for shim.
 EFI_NAMES = {"amd64": ("X64", "x86_64", "x64"), "arm64": ("AA64", "arm64", "aa64")}
 DISK_SECONDS = 900.0
 LEAD = "search --no-floppy --fs-uuid --set=root {}\nset prefix=($root)/boot/grub\n"
@@ -34,7 +34,7 @@ BIOS_MODULES = "biosdisk part_gpt ext2 search search_fs_uuid linux normal config
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Where the parts of a disk are (bytes) and what names them."""
+    """The offsets and sizes of a disk's partitions in bytes, and their IDs."""
 
     size: int
     bios: int
@@ -52,7 +52,7 @@ class Layout:
 
     @property
     def esp_uuid(self) -> str:
-        """The EFI system partition's name in fstab."""
+        """The EFI system partition's ID in fstab."""
         digits = self.esp_id.replace("-", "")[:8].upper()
         return f"{digits[:4]}-{digits[4:]}"
 
@@ -75,15 +75,15 @@ def plan_layout(request: Request, digest: str) -> Layout:
 
 
 def place_boot_files(work: Workspace, tree: Path, layout: Layout) -> None:
-    """Write what the boot loader and the mounts are told into the root."""
+    """Write the boot loader's configuration and fstab into the root."""
     images = work.packaging / "images"
-    words = {"root_uuid": layout.root_id, "esp_uuid": layout.esp_uuid, "title": "consul-docker-host"}
+    variables = {"root_uuid": layout.root_id, "esp_uuid": layout.esp_uuid, "title": "consul-docker-host"}
     for template, path in (("grub.cfg.j2", "boot/grub/grub.cfg"), ("fstab.j2", "etc/fstab")):
         text = jinja2.Template(
             (images / template).read_text(encoding="utf-8"),
             undefined=jinja2.StrictUndefined,
             keep_trailing_newline=True,
-        ).render(words)
+        ).render(variables)
         target = tree / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
@@ -91,7 +91,7 @@ def place_boot_files(work: Workspace, tree: Path, layout: Layout) -> None:
 
 
 def write_disk(request: Request, root: Root, layout: Layout, raw: Path, *, epoch: int) -> None:
-    """Make the raw disk of the root."""
+    """Write the root as a raw disk."""
     with raw.open("wb") as file:
         file.truncate(layout.size)
     write_table(request, layout, raw)
@@ -111,19 +111,19 @@ def write_table(request: Request, layout: Layout, raw: Path) -> None:
     parts = [(layout.esp, layout.esp_size, EFI_TYPE, layout.esp_id, "EFI")]
     parts += [(layout.root, layout.root_size, ROOT_TYPES[request.architecture], layout.root_id, "root")]
     if layout.bios:
-        # Last in the table, first on the disk: the root stays number 2, where growpart looks for it.
+        # It is last in the table and first on the disk: the root must be number 2, where growpart looks for it.
         named = str(uuid.uuid5(NAMES, f"bios {layout.disk_id}"))
         parts.append((layout.bios, ALIGNED, BIOS_TYPE, named, "BIOS"))
     lines = [f"label: gpt\nlabel-id: {layout.disk_id}\nfirst-lba: 34"]
     lines += [
-        f'start={start // SECTOR}, size={size // SECTOR}, type={kind}, uuid={named}, name="{name}"'
-        for start, size, kind, named, name in parts
+        f'start={start // SECTOR}, size={size // SECTOR}, type={type_id}, uuid={uuid_}, name="{name}"'
+        for start, size, type_id, uuid_, name in parts
     ]
     run(["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", str(raw)], stdin="\n".join(lines) + "\n")
 
 
 def write_esp(request: Request, tree: Path, layout: Layout, raw: Path, *, epoch: int) -> None:
-    """Fill the EFI system partition: the signed loaders where every firmware looks, and what leads them to the root."""
+    """Fill the EFI system partition: the signed loaders where every firmware looks, and their path to the root."""
     firmware, platform, short = EFI_NAMES[request.architecture]
     esp = raw.with_suffix(".esp")
     lead = f"{LEAD.format(layout.root_id)}configfile $prefix/grub.cfg\n"
@@ -149,7 +149,7 @@ def write_esp(request: Request, tree: Path, layout: Layout, raw: Path, *, epoch:
 
 
 def copy_in(source: Path, raw: Path, offset: int) -> None:
-    """Copy a file into the disk at an offset; what is zero stays sparse."""
+    """Copy a file into the disk at an offset; blocks of zeros stay sparse."""
     with source.open("rb") as part, raw.open("r+b") as disk:
         while chunk := part.read(ALIGNED):
             if chunk.strip(b"\0"):
@@ -159,10 +159,10 @@ def copy_in(source: Path, raw: Path, offset: int) -> None:
 
 
 def write_bios(root: Root, layout: Layout, raw: Path) -> None:
-    """Put GRUB where a BIOS looks: its first sector in the disk's, the rest in a partition of its own.
+    """Write GRUB where a BIOS looks: its boot sector into the disk's first sector, the rest into its own partition.
 
-    grub-install would ask for a block device; what it writes are two numbers, as GRUB's boot.S and diskboot.S have
-    them.
+    grub-install needs a block device, so its work is done here: it writes two numbers, which GRUB's boot.S and
+    diskboot.S define.
     """
     tree = root.tree
     lead = tree / "var/tmp/lead.cfg"
@@ -181,9 +181,9 @@ def write_bios(root: Root, layout: Layout, raw: Path) -> None:
         core.unlink(missing_ok=True)
     place = layout.bios // SECTOR
     sectors = -(-len(image) // SECTOR)
-    # diskboot.S: from where, how many sectors and to which segment the rest is read.
+    # diskboot.S needs the first sector, the number of sectors and the memory segment of the rest.
     struct.pack_into("<QHH", image, SECTOR - 12, place + 1, sectors - 1, 0x820)
-    # boot.S: where the core begins; and two no-ops, because on a hard disk the drive that the BIOS names is right.
+    # boot.S needs the core's first sector, and two no-ops: on a hard disk the drive that the BIOS passes is right.
     struct.pack_into("<Q", boot, 0x5C, place)
     boot[0x66:0x68] = b"\x90\x90"
     with raw.open("r+b") as disk:
@@ -192,10 +192,10 @@ def write_bios(root: Root, layout: Layout, raw: Path) -> None:
         disk.write(image)
 
 
-def convert(raw: Path, target: Path, kind: ImageFormat) -> None:
-    """Write the disk as the kind that was asked for."""
-    if kind is ImageFormat.RAW:
+def convert(raw: Path, target: Path, image_format: ImageFormat) -> None:
+    """Write the disk in the requested format."""
+    if image_format is ImageFormat.RAW:
         raw.replace(target)
         return
-    with stage(f"writing {kind}"):
-        run([*WITH_US, "qemu-img", "convert", "-O", kind.value, str(raw), str(target)], timeout=DISK_SECONDS)
+    with stage(f"writing {image_format}"):
+        run([*WITH_US, "qemu-img", "convert", "-O", image_format.value, str(raw), str(target)], timeout=DISK_SECONDS)

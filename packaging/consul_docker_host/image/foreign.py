@@ -1,4 +1,4 @@
-"""An existing cloud image as the root: opened without booting it, by a loop device in a mount namespace of its own."""
+"""Open an existing cloud image as the root, without booting it: by a loop device in a mount namespace of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from consul_docker_host.image.disk import DISK_SECONDS, ROOT_TYPES, SECTOR
 from consul_docker_host.image.namespace import hold_root
 from consul_docker_host.image.request import Request
 
-# Where it does not say that it is a root, a partition is one of Linux's by its GPT's word or its MBR's.
+# A partition without the type of a root may still have the general type for Linux, in a GPT or an MBR.
 LINUX_TYPES = {*ROOT_TYPES.values(), "0FC63DAF-8483-4772-8E79-3D69D8477DE4", "83"}
 LOOP_CONTROL = Path("/dev/loop-control")
 LOOP_HINT = "modprobe loop; a container needs the loop devices: --device /dev/loop-control and --device /dev/loop0 ..."
@@ -36,7 +36,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disk:
-    """A copy of the base as a raw disk, its root's place in it, and that root's file system as a file of its own."""
+    """A copy of the base as a raw disk, the root's partition in it, and the root's file system as a separate file."""
 
     raw: Path
     place: Place
@@ -44,11 +44,11 @@ class Disk:
 
 
 def copy_disk(base: Path, raw: Path, *, size: int) -> Disk:
-    """Write the base as a raw disk of so many bytes, its root grown with it."""
+    """Write the base as a raw disk of ``size`` bytes, and grow its root."""
     with stage(f"copying {base.name}"):
-        done = run(["qemu-img", "convert", "-O", "raw", str(base), str(raw)], timeout=DISK_SECONDS, check=False)
-    if done.returncode:
-        raise BuildError(f"--base {base}: cannot be read: {done.output.strip()}", hint="raw or qcow2")
+        result = run(["qemu-img", "convert", "-O", "raw", str(base), str(raw)], timeout=DISK_SECONDS, check=False)
+    if result.returncode:
+        raise BuildError(f"--base {base}: cannot be read: {result.output.strip()}", hint="give a raw or qcow2 image")
     place = find_root(base, raw)
     if size > raw.stat().st_size:
         with raw.open("ab") as file:
@@ -60,22 +60,23 @@ def copy_disk(base: Path, raw: Path, *, size: int) -> Disk:
 
 
 def extract_root(base: Path, raw: Path, place: Place) -> Path:
-    """Return the root's file system as a file of its own, sound and grown to its partition.
+    """Return the root's file system as a separate file, checked and grown to its partition.
 
-    Growing a mounted one takes a right that containers lack (CAP_SYS_RESOURCE), and resize2fs cuts a whole disk short.
+    Growing a mounted file system needs a right that containers lack (CAP_SYS_RESOURCE), and resize2fs on the complete
+    disk would cut it short.
     """
     part = raw.with_suffix(".root")
     with stage("growing the root"):
         run(["qemu-img", "convert", "-O", "raw", "--image-opts", within(raw, place), str(part)], timeout=DISK_SECONDS)
         check = run(["e2fsck", "-f", "-p", str(part)], timeout=DISK_SECONDS, check=False)
         if check.returncode > 1:
-            raise BuildError(f"--base {base}: its root is damaged: {check.output.strip()}", hint="a fresh download")
+            raise BuildError(f"--base {base}: its root is damaged: {check.output.strip()}", hint="download it again")
         run(["resize2fs", str(part)], timeout=DISK_SECONDS)
     return part
 
 
 def put_back(disk: Disk) -> None:
-    """Write the root's file system into its place in the disk."""
+    """Write the root's file system back into its partition."""
     run(["e2fsck", "-f", "-p", str(disk.root)], timeout=DISK_SECONDS)
     argv = ["qemu-img", "convert", "-n", "-f", "raw", str(disk.root), "--target-image-opts"]
     run([*argv, within(disk.raw, disk.place)], timeout=DISK_SECONDS)
@@ -83,46 +84,47 @@ def put_back(disk: Disk) -> None:
 
 
 def within(raw: Path, place: Place) -> str:
-    """Return QEMU's name of a part of a disk."""
-    # A comma in a file's name is written twice.
+    """Return QEMU's options for a part of a disk."""
+    # QEMU's options separate values by commas, so a comma in a file's name is doubled.
     name = str(raw).replace(",", ",,")
     return f"driver=raw,offset={place.start},size={place.size},file.driver=file,file.filename={name}"
 
 
 def find_root(base: Path, raw: Path) -> Place:
-    """Return the largest of the disk's Linux partitions, which must be an ext4."""
+    """Return the largest of the disk's Linux partitions, which must contain an ext4 file system."""
     listed = run(["sfdisk", "--json", str(raw)], check=False)
     if listed.returncode:
-        raise BuildError(f"--base {base}: has no partition table", hint="a disk image, as a cloud takes it")
+        raise BuildError(f"--base {base}: has no partition table", hint="give a disk image for clouds")
     parts: list[dict[str, Any]] = json.loads(listed.stdout)["partitiontable"].get("partitions", [])
-    found = [
+    places = [
         Place(number=number_of(part["node"]), start=part["start"] * SECTOR, size=part["size"] * SECTOR)
         for part in parts
         if part["type"].upper() in LINUX_TYPES
     ]
-    if not found:
-        raise BuildError(f"--base {base}: has no Linux partition", hint="a disk image, as a cloud takes it")
-    place = max(found, key=lambda one: one.size)
-    kind = run(["blkid", "-p", "-O", str(place.start), "-s", "TYPE", "-o", "value", str(raw)], check=False)
-    if kind.stdout.strip() != "ext4":
-        said = kind.stdout.strip() or "nothing that is known"
-        raise BuildError(f"--base {base}: its root (partition {place.number}) is {said}", hint="only ext4 is filled")
+    if not places:
+        raise BuildError(f"--base {base}: has no Linux partition", hint="give a disk image for clouds")
+    place = max(places, key=lambda place: place.size)
+    probe = run(["blkid", "-p", "-O", str(place.start), "-s", "TYPE", "-o", "value", str(raw)], check=False)
+    file_system = probe.stdout.strip()
+    if file_system != "ext4":
+        reason = f"its root (partition {place.number}) is {file_system or 'of an unknown type'}"
+        raise BuildError(f"--base {base}: {reason}", hint="only ext4 is supported")
     return place
 
 
 def number_of(node: str) -> int:
-    """Return a partition's number from sfdisk's name of it."""
+    """Return a partition's number from its device name."""
     return int(node[len(node.rstrip("0123456789")) :])
 
 
 @contextlib.contextmanager
 def open_root(request: Request, disk: Disk, scratch: Path) -> Iterator[Root]:
-    """Give the disk's root; it is closed at the end."""
+    """Yield the disk's root, and close it at the end."""
     if not LOOP_CONTROL.exists():
         raise BuildError(f"{LOOP_CONTROL} not found: an existing image is opened through a loop device", hint=LOOP_HINT)
 
-    def refused(why: str) -> BuildError:
-        return BuildError(f"--base {request.base}: {why}", hint=LOOP_HINT)
+    def refused(reason: str) -> BuildError:
+        return BuildError(f"--base {request.base}: {reason}", hint=LOOP_HINT)
 
     with hold_root(
         SCRIPTS / "loop.sh", str(disk.root), folder=scratch / "opened", refused=refused, enter=ENTER
@@ -132,14 +134,17 @@ def open_root(request: Request, disk: Disk, scratch: Path) -> Iterator[Root]:
 
 
 def check_system(request: Request, tree: Path) -> None:
-    """Raise BuildError unless the root is a system of dpkg's, with cloud-init, for this architecture."""
+    """Raise BuildError unless the root is a system with dpkg and cloud-init for this architecture."""
     program = tree / "usr/bin/dpkg"
     if not program.exists():
-        raise BuildError(f"--base {request.base}: has no dpkg", hint="Debian and its like; for others: packer/")
+        hint = "give an image of Debian or Ubuntu; for others see packaging/images/packer/"
+        raise BuildError(f"--base {request.base}: has no dpkg", hint=hint)
     machine = architecture_of(program)
     if machine != request.architecture:
-        known = ", ".join(ARCHITECTURES.values())
-        reason = f"is of {machine or 'another architecture'}, and this machine runs {request.architecture}"
-        raise BuildError(f"--base {request.base}: {reason}", hint=f"on a machine of its own; known: {known}")
+        supported = " and ".join(ARCHITECTURES.values())
+        reason = f"is for {machine or 'another architecture'}, but this machine is {request.architecture}"
+        hint = f"build it on a machine of its own architecture; supported: {supported}"
+        raise BuildError(f"--base {request.base}: {reason}", hint=hint)
     if not (tree / "usr/bin/cloud-init").exists():
-        raise BuildError(f"--base {request.base}: has no cloud-init", hint="a cloud's image has it")
+        hint = "give an image for clouds, which contains it"
+        raise BuildError(f"--base {request.base}: has no cloud-init", hint=hint)

@@ -1,6 +1,6 @@
-"""What is in a root: every file with its hash, every package with its version; as a manifest and as SPDX.
+"""List the content of a root, every file with its hash and every package with its version: as a manifest and as SPDX.
 
-Two manifests that differ say by what two images do. The digest of one names its content.
+The differences of two manifests are those of their images. The digest of a manifest identifies its content.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from consul_docker_host.core.workspace import content_key
 
 VERSION = 1
 ZEROS = memoryview(bytes(1 << 20))
-KINDS = {stat.S_IFDIR: "d", stat.S_IFLNK: "l", stat.S_IFCHR: "c", stat.S_IFBLK: "b", stat.S_IFIFO: "p"}
+FILE_TYPES = {stat.S_IFDIR: "d", stat.S_IFLNK: "l", stat.S_IFCHR: "c", stat.S_IFBLK: "b", stat.S_IFIFO: "p"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +37,12 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """What names the content; how it came to be is no part of it."""
+        """The ID of the content, independent of the inputs that led to it."""
         lines = [f"{path} {line}" for path, line in self.files.items()]
         return content_key([*(f"{name} {version}" for name, version in self.packages.items()), *lines])
 
     def text(self) -> str:
-        """Return it as JSON."""
+        """Return the manifest as JSON."""
         body = {"version": VERSION, "digest": self.digest, "inputs": dict(self.inputs)}
         return json.dumps({**body, "packages": dict(self.packages), "files": dict(self.files)}, indent=1) + "\n"
 
@@ -53,32 +53,33 @@ def read_tree(tree: Path, inputs: Mapping[str, str]) -> Manifest:
 
 
 def read_packages(tree: Path) -> dict[str, str]:
-    """Return the packages that dpkg knows there."""
-    form = "${Package}:${Architecture}\t${Version} ${Architecture}\n"
-    said = run(["dpkg-query", f"--admindir={tree / 'var/lib/dpkg'}", "--show", f"--showformat={form}"]).stdout
-    return dict(sorted(line.split("\t", 1) for line in said.splitlines()))
+    """Return the packages in dpkg's database of the root."""
+    line_format = "${Package}:${Architecture}\t${Version} ${Architecture}\n"
+    argv = ["dpkg-query", f"--admindir={tree / 'var/lib/dpkg'}", "--show", f"--showformat={line_format}"]
+    return dict(sorted(line.split("\t", 1) for line in run(argv).stdout.splitlines()))
 
 
 def lines_of(tree: Path) -> Iterator[tuple[str, str]]:
-    """Yield each path below the root with kind, mode, owner, and hash or target."""
+    """Yield each path below the root with its file type, mode, owner, and hash or link target."""
     for parent, folders, names in os.walk(tree):
         for name in (*folders, *names):
             path = Path(parent, name)
-            found = path.lstat()
-            kind = KINDS.get(stat.S_IFMT(found.st_mode), "f")
-            what = ""
-            if kind == "l":
-                what = str(path.readlink())
-            elif kind == "f":
-                what = digest_of(path)
-            mode = f"{stat.S_IMODE(found.st_mode):04o}"
-            yield str(path.relative_to(tree)), f"{kind} {mode} {found.st_uid}:{found.st_gid} {what}".rstrip()
+            status = path.lstat()
+            file_type = FILE_TYPES.get(stat.S_IFMT(status.st_mode), "f")
+            content = ""
+            if file_type == "l":
+                content = str(path.readlink())
+            elif file_type == "f":
+                content = digest_of(path)
+            mode = f"{stat.S_IMODE(status.st_mode):04o}"
+            line = f"{file_type} {mode} {status.st_uid}:{status.st_gid} {content}"
+            yield str(path.relative_to(tree)), line.rstrip()
 
 
 def digest_of(path: Path) -> str:
-    """Return a file's SHA-256, of whatever size it is.
+    """Return a file's SHA-256, for files of any size.
 
-    The holes of a disk are most of it, and reading them takes longer than all else: they are known to be zeros.
+    Most of a disk image is holes. They are zeros and are not read, because reading them would take most of the time.
     """
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
@@ -96,10 +97,10 @@ def digest_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def seek(handle: int, place: int, what: int, end: int) -> int:
-    """Return where the next data or hole of a file begins; its end where there is none."""
+def seek(handle: int, place: int, whence: int, end: int) -> int:
+    """Return the offset of the next data or hole of a file, or its end if there is none."""
     try:
-        return min(os.lseek(handle, place, what), end)
+        return min(os.lseek(handle, place, whence), end)
     except OSError as error:
         if error.errno != errno.ENXIO:
             raise
@@ -109,8 +110,8 @@ def seek(handle: int, place: int, what: int, end: int) -> int:
 def read_manifest(path: Path) -> Manifest:
     """Return a manifest that was written earlier."""
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return Manifest(inputs=found["inputs"], packages=found["packages"], files=found["files"])
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return Manifest(inputs=content["inputs"], packages=content["packages"], files=content["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(
             f"{path}: is not an image manifest: {error}", hint="use the .manifest.json next to the image"
@@ -118,9 +119,9 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def differences(old: Manifest, new: Manifest) -> tuple[str, ...]:
-    """Return what differs, a line each: + came, - went, ! changed."""
-    found = []
-    for what, before, after in (
+    """Return one line per difference: + added, - removed, ! changed."""
+    lines = []
+    for label, before, after in (
         ("input", old.inputs, new.inputs),
         ("package", old.packages, new.packages),
         ("file", old.files, new.files),
@@ -128,12 +129,12 @@ def differences(old: Manifest, new: Manifest) -> tuple[str, ...]:
         for name in sorted({*before, *after}):
             was, now = before.get(name), after.get(name)
             if was is None:
-                found.append(f"+ {what} {name}: {now}")
+                lines.append(f"+ {label} {name}: {now}")
             elif now is None:
-                found.append(f"- {what} {name}: {was}")
+                lines.append(f"- {label} {name}: {was}")
             elif was != now:
-                found.append(f"! {what} {name}: {was} -> {now}")
-    return tuple(found)
+                lines.append(f"! {label} {name}: {was} -> {now}")
+    return tuple(lines)
 
 
 def spdx(manifest: Manifest, name: str, *, epoch: int) -> str:
@@ -167,14 +168,14 @@ def spdx(manifest: Manifest, name: str, *, epoch: int) -> str:
         },
         "packages": packages,
         "relationships": [
-            {"spdxElementId": "SPDXRef-DOCUMENT", "relatedSpdxElement": one["SPDXID"], "relationshipType": "DESCRIBES"}
-            for one in packages
+            {"spdxElementId": "SPDXRef-DOCUMENT", "relatedSpdxElement": item["SPDXID"], "relationshipType": "DESCRIBES"}
+            for item in packages
         ],
     }
     return json.dumps(document, indent=1) + "\n"
 
 
 def purl(name: str, version: str, architecture: str) -> str:
-    """Return a Debian package's address as package-url has it."""
+    """Return the package URL (purl) of a Debian package."""
     qualifiers = {"arch": architecture}
     return PackageURL(type="deb", namespace="debian", name=name, version=version, qualifiers=qualifiers).to_string()

@@ -1,4 +1,4 @@
-"""A root in a mount namespace of its own: what is mounted there ends with its holder, and that with this process."""
+"""Mount a root in a namespace of its own: the mounts end with the process that holds it, and that with this process."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ HOLD = SCRIPTS / "hold.sh"
 def hold_root(
     mount: Path, *arguments: str, folder: Path, refused: Callable[[str], BuildError], enter: Path = ENTER
 ) -> Iterator[Root]:
-    """Give the root that the script ``mount`` puts at ``root``, in the folder that it runs in.
+    """Yield the root that the script ``mount`` mounts at ``root`` in ``folder``, its working directory.
 
-    ``refused`` makes an error of what it prints where it fails; ``enter`` is the script that goes into the root.
+    ``refused`` turns the script's output into an error if it fails; ``enter`` is the script that enters the root.
     """
     (folder / "root").mkdir(parents=True)
     (folder / "hold").touch()

@@ -1,7 +1,6 @@
-"""Boots an image before it is said to be done: a copy of it, by its own boot loader, with data for its first boot.
+"""Boot-test an image before the build succeeds: a copy boots by its own boot loader, with data for its first boot.
 
-What the image has to show stands in packaging/images/proof.sh, which says it on the console; the image itself is
-opened for reading alone.
+packaging/images/proof.sh checks the running copy and reports to this process; the image itself is only read.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ from consul_docker_host.snippets.cloudinit import APPEND
 BOOT_SECONDS = 900.0
 MEMORY_MIB = 1024
 GROWN_GIB = 1
-LINE = re.compile(r"proof: (ok|broken|left out) (.*?)\r?$", re.MULTILINE)
+LINE = re.compile(r"proof: (ok|broken|skipped) (.*?)\r?$", re.MULTILINE)
 TAIL = 25
 SCRIPTS = ("proof.sh", "proof_answers.py", "first-boot.sh")
-# Architecture -> QEMU's program, its machine, and where Debian has the firmware (code, variables).
+# Architecture -> QEMU's program, its machine, and the paths of Debian's firmware (code, variables).
 EMULATORS = {
     "amd64": ("qemu-system-x86_64", "q35", "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
     "arm64": ("qemu-system-aarch64", "virt", "/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
@@ -40,7 +39,7 @@ PACKAGES = {"amd64": "qemu-system-x86 ovmf", "arm64": "qemu-system-arm qemu-efi-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What QEMU boots the copy with; ``is_emulated``: without the processor's own virtualisation."""
+    """The virtual machine that boots the copy; ``is_emulated``: without hardware virtualisation (KVM)."""
 
     architecture: str
     is_bios: bool = False
@@ -48,13 +47,13 @@ class Machine:
 
     def argv(self, folder: Path, disk: Path, seed: Path) -> list[str]:
         """Return QEMU's command; ``disk`` (qcow2) is written to, ``seed`` has the data of the first boot."""
-        program, kind, code, _ = EMULATORS[self.architecture]
+        program, machine_type, code, _ = EMULATORS[self.architecture]
         accelerator = ("tcg,thread=multi", "qemu64" if self.architecture == "amd64" else "cortex-a72")
         if not self.is_emulated:
             accelerator = ("kvm", "host")
-        # An empty network of its own: the guest has an address, a router and a name server as anywhere, and no way out.
+        # In an empty network of its own the guest has an address, a router and a name server, but reaches nothing else.
         argv = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--"]
-        argv += [program, "-machine", kind, "-accel", accelerator[0]]
+        argv += [program, "-machine", machine_type, "-accel", accelerator[0]]
         argv += ["-cpu", accelerator[1], "-smp", "2", "-m", str(MEMORY_MIB), "-nodefaults", "-display", "none"]
         if not self.is_bios:
             argv += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}"]
@@ -64,13 +63,13 @@ class Machine:
         argv += ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]
         argv += ["-device", "virtio-rng-pci", "-serial", "chardev:console"]
         argv += ["-chardev", f"file,id=console,append=on,path={folder / 'console.log'}"]
-        # A way of its own for what is told: a login prompt hangs up whoever else writes to the console.
-        argv += ["-device", "virtio-serial-pci", "-chardev", f"file,id=proof,append=on,path={folder / 'told'}"]
+        # The report needs a port of its own, because a login prompt hangs up other programs that write to the console.
+        argv += ["-device", "virtio-serial-pci", "-chardev", f"file,id=proof,append=on,path={folder / 'report'}"]
         return [*argv, "-device", "virtserialport,chardev=proof,name=proof"]
 
 
 def check_emulator(architecture: str) -> None:
-    """Raise BuildError where this machine cannot boot the image."""
+    """Raise BuildError if this machine cannot boot the image."""
     program, _, code, _ = EMULATORS[architecture]
     if find_program(program) is None or not Path(code).exists():
         hint = f"apt-get install {PACKAGES[architecture]}, or use --no-proof and test the image yourself"
@@ -79,7 +78,7 @@ def check_emulator(architecture: str) -> None:
 
 def cloud_config(files: Mapping[str, str], commands: Sequence[str]) -> dict[str, Any]:
     """Return a cloud-config that writes scripts and runs commands of a shell."""
-    # Contents go as base64, so that nothing in them needs quoting.
+    # Contents are written in base64, so that nothing in them needs quoting.
     written = [
         {"path": path, "content": base64.b64encode(text.encode()).decode(), "encoding": "b64", "permissions": "0755"}
         for path, text in files.items()
@@ -88,7 +87,7 @@ def cloud_config(files: Mapping[str, str], commands: Sequence[str]) -> dict[str,
 
 
 def write_seed(seed: Path, *, name: str, user_data: Sequence[str | dict[str, Any]]) -> None:
-    """Write the data of a first boot as NoCloud has it, some cloud-configs: a small disk named CIDATA."""
+    """Write the cloud-configs of a first boot in NoCloud's format: a small disk named CIDATA."""
     # JSON is YAML.
     texts = [part if isinstance(part, str) else f"#cloud-config\n{json.dumps(part)}" for part in user_data]
     archive = [{"type": "text/cloud-config", "content": text} for text in texts]
@@ -101,13 +100,13 @@ def write_seed(seed: Path, *, name: str, user_data: Sequence[str | dict[str, Any
 
 
 def prove(work: Workspace, request: Request, image: Path, *, scratch: Path, is_emulated: bool) -> None:
-    """Boot the image and see what it shows; BuildError names what it does not."""
+    """Boot the image and print its checks; raise BuildError if one fails."""
     folder = Path(tempfile.mkdtemp(prefix="proof-", dir=scratch))
     machine = Machine(architecture=request.architecture, is_bios=request.is_bios, is_emulated=is_emulated)
-    kind = "qcow2" if request.format is ImageFormat.QCOW2 else "raw"
+    backing_format = "qcow2" if request.format is ImageFormat.QCOW2 else "raw"
     disk = folder / "disk.qcow2"
     size = f"{(request.size >> 30) + GROWN_GIB}G"
-    run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(image.resolve()), "-F", kind, str(disk), size])
+    run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(image.resolve()), "-F", backing_format, str(disk), size])
     if not request.is_bios:
         shutil.copyfile(EMULATORS[request.architecture][3], folder / "vars.fd")
     scripts = {f"/run/{name}": (work.packaging / "images" / name).read_text(encoding="utf-8") for name in SCRIPTS}
@@ -115,20 +114,20 @@ def prove(work: Workspace, request: Request, image: Path, *, scratch: Path, is_e
     write_seed(folder / "seed.img", name="proof", user_data=[cloud_config(scripts, commands)])
     with stage(f"booting {image.name}"):
         boot_to_end(machine.argv(folder, disk, folder / "seed.img"), folder)
-    said = text_of(folder / "told")
-    told = LINE.findall(said)
-    for state, what in told:
-        say(f"  {state:<8}  {what}")
-    if "proof: end" not in said:
+    report = text_of(folder / "report")
+    checks = LINE.findall(report)
+    for state, check in checks:
+        say(f"  {state:<8}  {check}")
+    if "proof: end" not in report:
         console = text_of(folder / "console.log") or text_of(folder / "qemu.log")
         tail = "\n".join("    " + line for line in console.splitlines()[-TAIL:])
         raise BuildError(f"{image.name}: did not finish its boot test\n{tail}", hint="see its console above")
-    if broken := [what for state, what in told if state == "broken"]:
-        raise BuildError(f"{image.name}: {len(broken)} of {len(told)} checks failed", hint="see above")
+    if broken := [check for state, check in checks if state == "broken"]:
+        raise BuildError(f"{image.name}: {len(broken)} of {len(checks)} checks failed", hint="see above")
 
 
 def boot_to_end(argv: Sequence[str], folder: Path) -> None:
-    """Run a machine until it switches itself off, or its time is over."""
+    """Run a machine until it powers itself off or times out."""
     process = start(list(argv), log=folder / "qemu.log")
     deadline = time.monotonic() + BOOT_SECONDS
     try:
@@ -141,5 +140,5 @@ def boot_to_end(argv: Sequence[str], folder: Path) -> None:
 
 
 def text_of(path: Path) -> str:
-    """Return what a file holds; nothing where it is not there."""
+    """Return the text of a file, empty if it is missing."""
     return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""

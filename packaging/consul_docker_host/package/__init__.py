@@ -1,1 +1,1 @@
-"""Settings and a description become a rendered tree and its plan, for every package."""
+"""Render settings and a package's description into a tree and its plan, for every package."""

@@ -1,8 +1,8 @@
-"""How a machine is told of the archive: key, apt's source, dnf's repo file. The builder's only place that writes them.
+"""The files that lead a machine to the archive: its key, apt's source and dnf's repo file.
 
-The keyring package, the repository's files to copy and the cloud-init snippet have them from here, byte for byte: a
-file that was copied by hand is no question of dpkg's when the package comes. The deploy, which needs no builder, has
-texts of its own, and a test that they are these.
+The keyring package, the repository's files to copy and the cloud-init snippet all use these texts, byte for byte, so
+dpkg asks no question about a file that was copied by hand before the package came. The deploy runs without the builder
+and has its own texts; a test compares them with these.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from consul_docker_host.package.plan import RepositoryPlan
 
 PACKAGE = f"{PROJECT}-archive-keyring"
 CHANNELS = ("stable", "testing")
-# What every machine has; testing comes on top of it.
+# Every machine has this channel; testing is added to it.
 DEFAULT_CHANNEL = CHANNELS[0]
 KEY_NAME = f"{PACKAGE}.asc"
 APT_KEY = f"usr/share/keyrings/{KEY_NAME}"
 OVERRIDES = f"""\
-# What the package is for: where the archive is, beside the key that it is known by.
+# The package exists to install the archive's address together with its key.
 {PACKAGE}: package-installs-apt-sources *
 """
 RPM_KEY_NAME = f"RPM-GPG-KEY-{PROJECT}"
@@ -43,12 +43,12 @@ def source_name(channel: str) -> str:
 
 
 def apt_source_path(channel: str) -> str:
-    """Return where apt's source lies on a host."""
+    """Return the path of apt's source on a host."""
     return f"etc/apt/sources.list.d/{source_name(channel)}.sources"
 
 
 def yum_source_path(channel: str) -> str:
-    """Return where dnf's repo file lies on a host."""
+    """Return the path of dnf's repo file on a host."""
     return f"etc/yum.repos.d/{source_name(channel)}.repo"
 
 
@@ -73,7 +73,7 @@ def yum_source(url: str, channel: str) -> str:
 
 
 def keyring_files(repository: RepositoryPlan) -> Iterator[KeyringFile]:
-    """Yield what the keyring package ships, beside its documentation."""
+    """Yield the files of the keyring package, except its documentation."""
     yield KeyringFile(path=APT_KEY, text=repository.key, formats=("deb",))
     source = apt_source(repository.url, DEFAULT_CHANNEL)
     yield KeyringFile(path=apt_source_path(DEFAULT_CHANNEL), text=source, formats=("deb",))

@@ -1,4 +1,4 @@
-"""CHANGELOG.md, and the forms that deb and rpm want it in."""
+"""Read CHANGELOG.md, and convert it to the formats of deb and rpm."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEADING = re.compile(r"## (?P<version>[0-9][^ ]*) - (?P<date>[0-9]{4}-[0-9]{2}-[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """One released version, its day (UTC) and what a user notices."""
+    """One released version, its day (UTC) and its notes for users."""
 
     version: str
     day: date
@@ -59,24 +59,24 @@ def read_changelog(path: Path) -> tuple[Release, ...]:
     return tuple(releases)
 
 
-def _day(text: str, where: str) -> date:
+def _day(text: str, position: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise BuildError(f"{where}: {text} is not a day of the calendar") from None
+        raise BuildError(f"{position}: {text} is not a valid date") from None
 
 
 def for_version(releases: tuple[Release, ...], version: str) -> tuple[Release, ...]:
     """Return the releases with ``version`` on top; a site's own version gets an entry of the newest one's day."""
-    known = [index for index, release in enumerate(releases) if release.version == version]
-    if known:
-        return releases[known[0] :]
+    positions = [index for index, release in enumerate(releases) if release.version == version]
+    if positions:
+        return releases[positions[0] :]
     site = Release(version=version, day=releases[0].day, notes=(f"Site build of {releases[0].version}.",))
     return (site, *releases)
 
 
 def source_date_epoch(releases: tuple[Release, ...]) -> int:
-    """Return the time stamp of all that is built: SOURCE_DATE_EPOCH where it is set, else the newest day."""
+    """Return the time stamp of every artefact: SOURCE_DATE_EPOCH if it is set, else the newest release's day."""
     given = os.environ.get("SOURCE_DATE_EPOCH", "")
     if not given:
         return releases[0].epoch
@@ -115,7 +115,7 @@ def as_spec(releases: tuple[Release, ...], *, maintainer: str, revision: str) ->
 
 
 def as_chglog(releases: tuple[Release, ...], *, maintainer: str, revision: str) -> str:
-    """Return the same as nfpm reads it (chglog's YAML, of which JSON is a part)."""
+    """Return the changelog as nfpm reads it (chglog's YAML, of which JSON is a subset)."""
     return json.dumps(
         [
             {

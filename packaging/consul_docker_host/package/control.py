@@ -1,4 +1,4 @@
-"""The texts that deb and rpm packages consist of, beside their files: names, control data, descriptions."""
+"""The texts of deb and rpm packages beside their files: names, control data, descriptions."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def control_text(plan: Plan) -> str:
         "Maintainer": plan.maintainer,
         "Installed-Size": str(plan.installed_size("deb")),
     }
-    for kind, field in DEB_RELATIONS.items():
-        if relations := plan.relations.named(kind, "deb"):
+    for relation, field in DEB_RELATIONS.items():
+        if relations := plan.relations.named(relation, "deb"):
             fields[field] = ", ".join(relations)
     fields["Homepage"] = plan.homepage
     body = "\n".join(f" {line}" if line else " ." for line in paragraphs(plan.description))

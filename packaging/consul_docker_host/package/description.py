@@ -1,6 +1,7 @@
-"""What a package consists of: its description from packages/NAME.toml and the files below files/.
+"""The content of a package: its description from packages/NAME.toml, and the files below files/.
 
-Values only, nothing rendered: a source says where a file comes from, where it lands, and under which condition.
+This module holds values and renders nothing. A source is a file in the checkout with its path on the host and the
+condition under which it is shipped.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from consul_docker_host.core.errors import BuildError, Mistakes
 
 TEMPLATE_SUFFIX = ".j2"
-# Explains the folder to its reader; never part of a package.
+# A README explains its directory to developers, and is never part of a package.
 NOT_SHIPPED = frozenset({"README.md"})
-# A part that templates include; never a file of its own.
+# Templates include these parts; none is shipped as a file of its own.
 PARTIAL = "_*.j2"
-# Python leaves it beside modules that somebody runs or imports there; hosts run without it.
+# Python writes bytecode beside modules that somebody runs in the checkout; it is never shipped.
 BYTECODE = "__pycache__"
 CONFFILE_FOLDER = "etc/"
 Format = Literal["deb", "rpm"]
@@ -33,7 +34,7 @@ class Description(BaseModel):
 
 
 class Dependency(Description):
-    """One relation, in the words of each format; empty where a format has no such package."""
+    """One relation, by the name that each format's distributions use; empty if they have no such package."""
 
     deb: str = ""
     rpm: str = ""
@@ -49,10 +50,10 @@ class Relations(Description):
     conflicts: tuple[Dependency, ...] = ()
 
     def named(self, kind: str, package_format: Format) -> tuple[str, ...]:
-        """Return the relations of one kind in one format's words."""
+        """Return the relations of one kind, by the names of one format's distributions."""
         dependencies: tuple[Dependency, ...] = getattr(self, kind)
-        words = (entry.deb if package_format == "deb" else entry.rpm for entry in dependencies)
-        return tuple(word for word in words if word)
+        names = (entry.deb if package_format == "deb" else entry.rpm for entry in dependencies)
+        return tuple(name for name in names if name)
 
 
 class DebScripts(Description):
@@ -83,7 +84,7 @@ class Scripts(Description):
 
 
 class FileRule(Description):
-    """What is special about one path: everything else is 0644 root:root, and a conffile below etc/."""
+    """The exceptions for one path: by default a file is 0644 root:root, and a conffile if it is below etc/."""
 
     path: str
     source: str = ""
@@ -94,14 +95,14 @@ class FileRule(Description):
 
 
 class Folder(Description):
-    """A folder that the package owns though it ships nothing in it."""
+    """A directory that the package owns although it ships no file in it."""
 
     path: str
     mode: Annotated[str, Field(pattern=r"^0[0-7]{3}$")] = "0755"
 
 
 class Renamed(Description):
-    """A configuration file that has another name since a version: what an administrator wrote goes with it."""
+    """A configuration file that was renamed in a version; an administrator's changes move to the new name."""
 
     former: Annotated[str, Field(alias="from", pattern=r"^etc/[\w./-]+$")]
     path: Annotated[str, Field(alias="to", pattern=r"^etc/[\w./-]+$")]
@@ -109,7 +110,7 @@ class Renamed(Description):
 
 
 class PackageDescription(Description):
-    """One package, as packages/NAME.toml has it."""
+    """One package, as packages/NAME.toml describes it."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]+$")]
     summary: str
@@ -134,7 +135,7 @@ class PackageDescription(Description):
 
 
 class Source(Description):
-    """One file of the payload: where it comes from and the rule it follows."""
+    """One file of the payload: its path on the host, its source and its rule."""
 
     path: str
     source: Path
@@ -165,8 +166,8 @@ def load_package(path: Path) -> PackageDescription:
 def collect_payload(package: PackageDescription, files: Path) -> tuple[Source, ...]:
     """Return every file of the payload, sorted by its path on the host.
 
-    A rule that names no file below ``files`` is a mistake: a misspelt path would lose its mode. All mistakes are in one
-    BuildError.
+    A rule without a file below ``files`` is a mistake, because a misspelt path would lose its mode. One BuildError
+    lists all mistakes.
     """
     rules = {(rule.source or rule.path).removesuffix(TEMPLATE_SUFFIX): rule for rule in package.files}
     sources: dict[str, Path] = {}
@@ -183,20 +184,20 @@ def collect_payload(package: PackageDescription, files: Path) -> tuple[Source, .
             hint = f"correct the path, or create the file below {files}"
             raise BuildError(f"packages/{package.name}.toml:files: {name}: no such file below {files}", hint=hint)
     mistakes.refuse()
-    found = (
+    payload = (
         Source(path=rules[key].path if key in rules else key, source=path, rule=rules.get(key) or FileRule(path=key))
         for key, path in sources.items()
     )
-    return tuple(sorted(found, key=lambda source: source.path))
+    return tuple(sorted(payload, key=lambda source: source.path))
 
 
 def source_key(path: Path, files: Path) -> str:
-    """Return the name by which rules speak of a file: its path below ``files`` without the template's suffix."""
+    """Return the key of a file in the rules: its path below ``files`` without the template's suffix."""
     return str(path.relative_to(files)).removesuffix(TEMPLATE_SUFFIX)
 
 
 def _walk(files: Path) -> Iterator[Path]:
-    """Yield what is shipped and what must not be there: everything but directories, what explains, and bytecode."""
+    """Yield every shipped file, and every symlink and special file, which the caller refuses."""
     for path in sorted(files.rglob("*")):
         is_shipped = path.name not in NOT_SHIPPED and not path.match(PARTIAL) and BYTECODE not in path.parts
         if path.is_symlink() or (is_shipped and not path.is_dir()):

@@ -1,4 +1,4 @@
-"""The plan of one package: everything a backend is told, and nothing that only one of them is told."""
+"""The plan of one package: everything that a backend needs, the same for all backends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from consul_docker_host.package.changelog import Release
 from consul_docker_host.package.description import Format, Relations
 
-# Folders of the system and of what we depend on; and Consul's, whose package decides on its owner and mode.
+# Directories of the system and of our dependencies, and Consul's, whose own package decides its owner and mode.
 FOLDERS_OF_OTHERS = frozenset(
     {
         *("etc", "etc/consul.d", "etc/default", "etc/dnsmasq.d", "etc/profile.d"),
@@ -34,7 +34,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryPlan:
-    """Where the packages can be fetched from; ``key`` is the ASCII armour in ``key_file``.
+    """The repository that serves the packages; ``key`` is the ASCII armour in ``key_file``.
 
     ``valid_days`` is how long apt trusts an index that nobody refreshes; 0: forever.
     """
@@ -48,12 +48,12 @@ class RepositoryPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All that the backends are told; both get the same one.
+    """The input of a backend; all backends get the same plan.
 
     ``tree`` holds the files; ``scripts`` maps a format to its maintainer scripts by name, each a path; ``epoch`` is
     the time stamp of every file, in seconds since 1970; ``left_out`` are the paths that the settings switched off;
-    ``compression`` is xz, or gzip where xz takes minutes; ``package_url`` is where hosts find the packages without a
-    repository, empty where the settings name no place.
+    ``compression`` is xz, or gzip where xz takes minutes; ``package_url`` is the address of the packages for hosts
+    without a repository, empty if the settings have none.
     """
 
     name: str
@@ -84,9 +84,9 @@ class Plan:
         return tuple(entry for entry in self.entries if package_format in entry.formats)
 
     def folders_for(self, package_format: Format) -> tuple[tuple[str, int], ...]:
-        """Return the folders that one format owns, with their modes.
+        """Return the directories that one format owns, with their modes.
 
-        dpkg removes a folder with its last file; rpm removes only what a package says it owns.
+        dpkg removes a directory with its last file; rpm removes only the directories that a package owns.
         """
         if package_format == "deb":
             return self.folders
@@ -103,4 +103,4 @@ class Plan:
         path = self.scripts["deb"].get("triggers")
         lines = path.read_text(encoding="utf-8").splitlines() if path else []
         words = (line.split() for line in lines if line.strip() and not line.startswith("#"))
-        return tuple((kind, name) for kind, name in words)
+        return tuple((directive, name) for directive, name in words)

@@ -1,4 +1,4 @@
-"""From settings and descriptions to rendered trees and their plans, for every package that is made."""
+"""Render the tree of each package from the settings and its description, and return its plan."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from consul_docker_host.settings.model import Settings
 
 
 def check_descriptions(work: Workspace) -> None:
-    """Raise one BuildError with every mistake in the descriptions of the packages that a build makes."""
+    """Raise one BuildError with every mistake in the descriptions of the packages of a build."""
     mistakes = Mistakes()
     for name in (PROJECT, archive_sources.PACKAGE):
         with mistakes.collected():
@@ -30,7 +30,7 @@ def make_plan(settings: Settings, work: Workspace) -> Plan:
 
 
 def make_keyring_plan(settings: Settings, work: Workspace) -> Plan | None:
-    """Render the keyring package's tree and return its plan; None where the settings name no key."""
+    """Render the keyring package's tree and return its plan; None if the settings name no key."""
     if not settings.repository.key_file:
         return None
     package = load_package(work.packaging / "packages" / f"{archive_sources.PACKAGE}.toml")

@@ -1,6 +1,6 @@
-"""Settings and payload become one tree on disk and the plan that every artefact is made from.
+"""Render settings and payload into one tree on disk and the plan that every artefact is built from.
 
-The last place that sees settings: what comes after reads the tree and the plan alone, so deb, rpm, cloud-init and
+This is the last module that reads settings: later steps read only the tree and the plan, so deb, rpm, cloud-init and
 image cannot disagree.
 """
 
@@ -47,7 +47,7 @@ class Rendered:
     formats: tuple[Format, ...] = FORMATS
 
     def as_entry(self) -> Entry:
-        """Return what the plan says of the file."""
+        """Return the file's entry in the plan."""
         return Entry(
             path=self.path,
             mode=self.mode,
@@ -59,7 +59,7 @@ class Rendered:
 
 
 def is_wanted(condition: str, settings: Settings) -> bool:
-    """Tell whether a rule's ``when`` holds: ``table.key`` is set, or ``table.key=value`` is equal."""
+    """Return whether a rule's ``when`` holds: ``table.key`` is set, or ``table.key=value`` is equal."""
     if not condition:
         return True
     key, equal, wanted = condition.partition("=")
@@ -73,14 +73,16 @@ def is_wanted(condition: str, settings: Settings) -> bool:
 
 def wanted_relations(relations: Relations, settings: Settings) -> Relations:
     """Return the relations whose ``when`` holds."""
-    kinds: dict[str, tuple[Dependency, ...]] = dict(relations)
-    return Relations(
-        **{kind: tuple(one for one in each if is_wanted(one.when, settings)) for kind, each in kinds.items()}
-    )
+    by_name: dict[str, tuple[Dependency, ...]] = dict(relations)
+    wanted = {
+        name: tuple(dependency for dependency in dependencies if is_wanted(dependency.when, settings))
+        for name, dependencies in by_name.items()
+    }
+    return Relations(**wanted)
 
 
 def render_files(settings: Settings, payload: tuple[Source, ...], files: Path, epoch: int) -> Iterator[Rendered]:
-    """Yield every wanted file of the payload, rendered; manual pages compressed, as Debian's policy wants them."""
+    """Yield every wanted file of the payload, rendered; manual pages are compressed, as Debian's policy requires."""
     environment = template_environment(files)
     variables = template_variables(settings)
     for source in payload:
@@ -108,7 +110,7 @@ def _targets(source: Source, settings: Settings) -> Iterator[tuple[str, dict[str
 
 
 def compress(content: bytes, epoch: int) -> bytes:
-    """Return the content as ``gzip -9n`` writes it, with the build's time stamp: byte for byte what fpm makes."""
+    """Return the content as ``gzip -9n`` writes it, with the build's time stamp: the same bytes as fpm's."""
     header = b"\x1f\x8b\x08\x00" + epoch.to_bytes(4, "little") + b"\x02\x03"
     deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     body = deflate.compress(content) + deflate.flush()
@@ -116,7 +118,7 @@ def compress(content: bytes, epoch: int) -> bytes:
 
 
 def render_keyring(settings: Settings, work: Workspace) -> Iterator[Rendered]:
-    """Yield the files of the keyring package; its copyright is that of the project."""
+    """Yield the files of the keyring package; its copyright file is the project's."""
     for file in archive_sources.keyring_files(_repository(settings, work)):
         yield Rendered(path=file.path, content=file.text.encode(), formats=file.formats)
     text = render_template(template_environment(work.files), COPYRIGHT, template_variables(settings))
@@ -133,10 +135,10 @@ def render_tree(
     files: Path | None = None,
     history: tuple[changelog.Release, ...] = (),
 ) -> Plan:
-    """Write build/NAME/tree and return the plan; the former tree is replaced.
+    """Write build/NAME/tree, replacing an earlier one, and return the plan.
 
-    ``made`` are files beside the payload's, which lies below ``files`` (the project's own where it is not given);
-    ``history`` takes the place of CHANGELOG.md for a package that is not ours.
+    ``made`` adds files to the payload, which is below ``files`` (default: the project's own); ``history`` replaces
+    CHANGELOG.md for a package that is not ours.
     """
     releases = history or changelog.for_version(
         changelog.read_changelog(work.root / "CHANGELOG.md"), settings.package.version
@@ -159,7 +161,7 @@ def render_tree(
 
 
 def write_tree(tree: Path, rendered: list[Rendered], *, folders: tuple[tuple[str, int], ...] = (), epoch: int) -> None:
-    """Write files and folders with the modes and the time stamp of the plan, whatever the caller's umask."""
+    """Write files and directories with the modes and the time stamp of the plan, whatever the caller's umask."""
     modes = {tree / path: mode for path, mode in folders}
     for file in rendered:
         path = tree / file.path
@@ -169,7 +171,7 @@ def write_tree(tree: Path, rendered: list[Rendered], *, folders: tuple[tuple[str
         os.utime(path, (epoch, epoch))
     for path in modes:
         path.mkdir(parents=True, exist_ok=True)
-    # Deepest first: a folder's time stamp changes with what is made in it.
+    # The deepest come first, because creating an entry changes the time stamp of its directory.
     for path in sorted((path for path in [tree, *tree.rglob("*")] if path.is_dir()), reverse=True):
         path.chmod(modes.get(path, 0o755))
         os.utime(path, (epoch, epoch))

@@ -1,4 +1,4 @@
-"""Jinja2 as the payload's templates see it: strict, with filters that quote for the file a template makes."""
+"""The Jinja2 environment of the payload's templates: strict, with filters that quote values for the target file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def template_environment(files: Path) -> jinja2.Environment:
 
 
 def template_variables(settings: Settings) -> dict[str, Any]:
-    """Return the names that templates may use: the settings' tables, and what is derived from them."""
+    """Return the names that templates may use: the settings' tables, and values that are derived from them."""
     tables = {name: getattr(settings, name) for name in type(settings).model_fields}
     derived = {"reverse_domains": settings.dns.reverse_domains, "settings": settings, "host_keys": read_host_keys()}
     return tables | derived
@@ -50,5 +50,5 @@ def render_template(environment: jinja2.Environment, name: str, variables: Mappi
         raise BuildError(f"files/{error.name or name}:{error.lineno}: {error.message}") from error
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(name)]
-        hint = "settings.toml has the names that templates may use"
+        hint = "settings.toml lists the names that templates may use"
         raise BuildError(f"files/{name}:{lines[-1] if lines else '?'}: {error}", hint=hint) from error

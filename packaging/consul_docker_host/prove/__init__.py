@@ -1,1 +1,1 @@
-"""What a pipeline runs: suites, linters, benchmarks, and the programs that they need."""
+"""Run the checks of a pipeline: suites, linters and benchmarks, and install the programs that they need."""

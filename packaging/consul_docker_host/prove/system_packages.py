@@ -1,4 +1,4 @@
-"""The programs that building needs none of and testing needs all of, from the distribution's packages."""
+"""Install the distribution's packages that tests need; a build needs none of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ APT_TIMEOUT = 1200.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemPackage:
-    """A Debian package, the path or program that shows it is there, what needs it, and the suites that do."""
+    """A Debian package, a path or program of it, its purpose, and the suites that need it."""
 
     name: str
     probe: str
@@ -25,11 +25,11 @@ class SystemPackage:
     suites: tuple[str, ...]
 
     def is_needed(self, suites: Collection[str]) -> bool:
-        """Tell whether one of these suites takes it."""
+        """Return whether one of these suites needs it."""
         return bool(set(self.suites) & set(suites))
 
     def is_present(self) -> bool:
-        """Tell whether the package's program or file is on this machine."""
+        """Return whether the package's program or file is on this machine."""
         return Path(self.probe).exists() if self.probe.startswith("/") else find_program(self.probe) is not None
 
 
@@ -40,25 +40,25 @@ def read_packages(path: Path) -> tuple[SystemPackage, ...]:
 
 
 def has_apt() -> bool:
-    """Tell whether this is Debian or one of its children."""
+    """Return whether this is Debian or one of its derivatives."""
     return find_program("apt-get") is not None
 
 
 def ensure_packages(
     packages: tuple[SystemPackage, ...], *, is_root: bool | None = None, apt: Callable[[], bool] = has_apt
 ) -> None:
-    """Install what is missing where this is root on Debian or Ubuntu; elsewhere stop with the command to run."""
+    """Install missing packages as root on Debian or Ubuntu; otherwise raise BuildError with the command to run."""
     missing = [package for package in packages if not package.is_present()]
     if not missing:
         return
     command = ["apt-get", "install", "-y", "--no-install-recommends", *(package.name for package in missing)]
-    words = "\n".join(f"    {package.name}: {package.purpose}" for package in missing)
+    lines = "\n".join(f"    {package.name}: {package.purpose}" for package in missing)
     if not apt():
         raise BuildError(
-            f"not installed, and this is neither Debian nor Ubuntu:\n{words}", hint="install them yourself"
+            f"not installed, and this is neither Debian nor Ubuntu:\n{lines}", hint="install them yourself"
         )
     if not (os.geteuid() == 0 if is_root is None else is_root):
-        raise BuildError(f"not installed:\n{words}", hint="run: sudo " + " ".join(command))
+        raise BuildError(f"not installed:\n{lines}", hint="run: sudo " + " ".join(command))
     for package in missing:
         say(f"apt-get install {package.name} ({package.purpose})")
     quiet = {"DEBIAN_FRONTEND": "noninteractive", **network_environment()}

@@ -1,4 +1,4 @@
-"""apt's half of the repository: indices for each architecture, by their hashes too, and what signs them."""
+"""Write apt's half of the repository: the indices of each architecture, also by hash, and their signatures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INDEXED_ARCHITECTURES = ("all", "amd64", "arm64")
 COMPONENT = "main"
 BY_HASH = "by-hash/SHA256"
 DATE = "%a, %d %b %Y %H:%M:%S UTC"
-# Nearly as small as the default for texts that repeat themselves, in a tenth of its time.
+# For repetitive texts preset 1 is nearly as small as the default, in a tenth of the time.
 XZ_PRESET = 1
 GZIP_LEVEL = 6
 
@@ -33,7 +33,7 @@ def packages_text(items: Sequence[Item], architecture: str) -> str:
 def index_files(items: Sequence[Item], former: Path) -> dict[str, bytes]:
     """Return the indices of a channel by their paths below dists/CHANNEL.
 
-    What is the same is packed once, and not at all where the ``former`` dists/CHANNEL has it packed.
+    Equal indices are compressed once, or taken from the ``former`` dists/CHANNEL if it has them.
     """
     packed: dict[str, tuple[bytes, bytes, bytes]] = {}
     files: dict[str, bytes] = {}
@@ -47,7 +47,7 @@ def index_files(items: Sequence[Item], former: Path) -> dict[str, bytes]:
 
 
 def _packed(plain: bytes, former: Path) -> tuple[bytes, bytes, bytes]:
-    """Return the index plain, by gzip and by xz."""
+    """Return an index uncompressed, by gzip and by xz."""
     with contextlib.suppress(OSError):
         if former.read_bytes() == plain:
             return plain, former.with_suffix(".gz").read_bytes(), former.with_suffix(".xz").read_bytes()
@@ -56,7 +56,7 @@ def _packed(plain: bytes, former: Path) -> tuple[bytes, bytes, bytes]:
 
 
 def release_text(channel: str, files: Mapping[str, bytes], *, now: datetime, valid_days: int) -> str:
-    """Return the Release file, which vouches for the indices (Debian's wiki: DebianRepository/Format)."""
+    """Return the Release file, which lists the indices' hashes (Debian's wiki: DebianRepository/Format)."""
     lines = [
         f"Origin: {PROJECT}",
         f"Label: {PROJECT}",
@@ -68,7 +68,7 @@ def release_text(channel: str, files: Mapping[str, bytes], *, now: datetime, val
         lines.append(f"Valid-Until: {(now + timedelta(days=valid_days)).strftime(DATE)}")
     lines += [
         "Acquire-By-Hash: yes",
-        # Else apt would fetch binary-all beside each architecture's index, which has the same in it.
+        # Without it apt would also fetch binary-all, whose packages are in each architecture's index.
         "No-Support-for-Architecture-all: Packages",
         f"Architectures: {' '.join(INDEXED_ARCHITECTURES)}",
         f"Components: {COMPONENT}",

@@ -1,7 +1,7 @@
-"""One run of a publication: what is served, what comes in, what is made anew, and the one step between them.
+"""Run one publication: add new packages to the served repository and write its indices.
 
-A new folder is made beside the served one, out of second names of the files that stay, and takes its place in one
-step. Whatever ends the work before that leaves the old repository as it was.
+The new repository is a directory beside the served one, with hard links to the files that are kept. It replaces the
+served one atomically, so an interruption before that leaves the repository unchanged.
 """
 
 from __future__ import annotations
@@ -25,14 +25,13 @@ from consul_docker_host.repository.intake import Intake, Pool, packages_in
 from consul_docker_host.repository.signing import Signer
 from consul_docker_host.repository.swap import link_file, link_folder, replace_folder, write_bytes
 
-# How long what an index was stays fetchable after it was replaced: for clients, proxies and mirrors that hold the
-# signed file which names it.
+# Replaced indices are kept for clients, proxies and mirrors that still have the signed file which names them.
 KEPT = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What a run has done: the names of new packages, what the channels hold now, and whether anything changed."""
+    """The result of a run: the names of new packages, the channels' packages now, and whether anything changed."""
 
     added: tuple[str, ...]
     items: dict[str, tuple[Item, ...]]
@@ -41,7 +40,7 @@ class Published:
 
 @dataclass(kw_only=True)
 class Record:
-    """What is remembered: keys of what was made, sums of what was signed, since when files are retired."""
+    """The memory between runs: keys of the written parts, digests of signed files, and when files were retired."""
 
     file: Path
     made: dict[str, str] = field(default_factory=dict)
@@ -49,7 +48,7 @@ class Record:
     retired: dict[str, float] = field(default_factory=dict)
 
     def load(self) -> Record:
-        """Read it; nothing where that cannot be read."""
+        """Read the record; an unreadable one counts as empty."""
         try:
             state: dict[str, Any] = json.loads(self.file.read_text(encoding="utf-8"))
             self.made, self.signed, self.retired = (dict(state[name]) for name in ("made", "signed", "retired"))
@@ -58,23 +57,23 @@ class Record:
         return self
 
     def save(self) -> None:
-        """Write it down."""
+        """Write the record."""
         state = {"made": self.made, "signed": self.signed, "retired": self.retired}
         write_text(self.file, json.dumps(state, indent=1) + "\n")
 
 
 def served_folder(work: Workspace) -> Path:
-    """Return the folder that a web server serves."""
+    """Return the directory that a web server serves."""
     return work.dist / "repository"
 
 
 def memory_folder(work: Workspace) -> Path:
-    """Return the folder of what is remembered between runs; it may be removed at any time."""
+    """Return the directory of the memory between runs; it may be removed at any time."""
     return work.build / "repository"
 
 
 def check_channel(channel: str) -> None:
-    """Raise BuildError for a channel that is not one of ours."""
+    """Raise BuildError for an unknown channel."""
     if channel not in CHANNELS:
         raise BuildError(f"--channel {channel}: unknown channel", hint=f"use {' or '.join(CHANNELS)}")
 
@@ -82,24 +81,24 @@ def check_channel(channel: str) -> None:
 def publish(
     work: Workspace, plan: RepositoryPlan, signer: Signer, folder: Path, *, channel: str, with_consul: bool
 ) -> Published:
-    """Add the packages of dist/ to a channel; ``folder`` is an empty one on dist/'s file system, for the new tree.
+    """Add the packages of dist/ to a channel; ``folder`` is empty and on dist/'s file system, for the new tree.
 
-    The caller keeps other builds out. A mistake raises BuildError and leaves what is served as it was.
+    The caller keeps other builds out. A mistake raises BuildError and leaves the served repository unchanged.
     """
     check_channel(channel)
     run = _Run(work=work, plan=plan, signer=signer, new=folder / "repository")
     if run.old.is_symlink():
         hint = "make it a directory, and the web server's root a link to it"
         raise BuildError(f"{run.old}: is a symbolic link, and would be replaced by a directory", hint=hint)
-    found = packages_in(work.dist, with_consul=with_consul)
-    if not found and not run.old.exists():
+    packages = packages_in(work.dist, with_consul=with_consul)
+    if not packages and not run.old.exists():
         raise BuildError(f"{work.dist}: contains no deb and no rpm", hint="./inv build makes them")
-    return run.publish(found, channel=channel, with_consul=with_consul)
+    return run.publish(packages, channel=channel, with_consul=with_consul)
 
 
 @dataclass(kw_only=True)
 class _Run:
-    """One run: where it reads, where it writes, and what it remembers."""
+    """One run: the old tree, the new tree and the memory."""
 
     work: Workspace
     plan: RepositoryPlan
@@ -114,20 +113,20 @@ class _Run:
         self.catalogues = {name: Catalogue(file=memory / f"{name}.json").load() for name in names}
         self.now = datetime.now(tz=UTC)
 
-    def publish(self, found: tuple[Path, ...], *, channel: str, with_consul: bool) -> Published:
-        """Make the new tree and let it take the old one's place."""
+    def publish(self, packages: tuple[Path, ...], *, channel: str, with_consul: bool) -> Published:
+        """Write the new tree and replace the old one by it."""
         self.new.mkdir(mode=0o755)
         pool = Pool(root=self.new, catalogues=self.catalogues)
         for folder in pool.folders():
             folder.mkdir(parents=True)
             link_folder(self.old / folder.relative_to(self.new), folder)
-        added = Intake(pool=pool, channel=channel, signer=self.signer).admit(found)
+        added = Intake(pool=pool, channel=channel, signer=self.signer).admit(packages)
         items = {f"{kind}/{name}": pool.items(kind, name) for kind in ("apt", "rpm") for name in CHANNELS}
         if not with_consul:
             refuse_consul(items)
         made = {name: self.key(name, each) for name, each in items.items()}
         made["page"] = self.page_key(items)
-        # A memory of another tree, as after a run that was killed in its last moment, is none.
+        # A memory of another tree, as after a run that was killed in its last moment, counts as empty.
         if self.state.signed != signed_files(self.old):
             self.state.made = {}
         is_changed = made != self.state.made or self.plan.valid_days > 0
@@ -147,22 +146,22 @@ class _Run:
         return Published(added=added, items=items, is_changed=is_changed)
 
     def key(self, name: str, items: tuple[Item, ...]) -> str:
-        """Return one key for all that a channel's metadata are made from, but for the clock."""
+        """Return one key for everything that a channel's metadata depend on, except the clock."""
         signers = [key.fingerprint for key in self.signer.keys]
         parts = [name, *signers, str(self.plan.valid_days)]
         return content_key([*parts, *(part for item in items for part in (item.path, item.sha256))])
 
     def page_key(self, items: dict[str, tuple[Item, ...]]) -> str:
-        """Return one key for the files that people and installers read."""
+        """Return one key for the page and the other files for people."""
         parts = [self.plan.url, self.plan.key, page.template_text(), str(self.plan.valid_days)]
         return content_key([*parts, *(item.sha256 for each in items.values() for item in each)])
 
     def is_same(self, name: str, made: dict[str, str]) -> bool:
-        """Tell whether the old tree's metadata of a channel are what would be made now."""
+        """Return whether the old tree's metadata of a channel are up to date."""
         return self.state.made.get(name) == made[name]
 
     def write_apt(self, channel: str, items: tuple[Item, ...], *, is_same: bool) -> None:
-        """Write dists/CHANNEL, or take it over."""
+        """Write dists/CHANNEL, or link the old one if it is up to date."""
         former, folder = self.old / "apt" / "dists" / channel, self.new / "apt" / "dists" / channel
         if is_same and not self.plan.valid_days:
             link_folder(former, folder)
@@ -172,7 +171,7 @@ class _Run:
         apt.write_channel(folder, files, release, self.signer)
 
     def write_rpm(self, channel: str, items: tuple[Item, ...], *, is_same: bool) -> None:
-        """Write rpm/CHANNEL/repodata, or take it over."""
+        """Write rpm/CHANNEL/repodata, or link the old one if it is up to date."""
         former, folder = self.old / "rpm" / channel, self.new / "rpm" / channel
         if is_same:
             link_folder(former / yum.REPODATA, folder / yum.REPODATA)
@@ -180,7 +179,7 @@ class _Run:
         yum.write_metadata(folder, items, self.signer)
 
     def write_public(self, items: dict[str, tuple[Item, ...]]) -> None:
-        """Write the key, the files that are copied to hosts, and the page that says how."""
+        """Write the key, the files that are copied to hosts, and the page that explains it."""
         self.write(KEY_NAME, self.plan.key)
         for channel in CHANNELS:
             name = source_name(channel)
@@ -190,7 +189,7 @@ class _Run:
         self.write("index.html", page.page(self.plan, items, self.signer.keys))
 
     def write(self, name: str, text: str) -> None:
-        """Write a file; one that says the same as before stays the same file, time stamp and all."""
+        """Write a file; an unchanged one is linked, so that it keeps its time stamp."""
         former, content = self.old / name, text.encode()
         if former.is_file() and former.read_bytes() == content:
             (self.new / name).parent.mkdir(parents=True, exist_ok=True)
@@ -199,7 +198,7 @@ class _Run:
             write_bytes(self.new / name, content)
 
     def keep_retired(self) -> dict[str, float]:
-        """Keep for a while what only the old tree's signed files name; return since when each is retired."""
+        """Keep files that only the old tree's signed files name for a while; return when each was retired."""
         current, kept, now = current_names(self.new), {}, self.now.timestamp()
         for path in named_files(self.old):
             name = str(path.relative_to(self.old))
@@ -216,17 +215,17 @@ class _Run:
 
 
 def refuse_consul(items: Mapping[str, Sequence[Item]]) -> None:
-    """Raise BuildError where the repository would hold Consul and nobody has asked for that."""
-    found = sorted({item.path for each in items.values() for item in each if is_consul(item)})
-    if found:
+    """Raise BuildError if the repository would contain Consul without --with-consul."""
+    paths = sorted({item.path for each in items.values() for item in each if is_consul(item)})
+    if paths:
         hint = (
             "add --with-consul if only your own network is served; otherwise move it out of dist/ and dist/repository/"
         )
-        raise BuildError(f"{', '.join(found)}: Consul's licence (BUSL) forbids publishing it", hint=hint)
+        raise BuildError(f"{', '.join(paths)}: Consul's licence (BUSL) forbids publishing it", hint=hint)
 
 
 def signed_files(root: Path) -> dict[str, str]:
-    """Return the SHA-256 of the files that say what a tree holds, by their paths below ``root``."""
+    """Return the SHA-256 of a tree's signed files, by their paths below ``root``."""
     patterns = ("apt/dists/*/InRelease", f"rpm/*/{yum.REPODATA}/repomd.xml.asc")
     paths = sorted(path for pattern in patterns for path in root.glob(pattern))
     return {str(path.relative_to(root)): file_digest(path) for path in paths}
@@ -239,7 +238,7 @@ def named_files(root: Path) -> Iterator[Path]:
 
 
 def current_names(root: Path) -> set[str]:
-    """Return the paths below ``root`` of the files that the signed files of today name by their hashes."""
+    """Return the paths below ``root`` of the files that the current signed files name by their hashes."""
     names = set()
     for release in root.glob("apt/dists/*/Release"):
         for digest, index in re.findall(r"^ ([0-9a-f]{64}) [0-9]+ (\S+)$", release.read_text("utf-8"), re.MULTILINE):

@@ -1,7 +1,7 @@
-"""What is known of each package file, kept between runs by name, size and time stamp: only new files are read.
+"""Remember each package file between runs by name, size and time stamp, so that only new files are read.
 
-The catalogue is a memory and nothing else. What the repository holds is told by its folders; without a catalogue every
-file is read again.
+The catalogue is only a cache. The directories determine what the repository contains; without a catalogue every file is
+read again.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 from consul_docker_host.core.workspace import write_text
 
 CONSUL = ("consul", "consul-enterprise")
-FORM = 1  # of the file; another one is not read
+FORM = 1  # the version of the file's format; any other is not read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One package: its place below the archive's folder, the SHA-256 of the file and of its content before signing.
+    """One package: its path below the archive's directory, the SHA-256 of the file and of its content before signing.
 
-    ``texts`` are what the indices say of it, made by the reader of its format.
+    ``texts`` are its entries in the indices, written by the reader of its format.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Item:
 
 
 def is_consul(item: Item) -> bool:
-    """Tell whether a package is HashiCorp's program, or has its name."""
+    """Return whether a package has the name of HashiCorp's Consul."""
     return item.name in CONSUL
 
 
@@ -49,29 +49,29 @@ class Catalogue:
     """The remembered items of one format and channel."""
 
     file: Path
-    _known: dict[str, list[Any]] = field(default_factory=dict, init=False)
-    _asked: dict[str, list[Any]] = field(default_factory=dict, init=False)
+    _remembered: dict[str, list[Any]] = field(default_factory=dict, init=False)
+    _used: dict[str, list[Any]] = field(default_factory=dict, init=False)
 
     def load(self) -> Catalogue:
-        """Read what is remembered; nothing where that cannot be read."""
+        """Read the remembered items; an unreadable file counts as empty."""
         try:
             state = json.loads(self.file.read_text(encoding="utf-8"))
-            self._known = dict(state["items"]) if state["form"] == FORM else {}
+            self._remembered = dict(state["items"]) if state["form"] == FORM else {}
         except (OSError, ValueError, KeyError, TypeError):
-            self._known = {}
+            self._remembered = {}
         return self
 
     def item(self, file: Path | str, path: str, read: Reader) -> Item:
-        """Return the item of ``file``, which lies at ``path`` below the archive's folder."""
+        """Return the item of ``file``, whose path below the archive's directory is ``path``."""
         status = os.stat(file)  # noqa: PTH116 - thousands of times
         mark = [status.st_size, status.st_mtime_ns]
-        known = self._known.get(path)
-        if known is None or known[:2] != mark:
+        entry = self._remembered.get(path)
+        if entry is None or entry[:2] != mark:
             item = read(Path(file), path)
             texts = list(item.texts)
-            known = [*mark, item.name, item.version, item.architecture, item.sha256, item.unsigned, texts]
-        self._asked[path] = known
-        size, _, name, version, architecture, sha256, unsigned, texts = known
+            entry = [*mark, item.name, item.version, item.architecture, item.sha256, item.unsigned, texts]
+        self._used[path] = entry
+        size, _, name, version, architecture, sha256, unsigned, texts = entry
         return Item(
             name=name,
             version=version,
@@ -84,6 +84,6 @@ class Catalogue:
         )
 
     def save(self) -> None:
-        """Write down what was asked for, where that differs from what was remembered."""
-        if self._asked != self._known:
-            write_text(self.file, json.dumps({"form": FORM, "items": self._asked}, separators=(",", ":")))
+        """Write the items that were used, if they differ from the remembered ones."""
+        if self._used != self._remembered:
+            write_text(self.file, json.dumps({"form": FORM, "items": self._used}, separators=(",", ":")))

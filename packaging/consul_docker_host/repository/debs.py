@@ -1,4 +1,4 @@
-"""What apt's indices say of a deb, read from the file itself (deb(5)), whatever system this is."""
+"""Read a deb's entry for apt's indices from the file itself (deb(5)), on any system."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from consul_docker_host.repository.catalogue import Item
 
 
 def read_deb(file: Path, path: str) -> Item:
-    """Return the item of a deb; what is none raises BuildError."""
+    """Return the item of a deb; raise BuildError for any other file."""
     data = file.read_bytes()
     control = control_text(file)
     fields = Deb822(control)
@@ -22,7 +22,7 @@ def read_deb(file: Path, path: str) -> Item:
     if missing:
         raise BuildError(f"{file}: its control file has no {' and no '.join(missing)}")
     digest = hashlib.sha256(data).hexdigest()
-    # Description is the last field by custom: what apt needs to fetch the file stands before it.
+    # Description is usually the last field, so the fields that apt needs to fetch the file follow it.
     stanza = f"{control.strip()}\nFilename: {path}\nSize: {len(data)}\nSHA256: {digest}\n"
     return Item(
         name=fields["Package"],
@@ -42,7 +42,7 @@ def control_text(file: Path) -> str:
         with DebFile(filename=str(file)) as deb:
             try:
                 return str(deb.control.get_content("control", encoding="utf-8"))
-            # Each part of an archive has errors of its own: ar's, tar's, those of five compressions, the text's.
+            # Each part of an archive raises errors of its own: ar, tar, five compressions, the text.
             except Exception as error:
                 hint = "it is damaged, or uses an unsupported compression: build it with xz or gzip"
                 raise BuildError(f"{file}: its control file cannot be read: {error}", hint=hint) from error

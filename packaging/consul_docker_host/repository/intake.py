@@ -1,6 +1,7 @@
-"""What the repository holds, told by its folders, and how new packages come in: rpms signed, nothing ever replaced.
+"""List the repository's packages by its directories, and add new ones: rpms are signed, and no file is ever replaced.
 
-Each channel has a pool of its own, so a folder says what a channel has; a package of both is one file with two names.
+Each channel has a pool of its own, so its directory determines its packages; a package in both channels is one file
+with two hard links.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ KINDS = {".deb": "apt", ".rpm": "rpm"}
 
 
 def packages_in(dist: Path, *, with_consul: bool) -> tuple[Path, ...]:
-    """Return the packages that a build left, sorted; those of ``inv consul`` too where they are asked for."""
+    """Return the packages of a build, sorted; with ``with_consul`` also those of ``inv consul``."""
     folders = (dist, dist / "consul") if with_consul else (dist,)
-    found = (path for folder in folders for kind in KINDS for path in folder.glob(f"*{kind}"))
-    return tuple(sorted(path for path in found if path.is_file()))
+    packages = (path for folder in folders for suffix in KINDS for path in folder.glob(f"*{suffix}"))
+    return tuple(sorted(path for path in packages if path.is_file()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,32 +39,32 @@ class Pool:
     catalogues: Mapping[str, Catalogue]
 
     def folders(self) -> tuple[Path, ...]:
-        """Return the folders of all packages."""
+        """Return the directories of all packages."""
         return tuple(self.folder(kind, channel) for kind in READERS for channel in CHANNELS)
 
     def base(self, kind: str, channel: str) -> Path:
-        """Return the folder that the indices' paths start from."""
+        """Return the directory that the indices' paths are relative to."""
         return self.root / "apt" if kind == "apt" else self.root / "rpm" / channel
 
     def folder(self, kind: str, channel: str) -> Path:
-        """Return the folder of a channel's packages."""
+        """Return the directory of a channel's packages."""
         return self.base(kind, channel) / (f"pool/{channel}" if kind == "apt" else "packages")
 
     def place(self, kind: str, channel: str, item: Item, name: str) -> Path:
-        """Return where a package lies; debs by their package's name, as in Debian's own archive."""
+        """Return the path of a package; debs are grouped by their package's name, as in Debian's own archive."""
         folder = self.folder(kind, channel)
         return folder / item.name[:1] / item.name / name if kind == "apt" else folder / name
 
     def item(self, kind: str, channel: str, file: Path) -> Item:
-        """Return what is known of a file of the pool."""
+        """Return the item of a file in the pool."""
         path = str(file.relative_to(self.base(kind, channel)))
         return self.catalogues[f"{kind}-{channel}"].item(file, path, READERS[kind])
 
     def items(self, kind: str, channel: str) -> tuple[Item, ...]:
-        """Return what a channel holds in one format, in the order of the indices."""
+        """Return a channel's packages in one format, in the order of the indices."""
         suffix = next(suffix for suffix, known in KINDS.items() if known == kind)
         base, catalogue = f"{self.base(kind, channel)}/", self.catalogues[f"{kind}-{channel}"]
-        # Texts, not paths: there are thousands of them.
+        # Strings instead of Path objects, because there are thousands of files.
         walked = os.walk(self.folder(kind, channel))
         files = sorted(f"{parent}/{name}" for parent, _, names in walked for name in names if name.endswith(suffix))
         return tuple(catalogue.item(file, file.removeprefix(base), READERS[kind]) for file in files)
@@ -71,7 +72,7 @@ class Pool:
 
 @dataclass(kw_only=True)
 class Intake:
-    """Takes packages into one channel of a pool that nobody is served yet."""
+    """Add packages to one channel of a pool that is not served yet."""
 
     pool: Pool
     channel: str
@@ -79,7 +80,7 @@ class Intake:
     _unsigned: list[Path] = field(default_factory=list, init=False)
 
     def admit(self, files: tuple[Path, ...]) -> tuple[str, ...]:
-        """Add the packages that are not there yet and return their names; one with other bytes raises BuildError."""
+        """Add new packages and return their names; raise BuildError for a published name with another content."""
         mistakes, added = [], []
         for file in files:
             kind = KINDS[file.suffix]
@@ -98,23 +99,23 @@ class Intake:
         return tuple(added)
 
     def clash(self, kind: str, item: Item, file: Path) -> str:
-        """Return a published file of this name with other content; empty where there is none."""
+        """Return a published file of this name with another content, empty if there is none."""
         for channel in CHANNELS:
-            known = self.pool.place(kind, channel, item, file.name)
-            if known.exists() and self.pool.item(kind, channel, known).unsigned != item.unsigned:
-                return str(known.relative_to(self.pool.root))
+            published = self.pool.place(kind, channel, item, file.name)
+            if published.exists() and self.pool.item(kind, channel, published).unsigned != item.unsigned:
+                return str(published.relative_to(self.pool.root))
         return ""
 
     def add(self, kind: str, item: Item, file: Path) -> bool:
-        """Put a package into the channel, as the other channel has it if it does; tell whether it was new."""
+        """Add a package to the channel, linked from the other channel if that has it; return whether it was new."""
         target = self.pool.place(kind, self.channel, item, file.name)
         if target.exists():
             return False
         target.parent.mkdir(parents=True, exist_ok=True)
         for channel in CHANNELS:
-            known = self.pool.place(kind, channel, item, file.name)
-            if known.exists():
-                link_file(known, target)
+            published = self.pool.place(kind, channel, item, file.name)
+            if published.exists():
+                link_file(published, target)
                 return True
         write_bytes(target, file.read_bytes())
         if kind == "rpm":

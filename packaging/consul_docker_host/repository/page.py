@@ -1,4 +1,4 @@
-"""The page that a person finds at the repository's address: how to add it, what is in it, how to check it."""
+"""Write the page at the repository's address: how to add the repository, its packages, how to verify them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from consul_docker_host.repository.catalogue import Item, is_consul
 from consul_docker_host.repository.signing import Key
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "repository" / "index.html.j2"
-# A text without digits and the number behind it; one of them may be empty, and both are at the end.
+# A text without digits and the number after it; one of them may be empty, and both are empty at the end.
 PAIRS = re.compile(r"(?=.)(\D*)(\d*)")
 END = 0
-# A page of thousands helps nobody; what is older is in the indices.
+# A page with thousands of packages helps nobody; the indices list the older ones.
 EARLIER = 100
 
 
@@ -62,14 +62,14 @@ def rows(items: Mapping[str, Sequence[Item]], channel: str) -> tuple[list[Row], 
     newest: list[Row] = []
     earlier: list[Row] = []
     seen: set[tuple[str, str, str]] = set()
-    found = [
+    shown = [
         Row(item=item, path=f"{base}/{item.path}", channel=channel, kind=kind)
         for kind, base in (("deb", "apt"), ("rpm", f"rpm/{channel}"))
         for item in items["apt" if kind == "deb" else "rpm"]
     ]
-    found.sort(key=lambda row: version_key(row.item.version), reverse=True)
-    found.sort(key=lambda row: (row.item.name, row.kind))
-    for row in found:
+    shown.sort(key=lambda row: version_key(row.item.version), reverse=True)
+    shown.sort(key=lambda row: (row.item.name, row.kind))
+    for row in shown:
         mark = (row.kind, row.item.name, row.item.architecture)
         (earlier if mark in seen else newest).append(row)
         seen.add(mark)
@@ -77,23 +77,23 @@ def rows(items: Mapping[str, Sequence[Item]], channel: str) -> tuple[list[Row], 
 
 
 def version_key(version: str) -> tuple[tuple[tuple[int, ...], int], ...]:
-    """Return what versions are ordered by on the page, as dpkg does (deb-version(7)).
+    """Return the sort key of a version, in dpkg's order (deb-version(7)).
 
-    python-debian's Version says the same and takes two seconds for 2,000 packages, which is four times as long as a
-    whole publication may; the tests hold one against the other.
+    python-debian's Version gives the same order, but takes two seconds for 2,000 packages, four times as long as a
+    complete publication may take. The tests compare the two.
     """
     upstream, dash, revision = version.rpartition("-")
     return part_key(upstream) + part_key(revision) if dash else part_key(version)
 
 
 def part_key(version: str) -> tuple[tuple[tuple[int, ...], int], ...]:
-    """Return the order of a version or a revision: text and number in turn; its end comes before all but `~`."""
+    """Return the sort key of a version or a revision: texts and numbers in turn; its end precedes all but `~`."""
     pairs = PAIRS.findall(version)
     return (*(((*map(character_key, text), END), int(number or 0)) for text, number in pairs), ((END,), 0))
 
 
 def character_key(character: str) -> int:
-    """Return the order of a character: `~` before the end, letters before all others."""
+    """Return the sort key of a character: `~` before the end, letters before all others."""
     if character == "~":
         return END - 1
     return ord(character) + (0 if character.isalpha() else 256)

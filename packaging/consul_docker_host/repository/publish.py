@@ -1,4 +1,4 @@
-"""One publication as a user asks for it: settings, keys and dist/ become dist/repository/; and the making of keys."""
+"""Serve ``inv repo`` and ``inv repo.key``: publish dist/ with the settings' keys, and create keys."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from consul_docker_host.settings.model import Settings
 SOON = timedelta(days=180)
 WARNING = """
 {folder} holds the secret key of the archive, without a passphrase. Whoever has it can install anything on every host
-that trusts it. Keep the folder off machines that build and test, in no checkout, image or backup that others read;
-make one copy now, offline: a lost key means a visit to every host.
+that trusts it. Keep the directory off machines that build and test, and out of every checkout, image and backup that
+others can read. Make one copy now, offline: if the key is lost, every host has to be changed.
 """
 
 
 def check_options(*, channel: str, key: str) -> None:
-    """Raise one BuildError with every mistake in the options of a publication; an empty one is not given."""
+    """Raise one BuildError with every mistake in the options of a publication; an empty option is not given."""
     mistakes = Mistakes()
     with mistakes.collected():
         if channel:
@@ -37,7 +37,7 @@ def check_options(*, channel: str, key: str) -> None:
 
 
 def publish_dist(work: Workspace, settings: Settings, *, channel: str, key: str, with_consul: bool) -> None:
-    """Add the packages of dist/ to a channel of dist/repository/ and tell the user what it holds now."""
+    """Add the packages of dist/ to a channel of dist/repository/ and print its content."""
     with only_one(work):
         plan = make_keyring_plan(settings, work)
         if plan is None:
@@ -50,7 +50,7 @@ def publish_dist(work: Workspace, settings: Settings, *, channel: str, key: str,
             published = publish(work, repository, signing, Path(folder), channel=wanted, with_consul=with_consul)
     for line in summary(work, published, wanted):
         say(line)
-    say(f"signed by {', '.join(one.fingerprint for one in signing.keys)}")
+    say(f"signed by {', '.join(signing_key.fingerprint for signing_key in signing.keys)}")
     for line in warnings(signing.keys, now=time.time()):
         say(line)
     if with_consul:
@@ -58,30 +58,30 @@ def publish_dist(work: Workspace, settings: Settings, *, channel: str, key: str,
 
 
 def warnings(keys: Sequence[Key], *, now: float) -> Iterator[str]:
-    """Yield a line for each key that hosts will soon refuse: a change of keys takes as long as their upgrades do."""
+    """Yield a line for each key that hosts will soon refuse, because a new key needs time to reach all hosts."""
     for key in keys:
         if 0 < key.expires < now + SOON.total_seconds():
             remedy = "./inv repo.key --add makes the next one; hosts need time to get it"
-            yield f"{key.fingerprint} ends on {key.end}: {remedy}"
+            yield f"{key.fingerprint} expires on {key.end}: {remedy}"
 
 
 def summary(work: Workspace, published: Published, channel: str) -> tuple[str, ...]:
-    """Return the lines that tell what came in and what is there."""
-    where = served_folder(work).relative_to(work.root)
+    """Return the lines that list the new packages and the channels' sizes."""
+    directory = served_folder(work).relative_to(work.root)
     if not published.is_changed:
-        return (f"up to date: {where}/ has not changed",)
+        return (f"up to date: {directory}/ has not changed",)
     counts = [(name, *(str(len(published.items[f"{kind}/{name}"])) for kind in ("apt", "rpm"))) for name in CHANNELS]
     new = [f"new in {channel}: {name}" for name in published.added] or [f"nothing new in {channel}; indices refreshed"]
-    return (*new, *table((f"{where}/", "debs", "rpms"), counts))
+    return (*new, *table((f"{directory}/", "debs", "rpms"), counts))
 
 
 def make_archive_key(work: Workspace, *, folder: str, add: bool) -> None:
-    """Make a key of the archive in a folder outside the checkout, and warn of what it is."""
+    """Create a key of the archive in a directory outside the checkout, and print how to keep it."""
     if not folder:
         raise BuildError("--folder: is missing", hint="give a directory outside the checkout for the secret key")
     keys = make_key(work, Path(folder), add=add)
-    rows = [(one.fingerprint, f"RSA {one.bits}", one.end, one.user) for one in keys]
-    for line in table(("key", "kind", "ends", "of"), rows):
+    rows = [(key.fingerprint, f"RSA {key.bits}", key.end, key.user) for key in keys]
+    for line in table(("key", "type", "expires", "user"), rows):
         say(line)
     say(WARNING.format(folder=folder))
     say(f'in the settings: [repository] key_file = "{Path(folder).absolute() / KEY_NAME}" (or a copy in the checkout:')

@@ -1,7 +1,7 @@
-"""What dnf's metadata say of an rpm, by createrepo_c's own library, and which bytes of it a signature leaves alone.
+"""Read an rpm's entry for dnf's metadata with createrepo_c's library, and the digest of the bytes that are not signed.
 
-The library comes as a wheel that the lock pins: it works where no createrepo_c is packaged, and hands out the text of
-each package, so that only new ones are read.
+The library is a wheel that the lock pins. It works on systems without a package of createrepo_c, and returns the text
+of each package, so that only new ones are read.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from consul_docker_host.repository.catalogue import Item
 LEAD_SIZE = 96
 LEAD_MAGIC = b"\xed\xab\xee\xdb"
 HEADER_MAGIC = b"\x8e\xad\xe8"
-CHANGES = 10  # as many entries of the changelog as createrepo_c gives by itself
+CHANGES = 10  # the default of createrepo_c for entries of the changelog
 
 
 def read_rpm(file: Path, path: str) -> Item:
-    """Return the item of an rpm; what is none raises BuildError."""
+    """Return the item of an rpm; raise BuildError for any other file."""
     import createrepo_c  # noqa: PLC0415 - 40 ms that a run without new rpms does not need
 
     data = file.read_bytes()
@@ -42,7 +42,7 @@ def read_rpm(file: Path, path: str) -> Item:
 
 
 def unsigned_digest(data: bytes, file: Path) -> str:
-    """Return the SHA-256 of all that follows an rpm's signature header: the same before and after it is signed."""
+    """Return the SHA-256 of everything after an rpm's signature header, which signing does not change."""
     head = data[LEAD_SIZE : LEAD_SIZE + 16]
     if data[:4] != LEAD_MAGIC or len(head) < 16 or head[:3] != HEADER_MAGIC:
         raise BuildError(f"{file}: is not an rpm", hint="./inv build makes one; move other files out of dist/")

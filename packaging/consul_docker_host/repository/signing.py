@@ -1,8 +1,8 @@
-"""The archive's keys: made, looked for, and used by gpg as a program. The only place that knows gpg and rpmsign.
+"""Create, find and use the archive's keys through gpg. Only this module runs gpg and rpmsign.
 
-gpg gets a home of its own outside the checkout: the folder of keys that is given, a temporary one for a key in a file,
-or the user's own, with its agent or card. What must be verified for years is RSA and SHA-256 or better: Debian 13's sqv
-and Enterprise Linux 9 refuse less.
+gpg's home is outside the checkout: the given directory of keys, a temporary one for a key in a file, or the user's own
+with its agent or card. Keys must be RSA with SHA-256 or better, because Debian 13's sqv and Enterprise Linux 9 refuse
+anything weaker.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ KEY_TYPE = "rsa4096"
 LIFE = "5y"
 DIGEST = "SHA256"
 GPG = ("gpg", "--batch", "--no-tty", "--quiet", "--digest-algo", DIGEST, "--cert-digest-algo", DIGEST)
-# With the longest name of a socket in it, S.gpg-agent.browser, a path must not be longer than 107 bytes.
+# The path of the longest socket in it, S.gpg-agent.browser, must not be longer than 107 bytes.
 LONGEST_HOME = 80
 SIGN_SECONDS = 600.0
 NEW_KEY_HINT = "./inv repo.key --folder DIR makes a key; then name DIR/" + KEY_NAME
@@ -54,7 +54,7 @@ class Key:
 
     @property
     def end(self) -> str:
-        """Its last day, in words."""
+        """Its last day, or "never" or "revoked"."""
         if self.is_revoked:
             return "revoked"
         return f"{datetime.fromtimestamp(self.expires, tz=UTC):%Y-%m-%d}" if self.expires else "never"
@@ -62,7 +62,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signer:
-    """The keys that sign, the archive's order kept, and gpg's home; an empty environment is the user's own."""
+    """The signing keys in the archive's order, and gpg's environment; an empty one means the user's own home."""
 
     keys: tuple[Key, ...]
     environment: dict[str, str]
@@ -76,16 +76,16 @@ class Signer:
         return self._sign("--clearsign", text=text)
 
     def signature(self, text: str) -> str:
-        """Return the signatures of every key, apart from the text."""
+        """Return the detached signatures of every key."""
         return self._sign("--detach-sign", text=text)
 
     def sign_rpms(self, paths: Sequence[Path]) -> None:
-        """Sign rpms in place; an rpm holds one signature, so the first key alone makes it."""
+        """Sign rpms in place, only with the first key, because an rpm has one signature."""
         if not paths:
             return
         if not find_program("rpmsign"):
             raise BuildError("rpmsign is not installed, but every rpm must be signed", hint="apt-get install rpm")
-        # Debian's rpm looks for gpg at a place where Debian has none.
+        # Debian's rpm looks for gpg at a path where Debian does not install it.
         defines = {"__gpg": str(find_program("gpg")), "_gpg_name": self.keys[0].fingerprint}
         defines["_gpg_digest_algo"] = DIGEST.lower()
         home = self.environment.get("GNUPGHOME", "")
@@ -98,21 +98,21 @@ class Signer:
 
 
 def demand_gpg() -> None:
-    """Raise BuildError where there is no gpg."""
+    """Raise BuildError if gpg is not installed."""
     if not find_program("gpg"):
         raise BuildError("gpg is not installed, but a repository must be signed", hint="apt-get install gpg gpg-agent")
 
 
 def read_keys(armour: str) -> tuple[Key, ...]:
-    """Return the keys of an ASCII armour, in its order."""
+    """Return the keys in an ASCII armour, in its order."""
     with tempfile.TemporaryDirectory(prefix="gpg-") as home:
         argv = [*GPG, "--homedir", home, "--with-colons", "--show-keys"]
         return parse_keys(run(argv, stdin=armour, check=False).stdout)
 
 
 def parse_keys(listing: str) -> tuple[Key, ...]:
-    """Return the primary keys of a listing with colons (doc/DETAILS of GnuPG)."""
-    found: list[Key] = []
+    """Return the primary keys of gpg's listing with colons (doc/DETAILS of GnuPG)."""
+    keys: list[Key] = []
     record: list[str] = []
     fingerprint = ""
     for line in listing.splitlines():
@@ -122,7 +122,7 @@ def parse_keys(listing: str) -> tuple[Key, ...]:
         elif fields[0] == "fpr" and record and not fingerprint:
             fingerprint = fields[9]
         elif fields[0] == "uid" and record:
-            found.append(
+            keys.append(
                 Key(
                     fingerprint=fingerprint,
                     user=fields[9],
@@ -133,14 +133,14 @@ def parse_keys(listing: str) -> tuple[Key, ...]:
                 )
             )
             record = []
-    return tuple(found)
+    return tuple(keys)
 
 
 @contextlib.contextmanager
 def signer(armour: str, source: str, secret: str) -> Iterator[Signer]:
-    """Give what signs for the public keys in ``armour``, which is in the file ``source``.
+    """Yield the signer for the public keys in ``armour``, the content of the file ``source``.
 
-    ``secret`` is a folder of gpg's, a file with secret keys, or empty for the user's own gpg.
+    ``secret`` is a home directory of gpg's, a file with secret keys, or empty for the user's own gpg.
     """
     demand_gpg()
     public = usable(read_keys(armour), source)
@@ -149,20 +149,20 @@ def signer(armour: str, source: str, secret: str) -> Iterator[Signer]:
         keys = tuple(key for key in public if key.fingerprint in secret_keys)
         if not keys:
             names = ", ".join(key.fingerprint for key in public)
-            where = f"--key {secret}" if secret else "your own gpg"
-            raise BuildError(f"{where}: has no secret key for {names}, the public key in {source}", hint=SIGN_HINT)
+            origin = f"--key {secret}" if secret else "your own gpg"
+            raise BuildError(f"{origin}: has no secret key for {names}, the public key in {source}", hint=SIGN_HINT)
         yield Signer(keys=keys, environment=environment)
 
 
 def usable(keys: tuple[Key, ...], source: str) -> tuple[Key, ...]:
-    """Return the keys that can sign today; BuildError where none can, or where one is too weak."""
+    """Return the keys that can sign today; raise BuildError if none can, or if one is too weak."""
     if not keys:
         raise BuildError(f"repository.key_file: {source}: gpg finds no key in it", hint=NEW_KEY_HINT)
     weak = [key for key in keys if key.algorithm != RSA or key.bits < LEAST_BITS]
     if weak:
-        what = ", ".join(key.fingerprint for key in weak)
+        fingerprints = ", ".join(key.fingerprint for key in weak)
         reason = f"is not an RSA key of {LEAST_BITS} bits or more, which some systems require"
-        raise BuildError(f"repository.key_file: {source}: {what} {reason}", hint=NEW_KEY_HINT)
+        raise BuildError(f"repository.key_file: {source}: {fingerprints} {reason}", hint=NEW_KEY_HINT)
     current = tuple(key for key in keys if not key.has_ended)
     if not current:
         ends = ", ".join(f"{key.fingerprint} ({key.end})" for key in keys)
@@ -181,7 +181,7 @@ def find_secret(secret: str) -> Path:
 
 @contextlib.contextmanager
 def gpg_home(secret: str) -> Iterator[dict[str, str]]:
-    """Give the environment that leads gpg to the secret keys, and end the agent that gpg starts for them."""
+    """Yield the environment in which gpg finds the secret keys, and end the agent that gpg starts for them."""
     if not secret:
         yield {name: os.environ[name] for name in ("GNUPGHOME",) if name in os.environ}
         return
@@ -198,10 +198,10 @@ def gpg_home(secret: str) -> Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def short_home(folder: Path | None = None) -> Iterator[dict[str, str]]:
-    """Give the environment of a home of gpg's, an empty one or ``folder``, and end its agent with its last user.
+    """Yield the environment of a home of gpg's, an empty one or ``folder``, and end its agent with its last user.
 
-    The agent's sockets lie in its home, and the path of a socket ends at 108 bytes: a folder with a longer one gets a
-    short name, which is one user's alone. The agent of any other serves all who use it, each holding a lock on it.
+    The agent's sockets are in its home, and the path of a socket has at most 107 bytes. A directory with a longer path
+    therefore gets a short symbolic link and one user at a time. In all others several users share the agent and a lock.
     """
     with tempfile.TemporaryDirectory(prefix="gpg-") as temporary:
         home, is_shared = Path(temporary, "home"), False
@@ -226,7 +226,7 @@ def short_home(folder: Path | None = None) -> Iterator[dict[str, str]]:
 
 
 def end_agent(environment: dict[str, str]) -> None:
-    """End the agent that gpg has started for a home of ours."""
+    """End the agent that gpg started for one of our homes."""
     run(["gpgconf", "--kill", "gpg-agent"], env=environment, check=False)
 
 
@@ -240,22 +240,22 @@ def secret_fingerprints(keys: Sequence[Key], environment: dict[str, str]) -> set
 
 
 def verify_signature(file: Path, signature: Path, key: Path) -> None:
-    """Raise BuildError unless ``signature`` is one of ``file`` by a key in the file ``key``, which is good today."""
+    """Raise BuildError unless ``signature`` is a valid one of ``file``, by a current key in the file ``key``."""
     demand_gpg()
     with short_home() as environment:
         run([*GPG, "--import", str(key)], env=environment, check=False)
         argv = [*GPG, "--status-fd", "1", "--verify", str(signature), str(file)]
-        said = run(argv, env=environment, check=False)
-    # gpg's exit code is 0 for a good signature by a key that has ended.
-    if said.returncode or "[GNUPG:] GOODSIG " not in said.stdout:
-        reason = "\n".join(line for line in said.stderr.splitlines() if line.startswith("gpg: "))
+        result = run(argv, env=environment, check=False)
+    # gpg exits with 0 also for a good signature by an expired key.
+    if result.returncode or "[GNUPG:] GOODSIG " not in result.stdout:
+        reason = "\n".join(line for line in result.stderr.splitlines() if line.startswith("gpg: "))
         raise BuildError(f"{file}: is not signed by a key in {key}\n{reason}", hint="do not use these files")
 
 
 def make_key(work: Workspace, folder: Path, *, add: bool) -> tuple[Key, ...]:
-    """Make a key in ``folder``, write the public part of all its keys beside it, and return them, oldest first.
+    """Create a key in ``folder``, export the public part of all its keys there, and return them, oldest first.
 
-    A folder that holds a key already gets a second one only if ``add`` asks for it.
+    A directory that already contains a key gets a second one only with ``add``.
     """
     demand_gpg()
     home = folder.absolute()
@@ -266,13 +266,13 @@ def make_key(work: Workspace, folder: Path, *, add: bool) -> tuple[Key, ...]:
     if home.exists() and not home.is_dir():
         raise BuildError(f"--folder {folder}: is a file", hint="give a directory; it is created if missing")
     if (home / KEY_NAME).exists() != add:
-        known = (
+        reason = (
             f"--folder {folder}: already contains a key"
             if not add
             else f"--folder {folder}: contains no key to add one to"
         )
         hint = "--add creates a second key, for key rotation" if not add else "leave out --add to create the first one"
-        raise BuildError(known, hint=hint)
+        raise BuildError(reason, hint=hint)
     if home.exists() and not add and any(home.iterdir()):
         raise BuildError(f"--folder {folder}: is not empty", hint="give a new directory")
     home.mkdir(parents=True, exist_ok=True, mode=0o700)

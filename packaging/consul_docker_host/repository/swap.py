@@ -1,4 +1,4 @@
-"""How a new folder is made beside an old one, out of its files, and takes its place in one step."""
+"""Build a new directory from hard links to an old one's files, and replace the old one atomically."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from consul_docker_host.core.errors import BuildError
 
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2
-# The last two: another file system is mounted there.
+# EXDEV and EBUSY mean that another file system is mounted there.
 NO_EXCHANGE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV, errno.EBUSY})
 
 
 def replace_folder(new: Path, path: Path) -> None:
-    """Put the folder ``new`` at ``path`` in one step; what was there is at ``new`` afterwards.
+    """Exchange the directory ``new`` and the one at ``path`` atomically; the old one is at ``new`` afterwards.
 
-    A symbolic link would do as well, but rsync, tar and bind mounts copy the link or follow it as they please.
+    A symbolic link would do as well, but rsync, tar and bind mounts sometimes copy the link and sometimes follow it.
     """
     if not path.exists():
         new.rename(path)
@@ -36,7 +36,7 @@ def replace_folder(new: Path, path: Path) -> None:
 
 
 def link_file(source: Path | str, target: Path | str) -> None:
-    """Give a file that never changes a second name, or a copy where the file system knows no second names."""
+    """Link a file that never changes to a second path, or copy it if the file system has no hard links."""
     try:
         os.link(source, target)
     except FileExistsError:
@@ -46,8 +46,8 @@ def link_file(source: Path | str, target: Path | str) -> None:
 
 
 def link_folder(source: Path, target: Path) -> None:
-    """Give every file below ``source`` a second name below ``target``, folders made; nothing where there is none."""
-    # Texts, not paths: there are thousands of them.
+    """Link every file below ``source`` to the same path below ``target``; a missing ``source`` counts as empty."""
+    # Strings instead of Path objects, because there are thousands of files.
     for parent, _, names in os.walk(source):
         folder = os.path.join(target, os.path.relpath(parent, source))  # noqa: PTH118
         os.makedirs(folder, exist_ok=True)  # noqa: PTH103
@@ -56,16 +56,16 @@ def link_folder(source: Path, target: Path) -> None:
 
 
 def settle(path: Path) -> None:
-    """Make a file that another program wrote readable for all, and see it on the disk."""
+    """Make a file that another program wrote readable for all, and flush it to the disk."""
     path.chmod(0o644)
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a new file that is on the disk when this returns: a power cut must not follow the swap with empty files."""
+    """Write a new file and flush it to the disk, so that a power cut after the swap leaves no empty files."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # It may be a second name of a file that is being served.
+    # The path may be a hard link to a file that is being served.
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
     with path.open("xb") as file:

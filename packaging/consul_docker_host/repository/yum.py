@@ -1,4 +1,4 @@
-"""dnf's half of the repository: metadata by createrepo_c's library, and the signature of what vouches for them."""
+"""Write dnf's half of the repository: metadata by createrepo_c's library, and the signature of repomd.xml."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REPODATA = "repodata"
 
 
 def write_metadata(folder: Path, items: Sequence[Item], signer: Signer) -> None:
-    """Write rpm/CHANNEL/repodata: files named by their checksums, repomd.xml that vouches for them, its signature."""
+    """Write rpm/CHANNEL/repodata: files named by their checksums, repomd.xml that lists them, and its signature."""
     import createrepo_c  # noqa: PLC0415 - 40 ms that a run without new rpms does not need
 
     repodata = folder / REPODATA

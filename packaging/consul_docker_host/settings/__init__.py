@@ -1,1 +1,1 @@
-"""TOML files become one frozen value, once."""
+"""Load the TOML files once, into one frozen value."""

@@ -1,4 +1,4 @@
-"""The files that settings name: read here, so that a missing one is reported with all other mistakes."""
+"""Read the files that settings name, so that a missing one is reported together with all other mistakes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ARMOUR = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 
 
 def missing_files(settings: Settings, root: Path) -> Iterator[Fault]:
-    """Yield what is wrong with the files that settings name; paths are relative to the checkout."""
+    """Yield the faults of the files that settings name; paths are relative to the checkout."""
     try:
         archive_key(root, settings.repository.key_file)
     except ValueError as error:
@@ -19,7 +19,7 @@ def missing_files(settings: Settings, root: Path) -> Iterator[Fault]:
 
 
 def archive_key(root: Path, key_file: str) -> str:
-    """Return the archive's public keys, ASCII armour; ValueError says why a file cannot be used. Empty: no file."""
+    """Return the archive's public keys as ASCII armour, empty without a file; raise ValueError for an unusable file."""
     if not key_file:
         return ""
     path = root / key_file

@@ -1,6 +1,6 @@
-"""The keys of /etc/default/consul-docker-host, as packaging/host-keys.toml has them, with the values built in.
+"""Read packaging/host-keys.toml: the keys of /etc/default/consul-docker-host, with their built-in values.
 
-The only place that reads the table for the builder; pyinfra_deploy, which runs without the builder, reads it itself.
+Only this module of the builder reads the table; pyinfra_deploy runs without the builder and reads it itself.
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ class HostKey(BaseModel):
     comment: str = ""
 
     def built_in(self, settings: Settings) -> str:
-        """Return the value of the settings as the host's file takes it."""
+        """Return the settings' value in the notation of the host's file."""
         value = operator.attrgetter(self.setting)(settings)
         return self.separator.join(value) if self.separator else str(value)
 
     def line(self, value: str) -> str:
-        """Return the key's line of the host's file; a value that may hold blanks stands in quotes."""
+        """Return the key's line of the host's file; a value that may contain blanks is quoted."""
         return f'{self.name}="{value}"' if self.separator else f"{self.name}={value}"
 
     def rule(self) -> str:
-        """Return what the host's scripts know of the key: its kind, whether it must have a value, its choices."""
+        """Return the rule for the host's scripts: the key's kind, whether it must have a value, and its choices."""
         return " ".join((self.kind, "required" if self.required else "optional", *self.choices))
 
 

@@ -1,6 +1,6 @@
-"""The settings of a build: one commented TOML with every default, overridden by key from a file of the user's.
+"""Load the settings of a build: a commented TOML file with every default, and the user's file that overrides keys.
 
-The only place that reads either file, and that reports every mistake in them: file, line, key, value and remedy.
+Only this module reads these files. It reports every mistake in them with file, line, key, value and remedy.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from consul_docker_host.settings.model import WITHOUT_RULES, Fault, Settings, Ta
 from consul_docker_host.settings.names import Location, meant_keys
 from consul_docker_host.settings.positions import find_lines
 
-# Yields what is wrong with the files that settings name.
+# Yields the faults of the files that settings name.
 FileCheck = Callable[[Settings], Iterator[Fault]]
 
 
@@ -39,7 +39,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
-    """One mistake: where it is, what is wrong, and the keys that it compares, its own first."""
+    """One mistake: its location, the reason, and the keys that the broken rule compares, its own first."""
 
     location: Location
     reason: str
@@ -63,16 +63,16 @@ def merge(defaults: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str,
     """Return the defaults with the override's keys in place; tables merge, lists and values are replaced."""
     merged = dict(defaults)
     for key, value in override.items():
-        known = merged.get(key)
-        merged[key] = merge(known, value) if isinstance(known, Mapping) and isinstance(value, Mapping) else value
+        default = merged.get(key)
+        merged[key] = merge(default, value) if isinstance(default, Mapping) and isinstance(value, Mapping) else value
     return merged
 
 
 def load_settings(defaults: Path, override: Path | None = None, *, check_files: FileCheck | None = None) -> Settings:
     """Return the settings of ``defaults`` with the keys of ``override`` in place.
 
-    Every mistake is collected into one BuildError, a line each: ``file:line: key: reason``. ``check_files`` adds what
-    is wrong with the files that the settings name.
+    Every mistake is collected into one BuildError, one per line: ``file:line: key: reason``. ``check_files`` adds the
+    faults of the files that the settings name.
     """
     base = read_toml(defaults)
     own = read_toml(override) if override else None
@@ -83,8 +83,8 @@ def load_settings(defaults: Path, override: Path | None = None, *, check_files: 
         checks: list[Callable[[], Iterator[Mistake]]] = [partial(_broken_rules, settings)]
         if check_files:
             checks.append(lambda: (_mistake((), fault) for fault in check_files(settings)))
-        found = [mistake for check in checks for mistake in check()]
-        mistakes += [mistake for mistake in found if not _depends_on(mistake, wrong)]
+        broken = [mistake for check in checks for mistake in check()]
+        mistakes += [mistake for mistake in broken if not _depends_on(mistake, wrong)]
     if settings is None or mistakes:
         lines = _lines(mistakes, base, own)
         raise BuildError("\n".join(lines), hint=f"{_count(len(lines))}; {defaults} explains every key")
@@ -98,9 +98,9 @@ def project_settings(work: Workspace, override: Path | None = None) -> Settings:
 
 
 def _validate(merged: dict[str, Any], defaults: Mapping[str, Any]) -> tuple[Settings | None, list[Mistake]]:
-    """Return the settings and the mistakes of single values; a wrong value is replaced, to ask the rules nevertheless.
+    """Return the settings and the mistakes in single values; defaults replace them so that rules can still be checked.
 
-    No settings are returned where the defaults themselves are wrong.
+    Return no settings if the defaults themselves are wrong.
     """
     try:
         return Settings.model_validate(merged, context=WITHOUT_RULES), []
@@ -137,7 +137,7 @@ def _replace(tables: dict[str, Any], location: Location, defaults: Mapping[str, 
 
 
 def _replace_in_services(tables: dict[str, Any], location: Location) -> None:
-    """Remove a wrong value of a service; its name, which has no default, becomes one that no rule speaks of."""
+    """Remove a wrong value of a service; its name, which has no default, becomes one that no rule refers to."""
     _, index, *keys = (*location, 0) if len(location) == 1 else location
     if len(location) == 1:
         tables["services"] = []
@@ -176,19 +176,19 @@ def _parts(key: str) -> Iterator[str | int]:
 
 
 def _depends_on(mistake: Mistake, wrong: Sequence[Location]) -> bool:
-    """Report whether a rule compares a value that is wrong itself: then its answer means nothing yet."""
+    """Return whether a rule compares a value that is wrong itself, so that its result means nothing yet."""
     pairs = itertools.product(mistake.keys, wrong)
     return any(key[: len(other)] == other or other[: len(key)] == key for key, other in pairs)
 
 
 def _lines(mistakes: Sequence[Mistake], base: Source, own: Source | None) -> list[str]:
-    """Return a line for each mistake, in the order of the files."""
+    """Return one line per mistake, in the order of the files."""
     placed = []
     lines = {source.name: find_lines(source.text) for source in (own, base) if source}
     for mistake in mistakes:
         name, line = _place(mistake, base.name, own.name if own else base.name, lines)
-        where = f"{name}:{line}" if line else name
-        placed.append((name == base.name, line, f"{where}: {_dotted(mistake.location)}: {mistake.reason}"))
+        position = f"{name}:{line}" if line else name
+        placed.append((name == base.name, line, f"{position}: {_dotted(mistake.location)}: {mistake.reason}"))
     return list(dict.fromkeys(text for _, _, text in sorted(placed)))
 
 

@@ -1,4 +1,4 @@
-"""Words for what pydantic reports: each mistake becomes the wrong value and its remedy."""
+"""Translate pydantic's errors: each becomes a sentence with the wrong value and its remedy."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from pydantic_core import ErrorDetails
 from consul_docker_host.settings.model import Settings
 from consul_docker_host.settings.names import ACL, Location, suggest_key, table_of
 
-# A value is shown to be recognised, not to be read.
+# A value is shown so that it can be recognised, and is cut to this length.
 LONGEST = 60
 
 
 def mistake_reason(detail: ErrorDetails) -> str:
-    """Return what is wrong with the value, and the remedy."""
-    kind, value, location = detail["type"], detail["input"], key_location(detail["loc"])
+    """Return the reason and the remedy for one of pydantic's errors."""
+    error_type, value, location = detail["type"], detail["input"], key_location(detail["loc"])
     context = detail.get("ctx", {})
-    if kind == "value_error":
+    if error_type == "value_error":
         return str(context["error"])
-    if kind == "literal_error":
+    if error_type == "literal_error":
         return _choice_reason(value, str(context["expected"]), location)
-    if kind in REASONS:
-        return REASONS[kind](value, location)
+    if error_type in REASONS:
+        return REASONS[error_type](value, location)
     return f"{shown(value)}: {detail['msg']}"
 
 
 def key_location(location: Sequence[int | str]) -> Location:
-    """Return where the key is, without pydantic's own mark for a mapping's key."""
+    """Return the location of the key, without pydantic's own mark for a mapping's key."""
     return tuple(part for part in location if part != "[key]")
 
 
 def shown(value: object) -> str:
-    """Return a value as TOML has it; never its control characters, and no more of it than a reader needs."""
+    """Return a value in TOML's notation, shortened and without control characters."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):

@@ -1,7 +1,7 @@
-"""The settings' model: closed and frozen, one table of settings.toml a class.
+"""The settings' model: closed and frozen, with one class for each table of settings.toml.
 
-It has no defaults of its own for what settings.toml holds, so a key that is missing there, or a key there that the
-model does not know, fails the first test.
+It has no defaults of its own for keys of settings.toml, so a key that is missing there, or one that the model does not
+have, fails the first test.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from consul_docker_host.settings import values as v
 
-# Validation context: the caller asks for the rules between keys itself, once it knows which values are wrong.
+# Validation context: the caller checks the rules between keys itself, once it knows which values are wrong.
 WITHOUT_RULES = {"with_rules": False}
 
 
@@ -53,7 +53,7 @@ class Table(BaseModel):
     def _rules(self, info: ValidationInfo) -> Self:
         if info.context == WITHOUT_RULES:
             return self
-        found = [
+        errors = [
             InitErrorDetails(
                 type=PydanticCustomError("rule", "{reason}", {"reason": fault.reason}),
                 loc=(fault.key,) if fault.key else (),
@@ -61,13 +61,13 @@ class Table(BaseModel):
             )
             for fault in self.faults()
         ]
-        if found:
-            raise ValidationError.from_exception_data(type(self).__name__, found)
+        if errors:
+            raise ValidationError.from_exception_data(type(self).__name__, errors)
         return self
 
 
 class Package(Table):
-    """What deb and rpm say of themselves."""
+    """The metadata of deb and rpm."""
 
     version: v.Version
     revision: Annotated[str, v.matching(r"[0-9]+([.][A-Za-z0-9]+)*", "a revision such as 1")]
@@ -83,7 +83,7 @@ class Link(Table):
 
     @property
     def mac(self) -> str:
-        """The hardware address by which systemd-networkd knows the link for ours: a local one, made of the address."""
+        """The MAC address by which systemd-networkd recognises our link: a local one, derived from the IP address."""
         return "02:00:" + ":".join(f"{int(part):02x}" for part in str(self.address).split("."))
 
 
@@ -141,7 +141,7 @@ class Consul(Table):
         return "consul.service" if self.run == "package" else "consul-docker-host-agent.service"
 
     def faults(self) -> Iterator[Fault]:
-        """Yield what does not go together."""
+        """Yield keys that contradict each other."""
         tls = {"ca_file": self.ca_file, "cert_file": self.cert_file, "key_file": self.key_file}
         missing = [name for name, value in tls.items() if not value]
         if 0 < len(missing) < len(tls):
@@ -181,13 +181,13 @@ class Dns(Table):
 
 
 class Docker(Table):
-    """How containers learn of the resolver."""
+    """How containers find the resolver."""
 
     dns: Literal["per-container", "daemon"]
 
 
 class Registrator(Table):
-    """The container that publishes containers."""
+    """The container that registers other containers in Consul."""
 
     enabled: StrictBool
     image: v.Image
@@ -210,7 +210,7 @@ class Registrator(Table):
         return (*fixed, *refresh, *internal, *tags)
 
     def faults(self) -> Iterator[Fault]:
-        """Yield what does not go together."""
+        """Yield keys that contradict each other."""
         if bool(self.ttl) != bool(self.ttl_refresh):
             reason = f"is {self.ttl_refresh} with ttl = {self.ttl}; set both or neither"
             yield Fault("ttl_refresh", reason, ("ttl",))
@@ -226,14 +226,14 @@ class Environment(Table):
 
 
 class Guard(Table):
-    """Who may reach the address."""
+    """The firewall rules that protect the address."""
 
     enabled: StrictBool
     bridges: tuple[v.BridgePattern, ...]
 
 
 class Repository(Table):
-    """Where the packages are published."""
+    """The repository that serves the packages."""
 
     url: v.Url
     key_file: v.Text
@@ -242,7 +242,7 @@ class Repository(Table):
 
 
 class CloudInit(Table):
-    """Where the cloud-init snippets find what they need."""
+    """The addresses that the cloud-init snippets use."""
 
     package_url: v.OptionalUrl
 
@@ -260,7 +260,7 @@ class Check(Table):
     timeout: v.Duration = "5s"
 
     def faults(self) -> Iterator[Fault]:
-        """Yield a check of no kind, or of several."""
+        """Yield a fault unless the check has exactly one kind."""
         kinds = [name for name in ("http", "tcp", "ttl", "args") if getattr(self, name)]
         if len(kinds) != 1:
             reason = f"must have exactly one of http, tcp, ttl and args, not {' and '.join(kinds) or 'none'}"

@@ -1,7 +1,7 @@
-"""Suggests the key that a user meant: our name for one of Consul's or dnsmasq's own, the right table, or the nearest.
+"""Suggest the key that a user meant: our name for one of Consul's or dnsmasq's own, the right table, or the nearest.
 
-People bring what they know from Consul's agent configuration and from dnsmasq's files. Each name here is one that such
-files really use.
+People know the names in Consul's agent configuration and in dnsmasq's files. Each name here is one that such files
+really use.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from consul_docker_host.settings.model import Settings
 
 Location = tuple[str | int, ...]
 
-# More names than these are not listed in every message: the hint names the file that explains all of them.
+# A message lists at most this many names; its hint names the file that explains all of them.
 FEW = 8
 OWN_CONSUL_FILE = "is not supported; put it into a file of your own in /etc/consul.d on the host"
 OWN_DNSMASQ_FILE = "is not supported; put it into a file of your own in /etc/dnsmasq.d on the host"
@@ -91,7 +91,7 @@ CONSUL = {
         OWN_CONSUL_FILE,
     ),
 }
-# dnsmasq(8), and what people call its servers.
+# The options of dnsmasq(8), and the usual names for its servers.
 DNSMASQ = {
     "server": "use dns.upstreams",
     "servers": "use dns.upstreams",
@@ -146,8 +146,8 @@ def suggest_key(location: Location) -> str:
     """Return what to write instead of the unknown key at ``location``."""
     *parents, last = (part for part in location if isinstance(part, str))
     table, key = tuple(parents), last.lower().replace("-", "_")
-    known = list(fields_of(table))
-    if key in known:
+    fields = list(fields_of(table))
+    if key in fields:
         return f"unknown key; did you mean {key}?"
     if translated := TRANSLATIONS.get(table, {}).get(key):
         return f"unknown key; {translated}" if translated.startswith(("use ", "write ")) else translated
@@ -156,14 +156,14 @@ def suggest_key(location: Location) -> str:
         return f"unknown key here; {_belongs(homes, key)}"
     dotted = {name: ".".join((*home, name)) for home, names in all_tables() for name in names}
     # A likely key of this table, else a likely one of another table, else whatever is nearest here.
-    for choices, cutoff in ((known, 0.8), (list(dotted), 0.8), (known, 0.5)):
+    for choices, cutoff in ((fields, 0.8), (list(dotted), 0.8), (fields, 0.5)):
         if near := difflib.get_close_matches(key, choices, n=1, cutoff=cutoff):
-            return f"unknown key; did you mean {near[0] if choices is known else dotted[near[0]]}?"
-    return f"unknown key; known here: {', '.join(known)}" if len(known) < FEW else "unknown key"
+            return f"unknown key; did you mean {near[0] if choices is fields else dotted[near[0]]}?"
+    return f"unknown key; known here: {', '.join(fields)}" if len(fields) < FEW else "unknown key"
 
 
 def meant_keys(location: Location, suggestion: str) -> tuple[Location, ...]:
-    """Return the keys that a suggestion for an unknown key names: what is said of them depends on the mistake."""
+    """Return the keys that a suggestion names: rules about them mean nothing until the unknown key is corrected."""
     table = tuple(part for part in location[:-1] if isinstance(part, str))
     words = set(re.findall(r"[a-z_]+(?:\.[a-z_]+)*", suggestion))
     dotted = {(*home, name) for home, names in all_tables() for name in names}

@@ -1,4 +1,4 @@
-"""Finds the line of each key in a TOML file: tomllib reads values, but does not report where they are.
+"""Find the line of each key in a TOML file: tomllib reads values, but does not report where they are.
 
 The scanner relies on text that tomllib has accepted, so it only has to find where keys and values begin and end.
 """
@@ -55,10 +55,10 @@ class _Scanner:
         return match[0]
 
     def is_next(self, mark: str) -> bool:
-        """Report whether ``mark`` follows, and move behind it."""
-        found = self.text.startswith(mark, self.at)
-        self.at += len(mark) if found else 0
-        return found
+        """Return whether ``mark`` follows, and move behind it."""
+        is_next = self.text.startswith(mark, self.at)
+        self.at += len(mark) if is_next else 0
+        return is_next
 
     def note(self, location: Location, offset: int) -> None:
         """Remember the line of a location and of the tables above it that have no header of their own."""
@@ -78,7 +78,7 @@ class _Scanner:
         if is_array:
             self.counts[table] = self.counts.get(table, 0) + 1
         table = self.last_element(table)
-        # A header says more than a key above it that only implied its table.
+        # A header is a better position than an earlier key that only implied its table.
         self.lines.pop(table, None)
         self.note(table, offset)
         return table

@@ -1,4 +1,4 @@
-"""The types of single settings, each with the reason that it gives for a value that does not fit."""
+"""The types of single settings, each with the reason that it reports for an invalid value."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SECRET_WORDS = ("secret", "password", "passwd", "token", "api_key", "access_key"
 
 
 def matched(value: str, pattern: str, reason: str) -> str:
-    """Return the value if the whole of it matches ``pattern``; else raise ValueError with the reason."""
+    """Return the value if it matches ``pattern`` completely; else raise ValueError with the reason."""
     if not re.fullmatch(pattern, value):
         raise ValueError(f"{value!r} is not {reason}")
     return value
 
 
 def matching(pattern: str, reason: str) -> AfterValidator:
-    """Return a validator that wants the whole value to match ``pattern``."""
+    """Return a validator that requires the complete value to match ``pattern``."""
     return AfterValidator(lambda value: matched(value, pattern, reason))
 
 
@@ -132,7 +132,7 @@ def fixed_image(value: str) -> str:
 
 
 def registrator_option(value: str) -> str:
-    """Accept one option of Registrator's command line; those that our own settings give are refused."""
+    """Accept one option of Registrator's command line; refuse those that our own settings set."""
     own = {"ip", "cleanup", "resync", "retry-attempts", "ttl", "ttl-refresh", "deregister", "internal", "tags"}
     name = value.lstrip("-").partition("=")[0]
     if not re.fullmatch(r"--?[A-Za-z][A-Za-z-]*(=[A-Za-z0-9._:/@,+-]*)?", value):
@@ -143,7 +143,7 @@ def registrator_option(value: str) -> str:
 
 
 def maintainer(value: str) -> str:
-    """Accept ``Name <mail@host>``, which deb and rpm demand."""
+    """Accept ``Name <mail@host>``, which deb and rpm require."""
     pattern = r"(?! )[^<>@\n,\"'%$`\\#]+ <[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+>"
     return matched(printable(value), pattern, "of the form Name <mail@host>")
 

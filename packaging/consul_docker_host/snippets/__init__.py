@@ -1,1 +1,1 @@
-"""What a machine is handed at its first boot, made from the same tree as the packages."""
+"""Write the files that configure a machine at its first boot, from the same tree as the packages."""

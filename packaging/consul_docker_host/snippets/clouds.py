@@ -1,4 +1,4 @@
-"""What clouds take as user data: the only place that knows their limits."""
+"""The clouds' limits for user data; only this module knows them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Form(StrEnum):
-    """How a cloud is given user data: cloud-init unpacks gzip by itself, and base64 only where the cloud uses it."""
+    """How user data is sent to a cloud: cloud-init always unpacks gzip, but base64 only on clouds that use it."""
 
     text = "as text"
     gzip = "gzipped"
@@ -18,14 +18,14 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cloud:
-    """A cloud that limits user data: at most so many bytes, counted in the form in which it takes them."""
+    """A cloud that limits user data to ``limit`` bytes, counted in ``form``."""
 
     name: str
     limit: int
     form: Form
 
 
-# As their documentation had it in 2026. EC2 and Azure count what they have decoded, the others what is sent.
+# The limits are from the clouds' documentation in 2026. EC2 and Azure count decoded bytes, the others sent bytes.
 CLOUDS = (
     # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html
     Cloud(name="EC2", limit=16_384, form=Form.gzip),
@@ -42,12 +42,12 @@ CLOUDS = (
     # https://cloud.google.com/compute/docs/metadata/overview: a value of metadata is a text
     Cloud(name="Google Cloud", limit=262_144, form=Form.text),
 )
-# A file or a disk holds the user data: no limit that a snippet could meet.
+# They read user data from a file or a disk, without a limit that matters for a snippet.
 UNLIMITED = ("NoCloud", "LXD", "Proxmox")
 
 
 def size_in(form: Form, text: str) -> int:
-    """Return the bytes of a user data text in a form."""
+    """Return the size in bytes of a user data text in a form."""
     if form is Form.text:
         return len(text.encode())
     packed = gzip.compress(text.encode(), compresslevel=9, mtime=0)
@@ -55,14 +55,14 @@ def size_in(form: Form, text: str) -> int:
 
 
 def takers(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the clouds that take a user data text, and those for which it is too large."""
+    """Return the clouds that accept a user data text, and those for which it is too large."""
     sizes = {form: size_in(form, text) for form in Form}
     too_small = tuple(cloud.name for cloud in CLOUDS if sizes[cloud.form] > cloud.limit)
     return (*(cloud.name for cloud in CLOUDS if cloud.name not in too_small), *UNLIMITED), too_small
 
 
 def verdict(text: str) -> str:
-    """Return the words for the build's table: how large a snippet is and which clouds take it."""
+    """Return the text for the build's table: the size of a snippet and the clouds that accept it."""
     taken_by, too_small = takers(text)
     size = f"{size_in(Form.gzip, text) / 1024:.1f} KiB gzipped"
     if not too_small:

@@ -1,4 +1,4 @@
-"""The configuration as a confext: an image that systemd 255 and later lays over an /etc that cannot be written."""
+"""Write the configuration as a confext: an image that systemd 255 and later merges into a read-only /etc."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The real parsers of what the tree holds: systemd, dnsmasq, consul, nft. Each is asked where the machine has it.
+"""Validate the tree with the real parsers: systemd, dnsmasq, consul, nft. Each runs if it is installed.
 
-A parser judges only where it can: a fault of the build machine (no default route, no right to a namespace) never
-refuses a package. What was judged once is remembered by content.
+A fault of the build machine (no default route, no right to a namespace) never refuses a package: the parser then gives
+no verdict. An accepted content is remembered, and not parsed again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OWN_PROGRAM = re.compile(OWN)
 FOREIGN_PROGRAM = re.compile(rf"^(Exec\w+=[-@:+!|]*)(?!{OWN})/\S+", re.MULTILINE)
 UNIT_NAME = re.compile(r"\w\.(service|target|path|timer|socket|mount|slice|scope|device)\b")
 PARSER_TIMEOUT = 60.0
-# Units of other packages that ours speak of; the parser must find them to judge ours and our drop-ins.
+# Units of other packages that ours refer to; the parser needs them to validate our units and drop-ins.
 NEIGHBOURS = {
     "consul.service": "[Service]\nType=notify\nExecStart=/bin/true\n",
     "dnsmasq.service": "[Service]\nExecStart=/bin/true\n",
@@ -39,7 +39,7 @@ NEIGHBOURS = {
 
 
 class Verdict(StrEnum):
-    """How a parser took its files."""
+    """The result of one parser."""
 
     accepted = "accepted"
     remembered = "accepted before"
@@ -49,17 +49,17 @@ class Verdict(StrEnum):
 
     @property
     def is_accepted(self) -> bool:
-        """Whether the parser has seen this content and had nothing against it."""
+        """Whether the parser accepted this content, now or before."""
         return self in {Verdict.accepted, Verdict.remembered}
 
 
-class CannotJudge(Exception):  # noqa: N818 - no error: the machine does not let the parser work
-    """The parser did not come to a verdict; the text is its own reason."""
+class CannotValidate(Exception):  # noqa: N818 - not an error: the machine does not let the parser work
+    """Signals that a parser reached no verdict; the text is the parser's own reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What one parser said; ``findings`` is empty unless it refused, ``reason`` unless it could not judge."""
+    """The answer of one parser; ``findings`` is empty unless it refused, ``reason`` unless it gave no verdict."""
 
     parser: str
     program: str
@@ -70,9 +70,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parser:
-    """One program that can judge a part of the tree.
+    """One program that can validate a part of the tree.
 
-    ``paths`` says which files it judges, ``ask`` runs it in a scratch folder and yields what it refuses.
+    ``prefixes`` are the paths of its files; ``ask`` runs it in a scratch directory and yields its findings.
     """
 
     name: str
@@ -80,8 +80,8 @@ class Parser:
     prefixes: tuple[str, ...]
     ask: Callable[[Plan, Path, Path], Iterator[Finding]]
 
-    def judge(self, plan: Plan) -> Answer:
-        """Ask the program about the tree, unless it accepted this very content before."""
+    def validate(self, plan: Plan) -> Answer:
+        """Run the program on the tree, unless it accepted the same content before."""
         program = find_program(self.program, first=[cache_path("bin")])
         if not program:
             return self._answer(Verdict.missing)
@@ -91,11 +91,11 @@ class Parser:
         try:
             with tempfile.TemporaryDirectory(prefix="verify-") as folder:
                 findings = tuple(self.ask(plan, program, Path(folder)))
-        except CannotJudge as error:
+        except CannotValidate as error:
             return self._answer(Verdict.unable, reason=str(error))
         if findings:
             return self._answer(Verdict.refused, findings=findings)
-        # Without a cache to write to it is asked again the next time.
+        # Without a writable cache the program runs again the next time.
         with contextlib.suppress(OSError):
             (cache_folder("verified") / key).touch()
         return self._answer(Verdict.accepted)
@@ -105,34 +105,34 @@ class Parser:
 
     def _key(self, plan: Plan, program: Path) -> str:
         status = program.stat()
-        judged = (f"{e.path} {e.mode} {e.sha256}" for e in plan.entries if e.path.startswith(self.prefixes))
-        return content_key([self.name, str(program), str(status.st_size), str(status.st_mtime_ns), *judged])
+        content = (f"{e.path} {e.mode} {e.sha256}" for e in plan.entries if e.path.startswith(self.prefixes))
+        return content_key([self.name, str(program), str(status.st_size), str(status.st_mtime_ns), *content])
 
 
 def ask_systemd(plan: Plan, program: Path, scratch: Path) -> Iterator[Finding]:
-    """Yield what systemd-analyze refuses in the units and drop-ins, with the neighbours' units beside them."""
+    """Yield systemd-analyze's findings in our units and drop-ins, with the units of other packages beside them."""
     units = scratch / "units"
     shutil.copytree(plan.tree / SYSTEM_UNITS, units)
     for name, text in NEIGHBOURS.items():
         (units / name).write_text(text)
     for path in units.rglob("*"):
         if path.is_file():
-            # What the units start is not on this machine: its own programs are looked for in the tree, others' nowhere.
+            # The programs of the units are not installed here: our own are found in the tree, others become /bin/true.
             text = FOREIGN_PROGRAM.sub(r"\1/bin/true", path.read_text(encoding="utf-8", errors="replace"))
             path.write_text(OWN_PROGRAM.sub(rf"{plan.tree}\g<0>", text), encoding="utf-8")
     names = sorted(path.name for path in units.iterdir() if path.is_file())
     argv = [str(program), "verify", "--man=no", "--recursive-errors=no", *(str(units / name) for name in names)]
     result = run(argv, env={"SYSTEMD_UNIT_PATH": f"{units}:"}, timeout=PARSER_TIMEOUT, check=False)
-    # The machine's own units are not ours to judge.
+    # Findings in this machine's own units do not concern the package.
     ours = [line for line in result.output.splitlines() if str(units) in line or any(name in line for name in names)]
     if result.returncode and not UNIT_NAME.search(result.output):
-        raise CannotJudge(_last_line(result))
+        raise CannotValidate(_last_line(result))
     for line in ours:
         yield Finding(path=SYSTEM_UNITS.rstrip("/"), line=0, reason=line.replace(str(units) + "/", ""))
 
 
 def ask_dnsmasq(plan: Plan, program: Path, scratch: Path) -> Iterator[Finding]:
-    """Yield what dnsmasq's own test refuses."""
+    """Yield the findings of ``dnsmasq --test``."""
     del scratch
     for entry in plan.entries:
         if entry.path.startswith(DNSMASQ_FOLDER):
@@ -141,9 +141,9 @@ def ask_dnsmasq(plan: Plan, program: Path, scratch: Path) -> Iterator[Finding]:
 
 
 def ask_consul(plan: Plan, program: Path, scratch: Path) -> Iterator[Finding]:
-    """Yield what ``consul validate`` refuses in the package's files and in those that a host makes from its settings.
+    """Yield the findings of ``consul validate`` in the package's files and in those that a host renders.
 
-    What only a host has is replaced or left out: the default route that bind_addr's template needs, the TLS files.
+    Parts that only a host has are replaced or left out: the default route that bind_addr's template needs, and TLS.
     """
     root = scratch / "root"
     shutil.copytree(plan.tree, root)
@@ -163,7 +163,7 @@ def ask_consul(plan: Plan, program: Path, scratch: Path) -> Iterator[Finding]:
 
 
 def _json_object(path: Path) -> dict[str, Any]:
-    """Return a file's object; empty where it has none, which is Consul's to refuse."""
+    """Return the object in a file, empty if the file contains no object: Consul itself refuses such a file."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
@@ -172,18 +172,18 @@ def _json_object(path: Path) -> dict[str, Any]:
 
 
 def ask_nft(plan: Plan, program: Path, scratch: Path) -> Iterator[Finding]:
-    """Yield what nft refuses in the guard's rule set, as the guard script prints it for the built-in settings."""
+    """Yield nft's findings in the guard's rule set, as the guard script prints it for the built-in settings."""
     script = plan.tree / "usr/lib/consul-docker-host/guard"
     rules = run(["sh", str(script), "rules"], env={"CONSUL_DOCKER_HOST_ROOT": str(plan.tree)}, timeout=PARSER_TIMEOUT)
     text = scratch / "guard.nft"
     text.write_text(rules.stdout)
     check = [str(program), "--check", "--file", str(text)]
-    # nft asks the kernel, which answers root alone: of the machine, else of a namespace where this user is root.
+    # nft asks the kernel, which answers only root: of the machine, or of a namespace in which this user is root.
     result = run(check, timeout=PARSER_TIMEOUT, check=False)
     if result.returncode and _not_permitted(result):
         result = run(["unshare", "--map-root-user", "--net", *check], timeout=PARSER_TIMEOUT, check=False)
     if result.returncode and _not_permitted(result):
-        raise CannotJudge(_last_line(result))
+        raise CannotValidate(_last_line(result))
     yield from _refusal("usr/lib/consul-docker-host/guard", result)
 
 

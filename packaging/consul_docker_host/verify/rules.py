@@ -1,4 +1,4 @@
-"""Checks of the rendered tree in this process, before any package is written: no program is asked."""
+"""Check the rendered tree in this process, before any package is written and without other programs."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Finding:
     reason: str
 
     def __str__(self) -> str:
-        where = f"/{self.path}:{self.line}" if self.line else f"/{self.path}"
-        return f"{where}: {self.reason}"
+        position = f"/{self.path}:{self.line}" if self.line else f"/{self.path}"
+        return f"{position}: {self.reason}"
 
 
 def check_tree(plan: Plan) -> list[Finding]:
-    """Return every fault of the tree that can be seen without asking another program."""
+    """Return every fault of the tree that can be found without another program."""
     findings: list[Finding] = []
     for entry in plan.entries:
         content = (plan.tree / entry.path).read_bytes()
@@ -50,7 +50,7 @@ def check_tree(plan: Plan) -> list[Finding]:
 
 
 def check_path(entry: Entry, content: bytes) -> Iterator[Finding]:
-    """Yield what is wrong with a file's place and mode."""
+    """Yield the faults of a file's path and mode."""
     if not entry.path.startswith(ROOTS) or ".." in PurePosixPath(entry.path).parts:
         yield Finding(path=entry.path, line=0, reason=f"lies outside {', '.join(ROOTS)}")
     if entry.mode & (stat.S_IWGRP | stat.S_IWOTH):
@@ -62,7 +62,7 @@ def check_path(entry: Entry, content: bytes) -> Iterator[Finding]:
 
 
 def check_text(path: str, content: bytes) -> Iterator[Finding]:
-    """Yield what is wrong with a file as a text: all that is shipped is UTF-8 lines that end with a line feed."""
+    """Yield the faults of a file as a text: every shipped file is UTF-8, and each line ends with a line feed."""
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
@@ -105,7 +105,7 @@ def check_variables(path: str, text: str) -> Iterator[Finding]:
 
 
 def checker_for(path: str) -> Callable[[str, str], Iterator[Finding]] | None:
-    """Return the check for a kind of file, told by its name."""
+    """Return the check for a file, chosen by its name."""
     name = PurePosixPath(path)
     if name.suffix == ".json":
         return check_json
@@ -117,11 +117,11 @@ def checker_for(path: str) -> Callable[[str, str], Iterator[Finding]] | None:
 
 
 def check_units_together(plan: Plan) -> Iterator[Finding]:
-    """Yield the programs and units of ours that a unit names and the tree does not have."""
+    """Yield our own programs and units that a unit names but the tree does not contain."""
     paths = {entry.path: entry for entry in plan.entries}
-    # A unit that the settings switched off may still be named: systemd passes over it.
-    known = (path for path in (*paths, *plan.left_out) if path.startswith("usr/lib/systemd/system/"))
-    units = {PurePosixPath(path).name for path in known}
+    # A unit that the settings switched off may still be named, because systemd ignores a missing unit.
+    unit_paths = (path for path in (*paths, *plan.left_out) if path.startswith("usr/lib/systemd/system/"))
+    units = {PurePosixPath(path).name for path in unit_paths}
     for path in paths:
         if not path.startswith("usr/lib/systemd/system/"):
             continue

@@ -1,7 +1,6 @@
 #!/bin/sh
-# answers.sh ROOT, a hook of mmdebstrap's: answers what the boot loader's package would ask. The
-# boot loader is put in place by the image's maker: its package must neither look for a disk nor
-# for firmware.
+# answers.sh ROOT, a hook of mmdebstrap's: answers the questions of the boot loader's package. The
+# builder installs the boot loader itself, so the package must look for neither a disk nor firmware.
 set -e
 grub=grub-efi-$(chroot "$1" dpkg --print-architecture)
 chroot "$1" debconf-set-selections <<END

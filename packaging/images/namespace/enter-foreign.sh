@@ -1,7 +1,7 @@
 #!/bin/sh
 # enter-foreign.sh ROOT PROGRAM [ARGUMENT...]: runs a program in the root of an existing image.
-# What a system that does not run lacks: processes, devices, a name server. None of it is on its
-# disk.
+# It mounts the parts that a stopped system lacks (processes, devices, a name server), none of which
+# is written to its disk.
 set -e
 cd "$1"
 shift

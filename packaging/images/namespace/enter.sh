@@ -1,5 +1,5 @@
 #!/bin/sh
-# enter.sh ROOT PROGRAM [ARGUMENT...]: runs a program in a root of packages.
+# enter.sh ROOT PROGRAM [ARGUMENT...]: runs a program in a root that was built from packages.
 set -e
 root=$1
 shift

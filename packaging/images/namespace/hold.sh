@@ -1,6 +1,6 @@
 #!/bin/sh
-# hold.sh DIRECTORY SCRIPT [ARGUMENT...]: holds a mount namespace in which the script has put a
-# root at DIRECTORY/root. It ends when DIRECTORY/hold goes, or with whoever asked for it.
+# hold.sh DIRECTORY SCRIPT [ARGUMENT...]: holds a mount namespace in which the script has mounted a
+# root at DIRECTORY/root. It exits when DIRECTORY/hold is removed, or with the process that runs it.
 set -e
 cd "$1"
 script=$2

@@ -1,6 +1,6 @@
 #!/bin/sh
-# overlay.sh BASE, in the directory of a root: lays the root over the base, which is never written
-# to. A file system that cannot be laid over another one, as a container's own, takes a copy.
+# overlay.sh BASE, in the directory of a root: mounts the root as an overlay on the base, which is
+# never changed. If the file system does not support it, as in a container, the base is copied.
 set -e
 ln -s "$1" base
 mkdir upper work

@@ -1,4 +1,4 @@
-# One build for every cloud: `packer build -only='*.qemu.*' ...` takes one of them.
+# One build for all clouds; `packer build -only='*.qemu.*' ...` selects one of them.
 build {
   sources = [
     "source.amazon-ebs.debian",
@@ -21,7 +21,7 @@ build {
     destination = "/tmp/seal.sh"
   }
 
-  # The check runs in the build machine; an image that is not healthy there is not made.
+  # The check runs in the build machine, and an image that is not healthy there is not created.
   provisioner "shell" {
     execute_command = "chmod +x {{ .Path }}; sudo env {{ .Vars }} {{ .Path }}"
     script          = "${path.root}/provision.sh"

@@ -1,4 +1,4 @@
-# `packer init packaging/images/packer` fetches them; what each template needs stands here alone.
+# `packer init packaging/images/packer` fetches the plugins of all templates, which are listed only here.
 packer {
   required_version = ">= 1.9.0"
   required_plugins {

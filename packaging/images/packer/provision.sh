@@ -1,12 +1,12 @@
 #!/bin/sh
-# In the build machine: the package with Consul and Docker, the check, and away with what must be
-# each machine's own.
+# Runs in the build machine: installs the packages and Docker, runs the check, and removes all files
+# that must differ between machines.
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 cloud-init status --wait >/dev/null || :
 apt-get update --quiet
 apt-get install --yes --no-install-recommends docker.io apparmor iptables /tmp/bake/*.deb
-# One machine is no cluster: it leads itself for as long as the check takes.
+# The machine is its own cluster's only server while the check runs.
 cp /etc/default/consul-docker-host /tmp/settings
 printf 'ROLE=server\nBOOTSTRAP_EXPECT=1\n' >>/etc/default/consul-docker-host
 consul-docker-host apply

@@ -1,6 +1,6 @@
 variable "package" {
   type        = string
-  description = "dist/consul-docker-host_VERSION_all.deb, as ./inv build has made it"
+  description = "dist/consul-docker-host_VERSION_all.deb, built by ./inv build"
 }
 
 variable "consul" {
@@ -10,7 +10,7 @@ variable "consul" {
 
 variable "version" {
   type        = string
-  description = "Names the image: digits, dots, letters and -"
+  description = "Part of the image's name: digits, dots, letters and -"
 }
 
 locals {

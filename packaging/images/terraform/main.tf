@@ -1,5 +1,5 @@
-# An auto-scaling group of Docker hosts that rolls to a new image: change var.ami, apply, and AWS replaces the machines,
-# one share at a time, going on only while the host's own check calls them healthy.
+# An auto-scaling group of Docker hosts that rolls to a new image: change var.ami and apply. AWS then replaces the machines
+# step by step, and continues only while the hosts' own check reports them as healthy.
 terraform {
   required_version = ">= 1.5"
   required_providers {
@@ -12,7 +12,7 @@ terraform {
 
 variable "ami" {
   type        = string
-  description = "From ./inv image.ami, or Packer"
+  description = "The AMI from ./inv image.ami or Packer"
 }
 
 variable "subnets" {
@@ -21,12 +21,12 @@ variable "subnets" {
 
 variable "security_groups" {
   type        = list(string)
-  description = "They let members of the cluster reach each other: TCP 8300-8302, UDP 8301-8302"
+  description = "Groups that allow traffic between the members of the cluster: TCP 8300-8302, UDP 8301-8302"
 }
 
 variable "instance_profile" {
   type        = string
-  description = "With ec2:DescribeInstances, for Consul's cloud auto-join; and autoscaling:SetInstanceHealth on the group"
+  description = "A profile with ec2:DescribeInstances, for Consul's cloud auto-join, and autoscaling:SetInstanceHealth on the group"
 }
 
 variable "size" {

@@ -1,7 +1,7 @@
 #!/bin/sh
-# In prerm of the deb and preun of the rpm: our scripts are still there, and undo what they did
-# outside the package's own files. $root is the directory that stands for /, empty on the host
-# itself.
+# Part of prerm of the deb and preun of the rpm: our scripts, which are still installed, undo their
+# changes outside the package's own files. $root is the directory that stands for /, empty on the
+# host itself.
 # shellcheck disable=SC2154 # each script sets it
 
 is_running_system() { [ -z "$root" ] && [ -d /run/systemd/system ]; }
@@ -9,11 +9,11 @@ is_running_system() { [ -z "$root" ] && [ -d /run/systemd/system ]; }
 undo_everything() {
     CONSUL_DOCKER_HOST_ROOT="$root" "$root/usr/lib/consul-docker-host/environment" remove || true
     if is_running_system; then
-        # First whatever would restore the rest.
+        # The units that would restore the others are stopped first.
         stop consul-docker-host-resolver.path consul-docker-host-resolver.service \
             consul-docker-host-late.path consul-docker-host-late.service \
             consul-docker-host-watch.service registrator.service
-        # While Consul still has the address.
+        # The registrations are removed while Consul still has the address.
         consul-docker-host forget || true
     fi
     CONSUL_DOCKER_HOST_ROOT="$root" "$root/usr/bin/consul-docker-host" docker-dns remove || true
@@ -30,8 +30,8 @@ undo_everything() {
 
 stop() { systemctl stop "$@" >/dev/null 2>&1 || true; }
 
-# Where our target alone started Consul, it ends with it. A server does so at once, and with 1,
-# which our drop-in calls a success; a client takes 5 s to leave its cluster, and nothing waits
+# stop_consul: stop a Consul that only our target starts. A server stops at once and exits with 1,
+# which our drop-in declares a success. A client takes 5 s to leave its cluster, and nothing waits
 # for that.
 stop_consul() {
     ! systemctl --quiet is-enabled consul.service 2>/dev/null || return 0

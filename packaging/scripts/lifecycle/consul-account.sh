@@ -1,7 +1,7 @@
 #!/bin/sh
-# In postinst of the deb and post of the rpm with Consul: as HashiCorp's own scripts do, the
-# account and the data directory, the configuration in the account's hands, no service. $root as
-# elsewhere.
+# Part of postinst of the deb and post of the rpm with Consul. Like HashiCorp's own scripts, it
+# creates the account and the data directory, gives the configuration to the account, and enables no
+# service. $root is the directory that stands for /, empty on the host itself.
 # shellcheck disable=SC2154 # each script sets it
 
 ensure_account() {

@@ -160,7 +160,7 @@ def take_signature(release: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (damage_archive, r"its SHA-256 is [0-9a-f]{64}, and consul_1\.22\.7_SHA256SUMS has [0-9a-f]{64}\n  fetch"),
+        (damage_archive, r"its SHA-256 is [0-9a-f]{64}, but consul_1\.22\.7_SHA256SUMS lists [0-9a-f]{64}\n  fetch"),
         (damage_sums, r"SHA256SUMS: is not signed by a key in "),
         (take_sums, r"SHA256SUMS: no such file\n  put the archive, consul_VERSION"),
         (take_signature, r"SHA256SUMS\.sig: no such file\n  put the archive, consul_VERSION"),

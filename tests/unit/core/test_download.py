@@ -79,7 +79,7 @@ def test_only_http_and_https_are_addresses(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("line", "fault"),
-    [("{digest}  other.zip", "has no line for a.zip"), ("0000  a.zip", "its SHA-256 is {digest}, and SUMS has 0000")],
+    [("{digest}  other.zip", "has no line for a.zip"), ("0000  a.zip", "its SHA-256 is {digest}, but SUMS lists 0000")],
 )
 def test_a_file_without_its_checksum_is_refused(tmp_path: Path, line: str, fault: str) -> None:
     file, sums = tmp_path / "a.zip", tmp_path / "SUMS"

@@ -260,7 +260,7 @@ def test_an_interrupted_start_is_repeated(checkout: Checkout) -> None:
         assert started.stderr
         assert started.stderr.readline() == CREATED
         os.kill(only_child(started.pid), signal.SIGTERM)
-        assert started.stderr.read() == "inv: stopped: .venv is incomplete, and the next ./inv starts it again\n"
+        assert started.stderr.read() == "inv: stopped: .venv is incomplete; the next ./inv creates it again\n"
     assert started.returncode == 130
     fifo.unlink()
     fifo.write_bytes(wheel)

@@ -68,7 +68,7 @@ def test_a_key_that_is_refused_stops_the_deploy_and_a_token_is_named(
     monkeypatch: pytest.MonkeyPatch, answer: str | None, said: str
 ) -> None:
     why, _, _ = changed(monkeypatch, {"s1": {}}, {GossipKey: "other", ChangedGossipKey: answer})
-    assert why.startswith(f"the cluster did not take the new gossip key: {said}")
+    assert why.startswith(f"the cluster did not accept the new gossip key: {said}")
     assert 'CONSUL_HTTP_TOKEN in the environment may name a token with keyring = "write"' in why
 
 

@@ -123,7 +123,7 @@ def test_answers_and_holders_are_read_as_they_come() -> None:
     "text", ["1-2", "", f"{SESSION}; reboot", f"{SESSION}/../../agent/leave", f"$(reboot){SESSION}"]
 )
 def test_a_session_that_is_not_a_uuid_reaches_no_other_host(text: str) -> None:
-    assert answer_of([f"held {text}"]) == Answer(state="refused", text="the id of the session is not a UUID")
+    assert answer_of([f"held {text}"]) == Answer(state="refused", text="the ID of the session is not a UUID")
 
 
 def test_what_a_host_prints_reaches_the_terminal_as_one_printable_line() -> None:

@@ -24,9 +24,9 @@ def test_the_table_has_versions_changes_and_a_remedy() -> None:
 @pytest.mark.parametrize(
     ("state", "reason", "remedy"),
     [
-        (State.UNREACHABLE, "Authentication error (password=*)", "give ssh_user"),
-        (State.UNREACHABLE, "Could not connect ([Errno 113])", "is the host up"),
-        (State.FAILED, "connection lost: the host no longer answers", "the host went away"),
+        (State.UNREACHABLE, "Authentication error (password=*)", "set ssh_user"),
+        (State.UNREACHABLE, "Could not connect ([Errno 113])", "check that the host is up"),
+        (State.FAILED, "connection lost: the host no longer answers", "the connection was lost"),
         (State.FAILED, "anything else", "it resumes where it stopped"),
         (State.UNHEALTHY, "dns: no answer -> restart", "ssh b consul-docker-host check"),
     ],

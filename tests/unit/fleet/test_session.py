@@ -55,13 +55,13 @@ def test_an_older_host_is_installed_and_a_setting_is_only_applied(tmp_path: Path
         }
     )
     assert "Install the package" in steps_of(done["@fake/older"])
-    assert steps_of(done["@fake/set"]) == ["Set what differs between hosts", "Put it into effect"]
+    assert steps_of(done["@fake/set"]) == ["Set what differs between hosts", "Apply the settings"]
 
 
 def test_what_was_written_is_applied_also_where_the_host_seems_to_have_applied_it(tmp_path: Path) -> None:
     # A start of Consul that read the former lines may end, and leave its mark, after ours were written.
     host = fake(tmp_path, as_it_should_be(), cdh_datacenter="eu-1")
-    assert "Put it into effect" in steps_of(plan({"@fake/a": host}, dry=False)["@fake/a"])
+    assert "Apply the settings" in steps_of(plan({"@fake/a": host}, dry=False)["@fake/a"])
 
 
 def test_a_fault_of_one_host_is_its_own(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def renamed_steps() -> None:
     """Deploy a step whose title speaks of health, and the judge of health under another title."""
     operations.settings_block(lines=("A=1",), name="Make it healthy")
     judge = operations.healthy(patience=1, may_break=(), must_be_ok=(), name="Wait for the links")
-    operations.mark_as_judge_of_health(judge)
+    operations.mark_as_health_check(judge)
 
 
 @pytest.mark.parametrize(("failing", "state"), [("settings-write.sh", State.FAILED), ("healthy.py", State.UNHEALTHY)])
@@ -92,4 +92,4 @@ def test_a_host_is_unhealthy_by_the_mark_of_the_operation_and_not_by_a_title(
 def test_a_removal_takes_back_what_is_there_and_no_more(tmp_path: Path) -> None:
     hosts = {"@fake/a": fake(tmp_path, as_it_should_be()), "@fake/b": fake(tmp_path, {"installed.sh": "deb"})}
     done = run_steps(hosts, consul_docker_host_removed, dry=True, tell=lambda _host, _step: None)
-    assert [steps_of(one) for one in done] == [["Take back the settings", "Remove the package"], []]
+    assert [steps_of(one) for one in done] == [["Remove the settings", "Remove the package"], []]

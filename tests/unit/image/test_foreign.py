@@ -51,7 +51,7 @@ def test_the_root_is_the_linux_partition(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "mkfs", "said"),
     [
-        (LINUX, "", r"its root \(partition 2\) is nothing that is known\n  only ext4"),
+        (LINUX, "", r"its root \(partition 2\) is of an unknown type\n  only ext4"),
         (EFI, "", "has no Linux partition"),
     ],
 )
@@ -105,7 +105,7 @@ def test_a_system_that_is_not_debian_s_or_of_another_machine_is_told(tmp_path: P
     program = tmp_path / "usr/bin/dpkg"
     program.parent.mkdir(parents=True)
     program.write_bytes(ELF[:18] + struct.pack("<H", 183))
-    with pytest.raises(BuildError, match="is of arm64, and this machine runs amd64"):
+    with pytest.raises(BuildError, match="is for arm64, but this machine is amd64"):
         check_system(REQUEST, tmp_path)
     program.write_bytes(ELF)
     with pytest.raises(BuildError, match="has no cloud-init"):

@@ -63,7 +63,7 @@ def prove_with(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     image.write_bytes(bytes(1 << 20))
 
     def booted(_: object, folder: Path) -> None:
-        (folder / "told").write_text(text)
+        (folder / "report").write_text(text)
         (folder / "console.log").write_text("the console's last line\n")
 
     monkeypatch.setattr(proof, "boot_to_end", booted)
@@ -74,7 +74,7 @@ def prove_with(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_image_that_keeps_every_promise_is_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    prove_with("proof: ok one\r\nproof: left out two: no image\nproof: end\n", tmp_path, monkeypatch)
+    prove_with("proof: ok one\r\nproof: skipped two: no image\nproof: end\n", tmp_path, monkeypatch)
     assert [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("  ")] == [
         ["ok", "one"],
         ["left", "out", "two:", "no", "image"],

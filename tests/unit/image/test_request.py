@@ -57,7 +57,7 @@ def test_an_image_has_what_the_suite_needs_and_our_package_last(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"suite": "bookwrm"}, "--suite bookwrm: unknown suite\n  known: bookworm, trixie; bookworm?"),
+        ({"suite": "bookwrm"}, "--suite bookwrm: unknown suite\n  known: bookworm, trixie; did you mean bookworm?"),
         ({"kind": "vmdk"}, "--format vmdk: unknown\n  known: raw, qcow2, tar"),
         ({"size": "big"}, "--size big: must be between 2G and 9999G"),
         ({"size": "1G"}, "--size 1G: must be between 2G and 9999G"),

@@ -34,7 +34,7 @@ from consul_docker_host.package.templates import render_template, template_envir
 from consul_docker_host.settings.load import load_settings, merge
 from consul_docker_host.settings.model import Settings
 from consul_docker_host.snippets import cloudinit
-from consul_docker_host.verify import judge_tree
+from consul_docker_host.verify import validate_tree
 from consul_docker_host.verify.parsers import Verdict
 from tests.unit.kit import ARCHIVE_KEY, DEFAULTS, RICH
 from tests.unit.shipped import assert_tree_says, host_answers, host_variables
@@ -238,7 +238,7 @@ JUDGED: list[Drawn] = [
 def test_the_real_parsers_accept_odd_values_as_well(site: Workspace, key: Key, text: str) -> None:
     plan = rendered(Settings.model_validate(changed(TABLES, key, text)), site)
     assert plan is not None
-    verdicts = {answer.program: answer.verdict for answer in judge_tree(plan)}
+    verdicts = {answer.program: answer.verdict for answer in validate_tree(plan)}
     assert verdicts["systemd-analyze"] is Verdict.accepted
     assert verdicts["dnsmasq"] is Verdict.accepted
 

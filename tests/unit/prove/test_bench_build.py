@@ -13,8 +13,8 @@ from consul_docker_host.prove import bench_build
 
 
 def test_a_ratio_is_met_up_to_its_goal() -> None:
-    assert bench_build.Ratio(what="x", value=1.5, goal=1.5).row() == ("1.50", "<= 1.50", "met", "x")
-    assert bench_build.Ratio(what="x", value=1.51, goal=1.5).row()[2] == "missed"
+    assert bench_build.Ratio(label="x", value=1.5, goal=1.5).row() == ("1.50", "<= 1.50", "met", "x")
+    assert bench_build.Ratio(label="x", value=1.51, goal=1.5).row()[2] == "missed"
 
 
 def test_jobs_are_timed_in_turn_and_the_median_counts() -> None:

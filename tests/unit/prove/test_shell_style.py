@@ -42,7 +42,7 @@ def test_a_broken_rule_is_found_with_its_line(tmp_path: Path, text: str, fault: 
 
 @pytest.mark.parametrize("text", ["if a; then\n  b\nfi\n", "case $x in\na) b ;;\nesac\n", "a  b\n", "a >  b\n"])
 def test_what_shfmt_would_write_otherwise_is_found(tmp_path: Path, text: str) -> None:
-    assert faults_of(tmp_path, text) == ["1: is not as `shfmt -i 4 -ci` writes it"]
+    assert faults_of(tmp_path, text) == ["1: is not formatted: run shfmt -i 4 -ci -w"]
 
 
 @pytest.mark.parametrize("text", ["if a; then\n", "a() {\n", "x=(a b)\n"])

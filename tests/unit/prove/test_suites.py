@@ -33,7 +33,7 @@ def test_every_suite_s_folder_is_there() -> None:
 
 
 def test_all_suites_run_even_when_one_fails(followed: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(BuildError, match=r"^failed: install\n  one alone: \./inv test\.install"):
+    with pytest.raises(BuildError, match=r"^failed: install\n  to repeat one: \./inv test\.install"):
         suites.run_suites(("install", "unit"))
     assert ["tests/install" in call for call in followed] == [True, False]
     assert "tests/unit" in followed[1]
@@ -41,7 +41,7 @@ def test_all_suites_run_even_when_one_fails(followed: list[list[str]], capsys: p
 
 
 def test_a_first_step_that_fails_fails_the_run_and_the_suites_run_nevertheless(followed: list[list[str]]) -> None:
-    with pytest.raises(BuildError, match=r"^failed: lint\n  one alone: \./inv lint"):
+    with pytest.raises(BuildError, match=r"^failed: lint\n  to repeat one: \./inv lint"):
         suites.run_suites(("unit",), first={"lint": lambda: False})
     assert "pytest" in followed[-1]
 
@@ -53,7 +53,7 @@ def test_options_reach_pytest_word_by_word(followed: list[list[str]]) -> None:
 
 
 def test_a_step_before_the_suites_that_fails_is_named_and_nothing_is_left_out(followed: list[list[str]]) -> None:
-    with pytest.raises(BuildError, match=r"^failed: verify\n  one alone: \./inv verify"):
+    with pytest.raises(BuildError, match=r"^failed: verify\n  to repeat one: \./inv verify"):
         suites.run_suites(("unit",), first={"verify": lambda: False})
     assert "tests/unit" in followed[0]
 

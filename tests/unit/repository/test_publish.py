@@ -72,7 +72,9 @@ def test_a_key_that_ends_soon_is_told_in_time() -> None:
     now = 1_800_000_000
     soon, later, never = key(now + 86400), key(now + 200 * 86400), key(0)
     (line,) = warnings([soon, later, never], now=now)
-    assert line == f"{'F' * 40} ends on 2027-01-16: ./inv repo.key --add makes the next one; hosts need time to get it"
+    assert (
+        line == f"{'F' * 40} expires on 2027-01-16: ./inv repo.key --add makes the next one; hosts need time to get it"
+    )
 
 
 def test_what_a_killed_run_left_is_swept(site: Workspace, archive_key: Path) -> None:

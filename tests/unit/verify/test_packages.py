@@ -69,7 +69,7 @@ def test_what_any_judge_says_is_told_after_all_were_asked(work: Workspace, monke
 
 
 @pytest.mark.usefixtures("with_consul")
-def test_a_fault_of_the_tree_keeps_no_judge_from_its_verdict(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_validator_runs_on_a_faulty_tree(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_: object) -> Iterator[Result]:
         yield result(2, "E: one\n")
         raise BuildError("nfpm: cannot write")
@@ -79,9 +79,9 @@ def test_a_fault_of_the_tree_keeps_no_judge_from_its_verdict(work: Workspace, mo
     monkeypatch.setattr(packages, "shellcheck", lambda _: iter([result(1, "SC1000")]))
     with pytest.raises(BuildError) as caught:
         packages.verify(work, project_settings(work), builders=BUILDERS)
-    said = caught.value.message.splitlines()
-    assert said[0].startswith("/etc/consul.d/agent.json:")
-    assert said[-3:] == ["SC1000", "E: one", "nfpm: cannot write"]
+    lines = caught.value.message.splitlines()
+    assert lines[0].startswith("/etc/consul.d/agent.json:")
+    assert lines[-3:] == ["SC1000", "E: one", "nfpm: cannot write"]
 
 
 def test_shellcheck_judges_every_script(work: Workspace) -> None:
@@ -96,8 +96,8 @@ def test_shellcheck_judges_every_script(work: Workspace) -> None:
 
 def test_each_package_has_its_own_judge_and_warnings_count(plan: Plan) -> None:
     work = Workspace()
-    deb = packages.judge_command(work, Path("x.deb"))
+    deb = packages.validator_command(work, Path("x.deb"))
     assert deb[0] == "lintian"
     assert deb[-3:] == ["--fail-on", "error,warning,pedantic", "x.deb"]
-    rpm = packages.judge_command(work, Path("x.rpm"))
+    rpm = packages.validator_command(work, Path("x.rpm"))
     assert (rpm[0], "--strict" in rpm, rpm[-1]) == ("rpmlint", True, "x.rpm")

@@ -10,7 +10,7 @@ import pytest
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.workspace import Workspace
 from consul_docker_host.package.plan import Plan
-from consul_docker_host.verify import judge_tree, judgement
+from consul_docker_host.verify import validate_tree, verdict_lines
 from consul_docker_host.verify.parsers import PARSERS, Answer, Verdict
 from tests.unit.kit import fake_program, path_with, plan_of
 
@@ -18,7 +18,7 @@ PROGRAMS = {parser.program: parser for parser in PARSERS}
 
 
 def answers(plan: Plan) -> dict[str, Answer]:
-    return {answer.program: answer for answer in judge_tree(plan)}
+    return {answer.program: answer for answer in validate_tree(plan)}
 
 
 def only_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +62,7 @@ def test_what_the_real_program_refuses_is_not_packed(
     assert old in text
     file.write_text(text.replace(old, new, 1))
     with pytest.raises(BuildError, match="no package was written") as caught:
-        judge_tree(plan_of(work))
+        validate_tree(plan_of(work))
     assert str(caught.value).startswith(f"{program}: /")
 
 
@@ -83,7 +83,7 @@ def test_a_refusal_names_the_program_and_what_it_said(
     logging(tmp_path, program, code=1, said=said)
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
     with pytest.raises(BuildError) as caught:
-        judge_tree(plan)
+        validate_tree(plan)
     assert str(caught.value).startswith(f"{program}: /")
     assert "bad thing" in str(caught.value)
 
@@ -93,7 +93,7 @@ def test_a_refusal_is_not_remembered(work: Workspace, tmp_path: Path, monkeypatc
     log = logging(tmp_path, "dnsmasq", code=1, said="bad thing")
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
     for times in (1, 2):
-        assert PROGRAMS["dnsmasq"].judge(plan).verdict is Verdict.refused
+        assert PROGRAMS["dnsmasq"].validate(plan).verdict is Verdict.refused
         assert calls(log) == times
 
 
@@ -112,14 +112,14 @@ def test_a_program_is_asked_once_for_one_content_and_again_for_another(
     log = logging(tmp_path, program)
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
     parser = PROGRAMS[program]
-    assert parser.judge(plan_of(work)).verdict is Verdict.accepted
+    assert parser.validate(plan_of(work)).verdict is Verdict.accepted
     asked = calls(log)
     assert asked > 0
-    assert parser.judge(plan_of(work)).verdict is Verdict.remembered
+    assert parser.validate(plan_of(work)).verdict is Verdict.remembered
     assert calls(log) == asked
     with (work.files / path).open("a") as file:
         file.write("\n")
-    assert parser.judge(plan_of(work)).verdict is Verdict.accepted
+    assert parser.validate(plan_of(work)).verdict is Verdict.accepted
     assert calls(log) == 2 * asked
 
 
@@ -132,7 +132,7 @@ def test_another_program_of_the_same_name_is_asked_anew(
     first, second = (logging(tmp_path / folder, "dnsmasq") for folder in ("one", "two"))
     for folder in ("one", "two"):
         monkeypatch.setenv("PATH", path_with(tmp_path / folder / "bin"))
-        assert PROGRAMS["dnsmasq"].judge(plan).verdict is Verdict.accepted
+        assert PROGRAMS["dnsmasq"].validate(plan).verdict is Verdict.accepted
     assert (calls(first), calls(second)) == (1, 1)
 
 
@@ -160,10 +160,10 @@ def test_a_machine_that_lets_nobody_ask_nft_refuses_nothing(
     logging(tmp_path, "unshare", code=1, said="unshare: unshare failed: Operation not permitted")
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
     for _ in range(2):  # and the next time as well: nothing was judged that could be remembered
-        answer = PROGRAMS["nft"].judge(plan)
+        answer = PROGRAMS["nft"].validate(plan)
         assert answer.verdict is Verdict.unable
         assert "not permitted" in answer.reason
-    assert "not validated on this machine: guard rules: " in "\n".join(judgement((answer,)))
+    assert "not validated on this machine: guard rules: " in "\n".join(verdict_lines((answer,)))
 
 
 def test_a_systemd_that_does_not_know_our_options_judges_nothing(
@@ -171,7 +171,7 @@ def test_a_systemd_that_does_not_know_our_options_judges_nothing(
 ) -> None:
     logging(tmp_path, "systemd-analyze", code=1, said="systemd-analyze: unrecognized option '--recursive-errors=no'")
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
-    assert PROGRAMS["systemd-analyze"].judge(plan_of(work)).verdict is Verdict.unable
+    assert PROGRAMS["systemd-analyze"].validate(plan_of(work)).verdict is Verdict.unable
 
 
 def test_complaints_of_the_machine_s_own_units_are_not_ours(
@@ -180,17 +180,17 @@ def test_complaints_of_the_machine_s_own_units_are_not_ours(
     plan = plan_of(work)
     logging(tmp_path, "systemd-analyze", code=1, said="/usr/lib/systemd/system/other.service:3: Unknown key")
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
-    assert PROGRAMS["systemd-analyze"].judge(plan).verdict is Verdict.accepted
+    assert PROGRAMS["systemd-analyze"].validate(plan).verdict is Verdict.accepted
 
 
 def test_a_program_of_another_package_is_not_missed(work: Workspace) -> None:
     """The building machine needs no dnsmasq; our own programs must be in the tree."""
     drop_in = work.files / "usr/lib/systemd/system/dnsmasq.service.d/50-consul-docker-host.conf"
     drop_in.write_text(drop_in.read_text().replace("=/usr/sbin/dnsmasq ", "=/usr/sbin/no-dnsmasq-here "))
-    assert PROGRAMS["systemd-analyze"].judge(plan_of(work)).verdict is Verdict.accepted
+    assert PROGRAMS["systemd-analyze"].validate(plan_of(work)).verdict is Verdict.accepted
     watch = work.files / WATCH
     watch.write_text(watch.read_text().replace("/consul-docker-host/watch", "/consul-docker-host/no-watch-here"))
-    answer = PROGRAMS["systemd-analyze"].judge(plan_of(work))
+    answer = PROGRAMS["systemd-analyze"].validate(plan_of(work))
     assert "no-watch-here is not executable" in answer.findings[0].reason
 
 
@@ -201,7 +201,7 @@ def test_consul_is_not_asked_for_the_building_machine_s_address(
     copied = tmp_path / "seen"
     fake_program(tmp_path / "bin", "consul", f"cp -r \"$2\" '{copied}'")
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
-    assert PROGRAMS["consul"].judge(plan_of(work)).verdict is Verdict.accepted
+    assert PROGRAMS["consul"].validate(plan_of(work)).verdict is Verdict.accepted
     assert json.loads((copied / "interfaces.json").read_text())["bind_addr"] == "192.0.2.1"
     assert (copied / "agent.json").is_file()
 
@@ -209,5 +209,5 @@ def test_consul_is_not_asked_for_the_building_machine_s_address(
 def test_the_tree_is_not_touched_by_asking(work: Workspace) -> None:
     plan = plan_of(work)
     before = {entry.path: (plan.tree / entry.path).read_bytes() for entry in plan.entries}
-    judge_tree(plan)
+    validate_tree(plan)
     assert before == {entry.path: (plan.tree / entry.path).read_bytes() for entry in plan.entries}

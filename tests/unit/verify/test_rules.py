@@ -11,7 +11,7 @@ import pytest
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.workspace import Workspace
 from consul_docker_host.package.plan import Entry, Plan
-from consul_docker_host.verify import judge_tree
+from consul_docker_host.verify import validate_tree
 from consul_docker_host.verify.rules import Finding, check_path, check_tree
 from tests.unit.kit import plan_of, replace_in
 
@@ -110,7 +110,7 @@ def test_all_faults_are_told_at_once_and_nothing_is_packed(work: Workspace) -> N
     for break_one in breaks:
         break_one(work.files)
     with pytest.raises(BuildError, match="no package was written") as caught:
-        judge_tree(plan_of(work))
+        validate_tree(plan_of(work))
     for part in (
         "/etc/consul.d/agent.json:1: ",
         f"/{UNIT}:1: ",

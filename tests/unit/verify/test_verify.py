@@ -19,16 +19,16 @@ class Judge:
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
 
-    def judge(self, _: Plan) -> Answer:
+    def validate(self, _: Plan) -> Answer:
         """Return the answer."""
         return self.answer
 
 
 class Failing:
-    """A parser whose script of the tree fails."""
+    """A parser that runs a script of the tree, which fails."""
 
-    def judge(self, _: Plan) -> Answer:
-        """Fail as a script does."""
+    def validate(self, _: Plan) -> Answer:
+        """Raise the error of the script."""
         raise BuildError("render failed")
 
 
@@ -43,12 +43,12 @@ def test_all_findings_of_all_parsers_are_in_one_error(plan: Plan, monkeypatch: p
     ]
     monkeypatch.setattr(verify, "PARSERS", [Judge(one) for one in refused])
     with pytest.raises(BuildError) as caught:
-        verify.judge_tree(plan)
+        verify.validate_tree(plan)
     assert caught.value.message == "nft: /etc/nft:7: no\nconsul: /etc/consul:7: no"
     assert "no package was written" in caught.value.hint
 
 
-def test_the_faults_of_a_tree_and_what_parsers_refuse_are_in_one_error(
+def test_the_faults_of_a_tree_and_the_parsers_findings_are_in_one_error(
     work: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = answer(Verdict.refused, name="nft", findings=(Finding(path="etc/nft", line=7, reason="no"),))
@@ -56,14 +56,14 @@ def test_the_faults_of_a_tree_and_what_parsers_refuse_are_in_one_error(
     (work.files / "etc/consul.d/agent.json.j2").write_text("{")
     (work.files / "etc/consul.d/interfaces.json.j2").write_text("}")
     with pytest.raises(BuildError) as caught:
-        verify.judge_tree(plan_of(work))
+        verify.validate_tree(plan_of(work))
     assert "/etc/consul.d/agent.json:" in caught.value.message
     assert "/etc/consul.d/interfaces.json:" in caught.value.message
     assert caught.value.message.endswith("\nnft: /etc/nft:7: no\nrender failed")
 
 
 def test_the_report_names_who_accepted_who_is_missing_and_who_could_not_judge() -> None:
-    lines = verify.judgement(
+    lines = verify.verdict_lines(
         (
             answer(Verdict.accepted, name="dnsmasq"),
             answer(Verdict.missing, name="consul"),
@@ -76,4 +76,4 @@ def test_the_report_names_who_accepted_who_is_missing_and_who_could_not_judge() 
 
 
 def test_where_nobody_judged_the_report_says_none() -> None:
-    assert verify.judgement(())[0].endswith(": none")
+    assert verify.verdict_lines(())[0].endswith(": none")

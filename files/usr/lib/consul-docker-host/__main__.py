@@ -1,6 +1,6 @@
 """Start the host program: `python3 -IB /usr/lib/consul-docker-host COMMAND`.
 
-A directory as the program is the one way in which Python's isolated mode finds modules beside it:
+In isolated mode Python finds the modules beside a program only if the program is a directory:
 https://docs.python.org/3/using/cmdline.html#interface-options
 """
 
@@ -8,25 +8,25 @@ import sys
 
 
 def start() -> int:
-    """Run the command; where Python cannot, or the program itself is at fault, one line names the reason.
+    """Run the command; if Python or the program itself is broken, report the reason in one line.
 
-    An older Python has to understand this file: what is beside it is imported later.
+    Older versions of Python must be able to parse this file, so the other modules are imported later.
     """
-    if sys.version_info < (3, 9):  # noqa: UP036 - it is asked of the Python that the host has
+    if sys.version_info < (3, 9):  # noqa: UP036 - this checks the Python of the host
         sys.stderr.write("consul-docker-host: python3 is older than 3.9: upgrade it\n")
         return 3
     try:
-        from host_program.cli import main  # noqa: PLC0415 - what is missing is reported here
+        from host_program.cli import main  # noqa: PLC0415 - a missing module is reported below
 
         return main(sys.argv[1:])
     except ImportError as error:
         sys.stderr.write(f"consul-docker-host: python3 or this installation is incomplete: {error}\n")
     except Exception as error:
-        place = error.__traceback__
-        while place and place.tb_next:
-            place = place.tb_next
-        where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
-        sys.stderr.write(f"consul-docker-host: internal error at {where}: {type(error).__name__}: {error}\n")
+        frame = error.__traceback__
+        while frame and frame.tb_next:
+            frame = frame.tb_next
+        position = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
+        sys.stderr.write(f"consul-docker-host: internal error at {position}: {type(error).__name__}: {error}\n")
     return 3
 
 

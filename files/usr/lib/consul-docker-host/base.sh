@@ -1,4 +1,4 @@
-# Read first by every script of consul-docker-host: places, the values built in, and messages.
+# Every script of consul-docker-host reads this first: paths, built-in values, and messages.
 # CONSUL_DOCKER_HOST_ROOT is a prefix of every path, for tests and for images under construction.
 # shellcheck shell=sh disable=SC2034
 
@@ -11,8 +11,8 @@ NL='
 
 LC_ALL=C
 export LC_ALL
-# apt leaves /usr/local out of the path of maintainer scripts, and a Consul or Docker that was
-# installed by hand lives there.
+# apt removes /usr/local from the PATH of maintainer scripts, but a Consul or Docker that was
+# installed by hand is there.
 [ -n "$ROOT" ] || PATH=$PATH:/usr/local/sbin:/usr/local/bin
 umask 022
 

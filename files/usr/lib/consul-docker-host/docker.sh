@@ -1,8 +1,8 @@
-# Docker: whether it may be asked, and waiting for what it brings. Needs units.sh.
+# Functions for Docker: whether it may be asked, and waiting for it and its images. Needs units.sh.
 # shellcheck shell=sh
 
-# Asking a stopped Docker through its socket would start it, against its administrator's will. A
-# hung one never answers: whoever asks sets a time.
+# Asking a stopped Docker through its socket would start it against its administrator's will. A
+# Docker that hangs never answers, so callers must set a timeout.
 may_ask_docker() {
     have docker || return 1
     state=$(systemctl show -p LoadState -p ActiveState docker.service 2>/dev/null | tr '\n' ' ')
@@ -17,8 +17,8 @@ has_image() {
     docker image inspect "$1" >/dev/null 2>&1 || docker pull --quiet "$1" >/dev/null
 }
 
-# wait_for COMMAND...: a registry that cannot be reached is asked less and less, because each try
-# costs time on a host that has other work
+# wait_for COMMAND...: repeat the command until it succeeds, with growing pauses, because each try
+# costs time, for example if a registry is unreachable
 wait_for() {
     pause=2
     until "$@"; do

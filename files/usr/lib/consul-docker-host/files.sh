@@ -1,9 +1,10 @@
-# How a file of the host is replaced.
+# Functions that replace a file of the host.
 # shellcheck shell=sh
 
-# install_as FILE COMMAND...: put what the command prints in FILE's place in one step, with FILE's
-# mode, owner and label. 1: nothing has changed. 2, after a line with the reason: FILE is unchanged.
-# Each step is checked by itself, because callers look at the result and `set -e` is off then.
+# install_as FILE COMMAND...: replace FILE atomically by the output of the command, and keep FILE's
+# mode, owner and label. Exits with 1 if nothing has changed, and with 2 after a line with the
+# reason if FILE could not be written and is unchanged. Each step is checked explicitly, because
+# callers test the result, which switches `set -e` off.
 install_as() (
     file=$1
     if [ -L "$1" ]; then
@@ -14,10 +15,10 @@ install_as() (
     fi
     shift
 
-    # Mostly nothing has changed, and this runs at each boot. A command that fails here fails below.
+    # This runs at each boot, and usually nothing has changed. A failing command fails again below.
     [ ! -s "$file" ] || ! "$@" 2>/dev/null | cmp -s - "$file" || exit 1
 
-    # A name of its own: an apply and a start of Consul may write at the same time.
+    # The name contains the PID, because an apply and a start may write at the same time.
     new=$file.consul-docker-host-$$
     trap 'rm -f "$new" "$new-old"' EXIT
     if reason=$({ copy_of "$file" "$new" && "$@" >"$new"; } 2>&1); then
@@ -28,7 +29,7 @@ install_as() (
         if reason=$(mv -f "$new" "$file" 2>&1); then
             exit 0
         fi
-        # A file that is a mount of its own, as in containers, cannot be replaced, only written.
+        # A file that is a mount point, as in containers, cannot be replaced, only written.
         if mountpoint -q "$file" 2>/dev/null && reason=$(overwrite "$file" "$new"); then
             exit 0
         fi
@@ -39,15 +40,15 @@ install_as() (
     exit 2
 )
 
-# copy_of FILE NEW: where FILE exists, NEW gets its content, mode and owner
+# copy_of FILE NEW: if FILE exists, copy it to NEW with its mode and owner
 copy_of() { [ ! -e "$1" ] || cp -p "$1" "$2"; }
 
-# overwrite FILE NEW: write NEW's content into FILE where all of it has room; else FILE is
-# unchanged, and the reason is printed.
+# overwrite FILE NEW: write NEW's content into FILE if there is enough space; otherwise print the
+# reason and leave FILE unchanged
 overwrite() {
     room=$(df -Pk "$1" | awk 'END { print $4 }')
     if [ "$room" -le $(($(wc -c <"$2") / 1024)) ] || ! cp "$1" "$2-old"; then
-        say 'no room'
+        say 'not enough space'
         return 1
     fi
     { cat "$2" >"$1"; } 2>&1 && return 0

@@ -1,13 +1,13 @@
-# The program in Python, for the scripts that start it.
+# Functions to run the Python program from shell scripts.
 # shellcheck shell=sh
 
-# program ARGUMENT...: run it, with a time limit, because a start of Consul waits for it
+# program ARGUMENT...: run it with a time limit, because a start of Consul waits for it
 program() {
     command -v python3 >/dev/null 2>&1 || return 127
     timeout -k 5 30 python3 -IB "${CONSUL_DOCKER_HOST_ROOT:-}/usr/lib/consul-docker-host" "$@"
 }
 
-# python_fault: print what keeps Python from running, and how to get it; 1 when it runs
+# python_fault: print why Python does not run, and the remedy; exit with 1 if it runs
 python_fault() (
     install='dnf install'
     reinstall='dnf reinstall'

@@ -1,7 +1,7 @@
-# Who owns /etc/resolv.conf: the evidence, and what follows from it. Needs base.sh. As in
-# Tailscale's net/dns, evidence decides and not configuration: see
-# https://github.com/tailscale/tailscale/issues/2136 and #13435 (a header that lies), #2678 and
-# #3905 (a decision that was taken too early in the boot).
+# Functions that find out which program owns /etc/resolv.conf, and decide how to add dnsmasq. Needs
+# base.sh. As in Tailscale's net/dns, the decision relies on evidence and not on configuration: see
+# https://github.com/tailscale/tailscale/issues/2136 and #13435 (a header that is wrong), #2678 and
+# #3905 (a decision that was made too early in the boot).
 # shellcheck shell=sh disable=SC2034
 
 FILE=$ROOT/etc/resolv.conf
@@ -11,9 +11,9 @@ servers() {
     sed -n 's/^[[:space:]]*nameserver[[:space:]]\{1,\}\([^[:space:]#;]*\).*/\1/p' "$1" 2>/dev/null
 }
 
-# look: $conf is what the file looks like, $link whether it is a symlink (to $target); $resolved,
-# $nm and $resolvconf are the programs there are, and $stub whether the file names resolved's stub
-# alone.
+# look: set $conf to the file's owner by its look, $link to whether it is a symlink (to $target),
+# $resolved, $nm and $resolvconf to whether these programs are there, and $stub to whether the file
+# names only resolved's stub
 look() {
     look_at_file
     look_for_programs
@@ -45,8 +45,8 @@ look_at_file() {
     fi
 }
 
-# The header names the writer, unless the servers contradict it: copies of such files live on when
-# their owner has gone.
+# The header names the program that wrote the file, unless the servers contradict it, because copies
+# of such files remain when their owner is gone.
 look_at_header() {
     header=$(
         awk -v mark="$MARK" '/^[#;]/ && !index($0, mark) { print tolower($0) }' "$FILE" 2>/dev/null
@@ -70,7 +70,7 @@ look_for_programs() {
         *NetworkManager.service*) nm=yes ;;
     esac
 
-    # systemd's own program of that name only talks to resolved.
+    # systemd's own program of that name is only a client of resolved.
     for program in "$ROOT/sbin/resolvconf" "$ROOT/usr/sbin/resolvconf"; do
         [ -x "$program" ] || continue
         case $(readlink -f "$program") in
@@ -85,7 +85,7 @@ look_for_programs() {
     fi
 }
 
-# find_services: $services are the units that run; below a prefix a file stands for them
+# find_services: set $services to the running units, for tests from a file below the prefix
 find_services() {
     if [ -n "$ROOT" ]; then
         services=$(cat "$RUN/running" 2>/dev/null) || :
@@ -95,12 +95,12 @@ find_services() {
     fi
 }
 
-# decide: $decision is
+# decide: set $decision to
 #   resolved    systemd-resolved asks dnsmasq
-#   resolvconf  dnsmasq's own hook tells resolvconf
-#   line        a marked line in the file
-#   wait        the owner has yet to write the file, early in the boot; its change wakes us
-#   leave       a symlink to something that nobody of ours knows
+#   resolvconf  dnsmasq's own hook registers dnsmasq with resolvconf
+#   line        we add a marked line to the file
+#   wait        the owner has not written the file yet, early in the boot; its change starts us
+#   leave       the file is a symlink to an unknown target, or to a file whose owner is gone
 decide() {
     evidence="$conf link=$link resolved=$resolved nm=$nm resolvconf=$resolvconf stub=$stub"
     case $evidence in
@@ -114,5 +114,31 @@ decide() {
         'nm link=yes '*' nm=no '*) decision=leave ;;
         'symlink '*) decision=leave ;;
         *) decision=line ;;
+    esac
+}
+
+# explain: print the evidence and the decision as a sentence for people
+explain() {
+    case $conf in
+        resolved) owner=systemd-resolved ;;
+        nm) owner=NetworkManager ;;
+        *) owner=resolvconf ;;
+    esac
+    case $evidence in
+        'missing '*) found='resolv.conf is missing' ;;
+        'static '*) found='resolv.conf is a plain file' ;;
+        'symlink '*) found="resolv.conf is a symlink to $target" ;;
+        'resolved '*' resolved=yes '* | 'nm '*' nm=yes '* | 'nm '*' nm=resolved '*)
+            found="resolv.conf is managed by $owner"
+            ;;
+        'resolvconf '*' resolvconf=yes '*) found="resolv.conf is managed by $owner" ;;
+        *) found="resolv.conf was written by $owner, which is not running" ;;
+    esac
+    case $decision in
+        resolved) say "$found; systemd-resolved asks dnsmasq" ;;
+        resolvconf) say "$found; dnsmasq's own hook registers dnsmasq there" ;;
+        line) say "$found; our nameserver line was added" ;;
+        wait) say "$found; its owner has not written it yet" ;;
+        leave) say "$found; the file at $target is not changed" ;;
     esac
 }

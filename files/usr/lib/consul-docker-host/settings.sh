@@ -1,5 +1,6 @@
-# This host's own settings, by the keys and kinds that `defaults` lists. The file is data and is
-# never run: a shell or systemd reads the same lines the same way. A wrong line costs its one key.
+# Functions that read this host's own settings, by the keys and kinds that `defaults` lists. The
+# file is parsed and never executed; a shell or systemd would read the lines in the same way. A
+# wrong line affects only its own key.
 # shellcheck shell=sh disable=SC2034,SC2154
 
 SETTINGS=/etc/default/consul-docker-host
@@ -23,7 +24,7 @@ is_ipv4() (
     done
 )
 
-# is_server ADDRESS|ADDRESS#PORT, as dnsmasq writes a server
+# is_server ADDRESS|ADDRESS#PORT: the notation of dnsmasq for a server
 is_server() (
     server=${1%%#*}
     port=${1#"$server"}
@@ -36,8 +37,8 @@ is_server() (
     [ "${port#?}" -le 65535 ]
 )
 
-# find_rule KEY: $rule is its kind, whether it must have a value, and the words it may be;
-# 1 when it is not a key.
+# find_rule KEY: set $rule to its kind, whether it must have a value, and its choices; return 1 if
+# there is no such key
 find_rule() {
     rule=
     case $1 in
@@ -51,7 +52,7 @@ find_rule() {
     rule=${rule%%"$NL"*}
 }
 
-# alternatives WORD...: the words as a sentence names them: a, b or c
+# alternatives WORD...: print the words as a sentence lists them: a, b or c
 alternatives() {
     listed=$1
     shift
@@ -62,7 +63,7 @@ alternatives() {
     say "$listed or $1"
 }
 
-# fault VALUE KIND required|optional [CHOICE]...: print what is wrong with the value, if anything
+# fault VALUE KIND required|optional [CHOICE]...: print why the value is invalid, if it is
 fault() (
     set -f
     value=$1
@@ -114,7 +115,7 @@ fault() (
             esac
             ;;
         *-file)
-            # Without the value: somebody may have put the secret itself there.
+            # The value is not shown, because it may be the secret itself.
             case $value in
                 /*) ;;
                 *) say 'must be an absolute path' ;;
@@ -138,7 +139,7 @@ fault() (
     esac
 )
 
-# split_line: $key and $value of $line, or $reason and in $key what it is about
+# split_line: set $key and $value from $line, or $reason, and $key to the key or line number
 split_line() {
     key=${line%%=*}
     value=${line#*=}
@@ -149,7 +150,7 @@ split_line() {
         key=$number
         reason='has no ='
     else
-        reason="\"$key\" is none of the keys"
+        reason="\"$key\" is not a known key"
         case $key in
             *[![:print:]]*) reason='contains a character that cannot be printed' ;;
         esac
@@ -168,30 +169,30 @@ split_line() {
     esac
 }
 
-# read_setting: take $line over, or note what is wrong with it
+# read_setting: apply $line, or record the mistake in it
 read_setting() {
     split_line
     # shellcheck disable=SC2086
     [ -n "$reason" ] || reason=$(fault "$value" $rule)
 
     if [ -z "$reason" ]; then
-        # The key is one of our own names, and the value is not looked at.
+        # eval is safe: the key is one of our own names, and the value is not expanded again.
         eval "$key=\$value"
         return
     fi
     PROBLEMS="$PROBLEMS$SETTINGS:$key: $reason$NL"
-    # As if no file were named, Consul would lose its key: the program knows this mark.
+    # An empty value would mean that Consul uses no secret; the Python program uses the same mark.
     case $rule in
         *-file\ *) eval "$key=?" ;;
     esac
 }
 
-# load_config: read the host's settings over the built-in ones; QUIET=1 leaves the reports to others
+# load_config: override the built-in settings by the host's own; with QUIET=1 print no mistakes
 load_config() {
     [ -r "$CONFIG" ] || return 0
     number=0
-    # `read` strips the blanks at both ends of a line. Only a line that ends otherwise, as those of
-    # Windows do, costs a program: each script reads this file.
+    # `read` strips the blanks at both ends of a line. Only other line ends, such as those of
+    # Windows, need another program, because every script reads this file.
     while read -r line || [ -n "$line" ]; do
         number=$((number + 1))
         case $line in

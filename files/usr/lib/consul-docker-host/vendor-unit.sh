@@ -1,8 +1,8 @@
-# dnsmasq as the distribution and the administrator have set it up: the arguments of the unit, which
-# our drop-in replaces, and the keys of its files. One function for each shape of unit.
+# Functions that read how the distribution and the administrator set up dnsmasq: the arguments of
+# its unit, which our drop-in replaces, and the keys of its files. Each kind of unit has a function.
 # shellcheck shell=sh
 
-# vendor_arguments: the arguments that the distribution's own unit would give
+# vendor_arguments: print the arguments that the distribution's own unit passes
 vendor_arguments() (
     set -f
     for directory in /etc /run /usr/lib /lib; do
@@ -28,7 +28,7 @@ vendor_arguments() (
     esac
 )
 
-# exec_start UNIT: the last command of the unit, without systemd's prefixes
+# exec_start UNIT: print the last command of the unit, without systemd's prefixes
 exec_start() {
     sed -n '/^ExecStart=/ { s/^ExecStart=[-+!@]*//; h; }; $ { x; p; }' "$1" 2>/dev/null
 }
@@ -46,8 +46,8 @@ direct_arguments() {
     done
 }
 
-# Debian, Ubuntu: the unit starts a script that ends in an exec of dnsmasq, whose words are taken.
-# Nothing of our own environment may get into them.
+# Debian, Ubuntu: the unit starts a script that finally runs `exec` with dnsmasq; this prints the
+# arguments. The environment is empty, so that ours does not affect them.
 # shellcheck disable=SC2016
 helper_arguments() {
     sed 's/exec ${DAEMON} /echo /' "$1" | env -i PATH="$PATH" sh -s "$2" | tr '\n' ' '
@@ -55,11 +55,11 @@ helper_arguments() {
 # shellcheck disable=SC2016
 names_daemon() { grep -qsF 'exec ${DAEMON} ' "$1"; }
 
-# Any other script: systemd at least has to find the process.
+# Any other script: only the PID file is kept, which systemd needs to find the process.
 pid_file_argument() { say "-x $(sed -n 's/^PIDFile=//p' "$1")"; }
 
-# unit_variable UNIT $NAME: its value by the unit's own lines and files. systemd does not look for
-# variables in the value of a variable, so ours cannot name the distribution's.
+# unit_variable UNIT $NAME: print its value from the unit's own lines and files. systemd does not
+# expand variables in the value of a variable, so ours cannot refer to the distribution's.
 # shellcheck disable=SC2016
 unit_variable() {
     name=$(printf '%s' "$2" | tr -d '${}')
@@ -71,8 +71,8 @@ unit_variable() {
     } | tail -n 1 | tr -d "\"'"
 }
 
-# dnsmasq_file_with KEY: the first of dnsmasq's files that has this key. What a package manager left
-# beside them is not read by dnsmasq either.
+# dnsmasq_file_with KEY: print the first of dnsmasq's files that sets this key. Leftovers of package
+# managers are skipped, because dnsmasq does not read them.
 dnsmasq_file_with() {
     pattern="^[[:space:]]*$1[[:space:]]*(#.*)?\$"
     files=$(grep -Els --exclude='*.rpm[nso]*' --exclude='*.dpkg-*' "$pattern" \

@@ -1,2 +1,2 @@
-# The agent's own file. consul-docker-host adds its settings in files beside this one; so may you.
+# The agent's own file. consul-docker-host adds its settings in files beside this one, and so can you.
 data_dir = "/opt/consul"

@@ -1,5 +1,5 @@
-"""All that a host parses, decides and reports: check, status, docker-dns, Consul's rendering.
+"""Parse, decide and report on a host: check, status, docker-dns, and rendering Consul's configuration.
 
-Python's standard library alone, from 3.9 on. What a boot depends on is shell and lies beside this package: the
-interface, the guard, DNS and the environment come up without Python.
+The package uses only the standard library of Python 3.9 and later. Everything that a boot depends on is shell, beside
+this package: the interface, the guard, DNS and the environment work without Python.
 """

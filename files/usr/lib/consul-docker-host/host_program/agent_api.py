@@ -1,10 +1,10 @@
-"""Consul's HTTP API of the local agent, asked as the agent itself.
+"""Ask the HTTP API of the local Consul agent, with the agent's own token.
 
-The token goes out in a header alone: no list of processes shows it. Proxies of the environment are not asked:
-the address is link-local, and a proxy elsewhere cannot reach it.
+The token is sent only in a header, so no list of processes shows it. Proxies in the environment are ignored, because
+the address is link-local and a proxy elsewhere cannot reach it.
 
-HTTP/1.0 is spoken here: the answer ends with the connection, so that a few lines read it. http.client brings TLS and
-the parsers of mails along, whose import takes longer than the whole check.
+The protocol is HTTP/1.0: the answer ends with the connection, so a few lines can read it. http.client imports TLS and
+mail parsers, which takes longer than the complete check.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ REFUSED = (401, 403)
 
 
 class Answer(NamedTuple):
-    """What the agent answered: the HTTP status (0: nothing), and the body's JSON, None where it is none."""
+    """The agent's answer: the HTTP status (0: no answer), and the body's JSON (None: not JSON)."""
 
     status: int
     value: Any
 
     @property
     def is_ok(self) -> bool:
-        """Whether the agent answered what was asked."""
+        """Whether the agent answered the request."""
         return self.status == OK
 
     @property
     def is_refused(self) -> bool:
-        """Whether the agent wants another token."""
+        """Whether the agent requires another token."""
         return self.status in REFUSED
 
     def pick(self, *keys: str) -> Any:
-        """Return what stands below the keys; None where one of them is missing."""
+        """Return the value below the keys; None if one of them is missing."""
         value = self.value
         for key in keys:
             value = value.get(key) if isinstance(value, dict) else None
         return value
 
     def text(self, *keys: str) -> str:
-        """Return the string below the keys; empty where there is none."""
+        """Return the string below the keys; empty if there is none."""
         value = self.pick(*keys)
         return value if isinstance(value, str) else ""
 
 
 def ask(host: Host, path: str, *, method: str = "GET", token: str | None = None, seconds: float = SECONDS) -> Answer:
-    """Ask the local agent for /v1/PATH, with its own token unless another one is given; nothing is raised."""
+    """Ask the local agent for /v1/PATH, with its own token unless another one is given; never raise."""
     status, body = fetch(host, path, method=method, token=token, seconds=seconds)
     try:
         return Answer(status, json.loads(body))
@@ -69,9 +69,9 @@ def fetch(
     content: bytes = b"",
     seconds: float = SECONDS,
 ) -> tuple[int, bytes]:
-    """Send ``content`` to /v1/PATH of the local agent and return HTTP's status and the body as it came.
+    """Send ``content`` to /v1/PATH of the local agent and return the HTTP status and the unparsed body.
 
-    The agent's own token is sent unless another one is given. An agent that does not answer has the status 0.
+    The agent's own token is sent unless another one is given. The status is 0 if the agent does not answer.
     """
     if token is None:
         token = read_token(host, "AGENT_TOKEN_FILE")
@@ -88,7 +88,7 @@ def fetch(
 
 
 def exchange(address: tuple[str, int], request: bytes, seconds: float) -> bytes:
-    """Send a request and return the answer; OSError where the agent does not take it or is silent for too long."""
+    """Send a request and return the answer; raise OSError if the agent refuses it or does not answer in time."""
     end = time.monotonic() + seconds
     answer = bytearray()
     with socket.create_connection(address, timeout=seconds) as link:
@@ -103,7 +103,7 @@ def exchange(address: tuple[str, int], request: bytes, seconds: float) -> bytes:
 
 
 def read_token(host: Host, key: str) -> str:
-    """Return the token in the file that the key names; empty where there is none that can be read."""
+    """Return the token in the file that the key names; empty if no file is set or readable."""
     place = host.values[key]
     if place in {"", WRONG}:
         return ""

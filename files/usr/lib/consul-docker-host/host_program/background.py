@@ -1,4 +1,4 @@
-"""Questions that wait for different programs at the same time."""
+"""Run functions that wait for different programs in parallel."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ T = TypeVar("T")
 
 
 class Later(Generic[T]):
-    """A function that runs in a thread of its own from now on; ``get`` waits for what it returns, or raises."""
+    """A function that starts at once in its own thread; ``get`` waits for its result, or raises its error."""
 
-    # concurrent.futures does the same, and imports logging.
+    # concurrent.futures does the same, but importing it takes longer because it imports logging.
     def __init__(self, function: Callable[[], T]) -> None:
         self._function = function
         self._error: Exception | None = None
-        # A program that never ends must not keep the check from ending.
+        # The thread is a daemon, so that a program which never ends does not keep the check from exiting.
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 

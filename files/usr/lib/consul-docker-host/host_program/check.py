@@ -1,6 +1,6 @@
-"""Walk the chain from the settings to a container: of each link whether it works, why not, and how to fix it.
+"""Check the chain from the settings to a container: report for each link whether it works, why not, and how to fix it.
 
-The exit code is that of monitoring plugins: 0 ok, 1 warn, 2 broken, 3 could not look.
+The exit codes are those of monitoring plugins: 0 ok, 1 warn, 2 broken, 3 could not check.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ VALUES = {OK: "1", WARN: "0.5", BROKEN: "0"}
 
 
 class Options(NamedTuple):
-    """What was asked for."""
+    """The options of the command."""
 
     is_json: bool
     prometheus: str
@@ -32,14 +32,14 @@ def main(host: Host, arguments: list[str]) -> int:
     try:
         options = parse(arguments)
         if not have("ip"):
-            raise Failure("cannot look: ip is not installed", UNKNOWN)
+            raise Failure("cannot check: ip is not installed", UNKNOWN)
         lines = walk(gather(host))
         report(lines, options)
     except Failure as failure:
         output.warn(str(failure))
         return UNKNOWN
-    except Exception as error:  # a mistake of this program must not look like a warning to a monitor
-        output.warn(f"could not look: {type(error).__name__}: {error}")
+    except Exception as error:  # a monitor must not take a bug of this program for a warning
+        output.warn(f"could not check: {type(error).__name__}: {error}")
         return UNKNOWN
     return CODES[worst(lines)]
 
@@ -56,12 +56,12 @@ def parse(arguments: list[str]) -> Options:
             if not prometheus:
                 raise Failure("--prometheus needs a file", UNKNOWN)
         else:
-            raise Failure(f'check does not know "{argument}"; see consul-docker-host --help', UNKNOWN)
+            raise Failure(f'check: unknown option "{argument}"; see consul-docker-host check --help', UNKNOWN)
     return Options(is_json, prometheus)
 
 
 def report(lines: tuple[Line, ...], options: Options) -> None:
-    """Print the lines in the form that was asked for, and write the file of metrics."""
+    """Print the lines in the requested form, and write the file of metrics."""
     if options.is_json:
         output.say_json(as_json(lines))
     elif not options.prometheus:
@@ -88,7 +88,7 @@ def as_json(lines: tuple[Line, ...]) -> dict[str, object]:
 
 
 def as_prometheus(lines: tuple[Line, ...]) -> str:
-    """Return the report for node_exporter's textfile collector; a label is one of our own names alone."""
+    """Return the report for node_exporter's textfile collector; labels are only our own names."""
     text = [
         "# HELP consul_docker_host_link 1: the link of the chain works, 0.5: with a warning, 0: it is broken.",
         "# TYPE consul_docker_host_link gauge",

@@ -1,6 +1,6 @@
-"""The commands: what each takes, its help, and the module that does its work, imported only when it is asked for.
+"""Define the commands: their arguments, their help, and the modules behind them, which are imported on demand.
 
-Without argparse: its import takes longer than most commands.
+argparse is not used, because importing it takes longer than most commands.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from host_program.output import PROGRAM, Failure, say, warn
 from host_program.programs import widen_path
 from host_program.settings import FILE, Host, load_host
 
-# Monitoring plugins end with 3 where they could not look; so does every wrong usage.
+# Monitoring plugins exit with 3 if they could not check, and so does every usage error.
 USAGE = 3
 HELP_OPTIONS = {"-h", "--help"}
 
 
 class Command(NamedTuple):
-    """A command: the module and function behind it, one line for the list, its arguments, and its help below that.
+    """A command: its module and function, one line for the list, its arguments, and the rest of its help.
 
-    ``choices`` are the values that its one argument may have. None: the module reads its arguments by itself.
+    ``choices`` are the values of its single argument. None: the module parses its arguments itself.
     """
 
     target: str
@@ -66,18 +66,18 @@ Options:
     ),
     "env": Command(
         target="environment:main",
-        summary="Print the variables that lead programs to Consul, for eval",
+        summary="Print the variables by which programs find Consul, for eval",
         usage="[--docker | --compose]",
         details="""
 Options:
-  --docker   Print the options of `docker run` that lead a container there
+  --docker   Print the same as options of `docker run`
   --compose  Print the same as lines of a service in a compose file""",
         choices=("--docker", "--compose"),
         needs="one option, --docker or --compose",
     ),
     "docker-dns": Command(
         target="docker_dns:main",
-        summary="Let all containers use this host's DNS, by Docker's daemon.json",
+        summary="Make all containers use this host's DNS, through Docker's daemon.json",
         usage="on|off|status",
         details="""
 Actions:
@@ -89,7 +89,7 @@ Actions:
         needs="on, off or status",
     ),
 }
-# For this package's scripts: no help, and no promise that they stay as they are.
+# Commands for this package's scripts have no help, and they may change in any version.
 INTERNAL = {
     "advertise": Command("scripts:print_advertised_address"),
     "forget": Command("forget:main"),
@@ -100,7 +100,7 @@ INTERNAL = {
 
 
 def main(argv: list[str]) -> int:
-    """Run one command and return its exit code; no fault leaves a traceback."""
+    """Run one command and return its exit code; report errors without a traceback."""
     os.umask(0o022)
     try:
         return dispatch(argv)
@@ -115,7 +115,7 @@ def main(argv: list[str]) -> int:
 
 
 def dispatch(argv: list[str]) -> int:
-    """Run the command that the arguments name; Failure with 3 where they name none."""
+    """Run the command that the arguments name; raise Failure with 3 if there is no such command."""
     root = os.environ.get("CONSUL_DOCKER_HOST_ROOT", "")
     if not root:
         widen_path()
@@ -139,14 +139,14 @@ def dispatch(argv: list[str]) -> int:
 
 
 def resolve(target: str) -> Callable[[Host, list[str]], int]:
-    """Import MODULE:FUNCTION."""
+    """Import MODULE:FUNCTION and return the function."""
     module, _, function = target.partition(":")
-    found: Callable[[Host, list[str]], int] = getattr(import_module(f"host_program.{module}"), function)
-    return found
+    imported: Callable[[Host, list[str]], int] = getattr(import_module(f"host_program.{module}"), function)
+    return imported
 
 
 def refuse_wrong_arguments(name: str, command: Command, arguments: list[str]) -> None:
-    """Raise Failure with 3 where the arguments are not those of the command."""
+    """Raise Failure with 3 unless the arguments are valid for the command."""
     if command.choices is None:
         return
     wrong = [each for each in arguments if each not in command.choices]
@@ -157,8 +157,8 @@ def refuse_wrong_arguments(name: str, command: Command, arguments: list[str]) ->
 
 
 def unknown_command(name: str) -> str:
-    """Return the message on a command that does not exist, with the nearest one that does."""
-    from difflib import get_close_matches  # noqa: PLC0415 - a mistake alone needs it
+    """Return the message for an unknown command, with the nearest known one."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
 
     near = get_close_matches(name, COMMANDS, n=1)
     hint = f'did you mean "{near[0]}"?' if near else f"see {PROGRAM} --help"

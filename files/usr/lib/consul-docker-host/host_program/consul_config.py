@@ -1,7 +1,7 @@
-"""Consul's configuration, as far as it is the host's own: written below /run before each start of Consul, and by apply.
+"""Render the host's own part of Consul's configuration below /run, before each start of Consul and by apply.
 
-What cannot be rendered, because a line or a file is wrong, is reported, and what was rendered before is kept. Secrets
-are read from files and written to files that root and Consul alone read. Nothing below /etc is written.
+A wrong line or file is reported, and the part of the configuration that it affects is kept. Secrets are read from files
+and written to files that only root and Consul can read. Nothing is written below /etc.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from host_program.settings import FILE, RUN, STATE, Host
 DONE, KEPT = 0, 10
 KEPT_SETTINGS = "the running configuration is kept"
 FOLDERS = ("consul.d", "tls")
-# For each key of a token's file: for what Consul uses the token. None is the default token: with that, every program on
-# the host would have the agent's rights.
+# For each key of a token's file: Consul's purpose of the token. None of them is Consul's default token, because that
+# would give every program on the host the agent's rights.
 TOKENS = {
     "AGENT_TOKEN_FILE": "agent",
     "DNS_TOKEN_FILE": "dns",
@@ -34,7 +34,7 @@ CERTIFICATES = {"CA_FILE": "ca.pem", "CERT_FILE": "cert.pem", "KEY_FILE": "key.p
 
 
 def main(host: Host, arguments: list[str]) -> int:
-    """Render before a start; --now: for a Consul that runs; --render: below /run only. The caller has the lock."""
+    """Render before a start; --now: for a running Consul; --render: only below /run. The caller holds the lock."""
     if not os.environ.get("QUIET"):
         for problem in host.problems:
             report(str(problem))
@@ -55,7 +55,7 @@ def _render(host: Host, *, option: str) -> int:
             _keep_copy(host, rendering.group)
     if option:
         return DONE if rendering.is_complete and rendering.has_tokens else KEPT
-    # A program may start on the settings that it had before; on half of them it could do harm.
+    # Consul may start with its former settings, but with a part of the new ones it could do harm.
     if not os.path.exists(mark):
         return KEPT
     # Consul names the file that it cannot read, but not the line.
@@ -66,12 +66,12 @@ def _render(host: Host, *, option: str) -> int:
 
 
 class Rendering:
-    """One rendering: what it has changed is printed, what it could not do is kept in two marks."""
+    """One rendering: it prints the files that it changes, and remembers whether it is complete."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
         self.group = _consul_group()
-        # Whether Consul may start on this, and whether all the tokens are there: without one it has fewer rights.
+        # Consul may start only if the rendering is complete; without a token it starts with fewer rights.
         self.is_complete = True
         self.has_tokens = True
 
@@ -92,7 +92,7 @@ class Rendering:
         self._hand_over()
 
     def _hand_over(self) -> None:
-        # Rendered before Consul was installed, a file belongs to a group that cannot read it.
+        # A file that was rendered before Consul was installed belongs to a group that is not Consul's.
         for name in FOLDERS:
             folder = self.host.path(f"{RUN}/{name}")
             for path in (folder, *(entry.path for entry in os.scandir(folder))):
@@ -101,7 +101,7 @@ class Rendering:
     def _store(self, place: str, content: bytes) -> None:
         path = f"{RUN}/{place}"
         try:
-            # Not beside its place: Consul reads all that is there.
+            # The temporary file is in another directory, because Consul reads every file beside ``path``.
             is_new = write_private(self.host.path(path), content, group=self.group, folder=self.host.path(RUN))
         except OSError as error:
             warn(f"{path} cannot be written and is unchanged: {error.strerror}")
@@ -111,7 +111,7 @@ class Rendering:
             say(os.path.basename(place))
 
     def _put(self, name: str, value: dict[str, Any] | None) -> None:
-        """Store one line of JSON, or remove the file where nothing is set that it would hold."""
+        """Store one line of JSON, or remove the file if there is nothing to store."""
         if value is not None:
             text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
             self._store(f"consul.d/{name}", f"{text}\n".encode())
@@ -121,11 +121,11 @@ class Rendering:
             say(name)
 
     def _put_gossip_key(self) -> None:
-        # Without its key Consul would talk in the clear: it does not start.
+        # Without its key Consul would send gossip unencrypted, so it must not start.
         if not are_usable(self.host, "GOSSIP_KEY_FILE"):
             self.is_complete = False
         elif self.host.values["GOSSIP_KEY_FILE"]:
-            # The file is the key's only place: in a keyring of its own Consul would keep the first one for ever.
+            # The keyring file is disabled, because Consul would keep the first key in it forever.
             key = read_word(self.host, "GOSSIP_KEY_FILE")
             self._put("encrypt.json", {"encrypt": key, "disable_keyring_file": True})
         else:
@@ -141,7 +141,7 @@ class Rendering:
         )
 
     def _put_certificates(self) -> None:
-        """Store copies: Consul may read them whoever owns the originals, and has them when those are gone."""
+        """Store copies, so that Consul can read them whoever owns the originals, also after these are removed."""
         named = [key for key in CERTIFICATES if self.host.values[key]]
         if not named:
             self._put("tls.json", None)
@@ -160,7 +160,7 @@ class Rendering:
 
 
 def host_settings(host: Host) -> dict[str, Any]:
-    """Return what every host has."""
+    """Return the settings that every host has."""
     is_server = host.values["ROLE"] == "server"
     servers = int(host.values["BOOTSTRAP_EXPECT"] or 0)
     settings: dict[str, Any] = {"datacenter": host.values["DATACENTER"], "server": is_server}
@@ -174,13 +174,13 @@ def host_settings(host: Host) -> dict[str, Any]:
 
 
 def join_addresses(text: str) -> list[str]:
-    """Return the servers to join: cloud auto-join has blanks of its own, so only a ; ends it."""
+    """Return the servers to join; cloud auto-join contains blanks, so only a ; separates its entries."""
     pattern = ";" if "provider=" in text else r"[;,\s]+"
     return [part.strip() for part in re.split(pattern, text) if part.strip()]
 
 
 def acl_settings(host: Host) -> dict[str, Any] | None:
-    """Return the host's own word on ACLs, which /etc/consul.d has already where it is the built-in one."""
+    """Return the host's ACL settings; None for the built-in policy, which is already in /etc/consul.d."""
     policy = host.values["ACL"]
     if policy == host.built_in.keys["ACL"].value:
         return None
@@ -188,14 +188,14 @@ def acl_settings(host: Host) -> dict[str, Any] | None:
 
 
 def tls_settings(folder: str) -> dict[str, Any]:
-    """Return what lets Consul use the certificates in a folder."""
+    """Return the settings that make Consul use the certificates in ``folder``."""
     files = {"ca_file": f"{folder}/ca.pem", "cert_file": f"{folder}/cert.pem", "key_file": f"{folder}/key.pem"}
     defaults = {**files, "verify_incoming": True, "verify_outgoing": True}
     return {"tls": {"defaults": defaults, "internal_rpc": {"verify_server_hostname": True}}}
 
 
 def are_usable(host: Host, *keys: str, consequence: str = KEPT_SETTINGS) -> bool:
-    """Return whether the files that the keys name can be used; report each that cannot, or that others can read."""
+    """Return whether the files that the keys name are usable; report unusable ones, and those that others can read."""
     is_usable = True
     for key in keys:
         fault = file_fault(host, key)
@@ -209,7 +209,7 @@ def are_usable(host: Host, *keys: str, consequence: str = KEPT_SETTINGS) -> bool
 
 
 def belong_together(host: Host) -> bool:
-    """Return whether the private key is that of the certificate, where openssl can tell; report a wrong one."""
+    """Return whether the private key belongs to the certificate, if openssl is installed; report a wrong one."""
     if not have("openssl"):
         return True
     certificate = run("openssl", "x509", "-noout", "-pubkey", "-in", host.path(host.values["CERT_FILE"]))
@@ -222,7 +222,7 @@ def belong_together(host: Host) -> bool:
 
 
 def put_registrator_token(host: Host, consequence: str) -> bool:
-    """Hand Registrator's token to its container, by a file that root alone reads; return whether it is usable."""
+    """Write Registrator's token for its container to a file that only root reads; return whether it is usable."""
     path = host.path(f"{RUN}/registrator.env")
     if not are_usable(host, "REGISTRATOR_TOKEN_FILE", consequence=consequence):
         return False
@@ -255,13 +255,11 @@ def _touch(path: str) -> None:
 
 
 def _keep_copy(host: Host, group: int) -> None:
-    """Copy the rendering to the disk: after a boot, a host whose Python is broken starts Consul with it."""
+    """Copy the rendering to the disk, so that after a boot a host with a broken Python can start Consul with it."""
     try:
         _copy(host.path(RUN), host.path(f"{STATE}/rendered"), group)
     except OSError as error:
-        warn(
-            f"{STATE}/rendered cannot be written: {error.strerror}; a Consul without Python starts with older settings"
-        )
+        warn(f"{STATE}/rendered cannot be written: {error.strerror}; without Python, Consul starts with older settings")
 
 
 def _copy(source: str, target: str, group: int) -> None:
@@ -273,7 +271,7 @@ def _copy(source: str, target: str, group: int) -> None:
         os.makedirs(path, exist_ok=True)
         os.chmod(path, 0o750)  # noqa: S103 - Consul's group reads it
         give_to_group(path, group)
-    # Without the mark, the half of a copy is none.
+    # The mark is removed first, so that a partial copy is never used.
     with contextlib.suppress(FileNotFoundError):
         os.unlink(mark)
     for name in _contents(target).keys() - wanted.keys():

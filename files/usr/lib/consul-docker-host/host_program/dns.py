@@ -1,4 +1,4 @@
-"""One question to a DNS server at our address, by UDP: https://www.rfc-editor.org/rfc/rfc1035#section-4."""
+"""Send a question to a DNS server at our address, by UDP: https://www.rfc-editor.org/rfc/rfc1035#section-4."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Reply(NamedTuple):
 def ask(
     address: str, port: int, name: str, *, kind: int = A, group: int = INTERNET, seconds: float = SECONDS
 ) -> Reply | None:
-    """Ask for a name and return the reply; None where nobody answers in time."""
+    """Ask for a name and return the reply; None without an answer in time."""
     labels = b"".join(bytes([len(label)]) + label for label in name.encode("ascii").split(b".")) + b"\0"
     question = HEADER.pack(QUESTION_ID, RECURSION_DESIRED, 1, 0, 0, 0) + labels + struct.pack("!2H", kind, group)
     packet = exchange((address, port), question, seconds)
@@ -42,7 +42,7 @@ def ask(
 
 
 def exchange(address: tuple[str, int], question: bytes, seconds: float) -> bytes:
-    """Send a packet and return the answer; nothing where none comes in time."""
+    """Send a packet and return the answer; empty without an answer in time."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
         link.settimeout(seconds)
         try:
@@ -54,9 +54,9 @@ def exchange(address: tuple[str, int], question: bytes, seconds: float) -> bytes
 
 
 def ask_dnsmasq(address: str, counter: str, *, seconds: float = SECONDS) -> int | None:
-    """Return one of the numbers that dnsmasq counts for itself, such as cachesize; None where it does not answer.
+    """Return one of dnsmasq's own counters, such as cachesize; None if it does not answer.
 
-    It needs no other server for the answer, which therefore shows that dnsmasq itself runs.
+    dnsmasq answers this without another server, so the answer shows that dnsmasq itself runs.
     """
     reply = ask(address, 53, f"{counter}.bind", kind=TXT, group=CHAOS, seconds=seconds)
     if reply is None:

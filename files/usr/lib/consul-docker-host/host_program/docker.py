@@ -1,4 +1,4 @@
-"""Docker's client, asked only where Docker runs: a question to its socket would start a stopped one."""
+"""Ask Docker about its containers, only if Docker runs, because connecting to its socket would start it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from host_program.programs import have, run
 
 SECONDS = 5.0
-# Docker's word for a container that is not there, in lower case.
-GONE = "no such container"
+# Docker's message for a container that does not exist, in lower case.
+NO_CONTAINER = "no such container"
 
 
 def may_ask() -> bool:
-    """Return whether a question to Docker starts nothing that its administrator has stopped."""
+    """Return whether Docker can be asked without starting it against its administrator's will."""
     if not have("docker"):
         return False
     lines = run("systemctl", "show", "-p", "LoadState", "-p", "ActiveState", "docker.service").out.split()
@@ -25,7 +25,7 @@ def may_ask() -> bool:
 
 
 def inspect_running() -> list[dict[str, Any]]:
-    """Return what Docker knows of each running container; none where it does not answer in time."""
+    """Return Docker's description of each running container; empty if it does not answer in time."""
     if os.environ.get("DPKG_ROOT") or not may_ask():
         return []
     names = run("docker", "ps", "-q", seconds=SECONDS).out.split()
@@ -33,13 +33,13 @@ def inspect_running() -> list[dict[str, Any]]:
 
 
 def inspect(names: Sequence[str], *, seconds: float) -> list[dict[str, Any]] | None:
-    """Return what Docker knows of the containers that are still there; None where it does not answer in time."""
-    done = run("docker", "container", "inspect", *names, seconds=seconds)
-    # A container that ended meanwhile makes the client fail, and so does an engine that is gone.
-    if not done.is_ok and any(GONE not in line.lower() for line in done.err.splitlines() or [""]):
+    """Return the description of each container that still exists, or None if Docker does not answer in time."""
+    inspected = run("docker", "container", "inspect", *names, seconds=seconds)
+    # The client fails if a container has been removed meanwhile, and also if Docker itself does not answer.
+    if not inspected.is_ok and any(NO_CONTAINER not in line.lower() for line in inspected.err.splitlines() or [""]):
         return None
     try:
-        containers = json.loads(done.out)
+        containers = json.loads(inspected.out)
     except (ValueError, RecursionError):
         return None
     return [each for each in containers if isinstance(each, dict)] if isinstance(containers, list) else None

@@ -1,6 +1,7 @@
-"""One key in Docker's daemon.json, by which containers ask this host's dnsmasq without --dns.
+"""Set the key "dns" in Docker's daemon.json, so that containers without --dns ask this host's dnsmasq.
 
-Docker reads the file when it starts: it is never restarted from here. What was there before comes back byte for byte.
+Docker reads the file when it starts, and this program never restarts it. Turning the key off restores the original file
+byte for byte.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from host_program.programs import have, run
 from host_program.settings import STATE, Host
 
 FILE = "/etc/docker/daemon.json"
-# What was there before; what we wrote; the mark of a directory that we made.
+# The original file; the file that we wrote; the mark of a directory that we created.
 BEFORE = f"{STATE}/daemon.json.before"
 WRITTEN = f"{STATE}/daemon.json.written"
 DIRECTORY_MADE = f"{STATE}/docker-made"
@@ -35,7 +36,7 @@ REGISTRATOR = "consul-docker-host-registrator"
 
 
 def main(host: Host, arguments: list[str]) -> int:
-    """Do on, off or status; "remove" is off at the removal of the package, when the address goes as well."""
+    """Run on, off or status; "remove" turns it off when the package, and with it the address, is removed."""
     action = arguments[0]
     if action == "on":
         say(f"docker-dns: {turn_on(host)}")
@@ -46,22 +47,22 @@ def main(host: Host, arguments: list[str]) -> int:
         if action == "off":
             say(f"docker-dns: {message}")
         address = host.built_in.address
-        fate = f"keep using {address} until they are recreated"
+        consequence = f"keep using {address} until they are recreated"
         if action == "remove":
-            fate = f"still use {address}, where nothing answers any more; recreate them without it"
+            consequence = f"still use {address}, where nothing answers any more; recreate them without it"
         names = users(host)
         if names:
-            warn(f"these containers {fate}: {' '.join(names)}")
+            warn(f"these containers {consequence}: {' '.join(names)}")
     return 0
 
 
 def status(host: Host) -> bool:
-    """Return whether Docker's file leads containers to our address."""
+    """Return whether Docker's file sets our address as the only name server."""
     return bool(_servers(_load(host, FILE)) == [host.built_in.address])
 
 
 def turn_on(host: Host) -> str:
-    """Add our address to Docker's file and return what to print; Failure where somebody else decides on the key."""
+    """Add our address to Docker's file and return the message; raise Failure if the administrator has set the key."""
     content = read_bytes(host.path(FILE))
     settings: dict[str, Any] = {}
     if os.path.lexists(host.path(FILE)):
@@ -86,14 +87,14 @@ def turn_on(host: Host) -> str:
     try:
         _write(host, _dump({**settings, "dns": [address]}), content)
     except BaseException:
-        # Whatever fails from here on: nothing of it was ours.
+        # After a failure none of the files may look as if we had written Docker's file.
         _forget(host)
         raise
     return f"on; {NOTE}"
 
 
 def turn_off(host: Host) -> str:
-    """Give Docker's file its former content, or take our key out of a changed one; return what to print."""
+    """Restore Docker's file, or remove our key from a file that was changed since; return the message."""
     written = read_bytes(host.path(WRITTEN))
     if written is None:
         return "already off"
@@ -105,14 +106,14 @@ def turn_off(host: Host) -> str:
         else:
             replace_file(host.path(FILE), before, name=FILE)
     elif settings and _servers(settings) == _servers(_load(host, WRITTEN)):
-        # Changed by somebody since: our key goes, the rest is kept.
+        # Somebody has changed the file since, so only our key is removed.
         replace_file(host.path(FILE), _dump({key: settings[key] for key in settings if key != "dns"}), name=FILE)
     _forget(host)
     return f"off; {NOTE}"
 
 
 def users(host: Host) -> list[str]:
-    """Return the running containers that ask our address: by --dns, by the variable, or by Docker's file."""
+    """Return the running containers that use our address: by --dns, by the variable, or by Docker's file."""
     names = [str(each.get("Name", ""))[1:] for each in docker.inspect_running() if _asks(host, each)]
     return [clean(name) for name in names if name != REGISTRATOR]
 
@@ -152,9 +153,9 @@ def _write(host: Host, content: bytes, before: bytes | None) -> None:
 def _validate(path: str) -> None:
     if not have("dockerd") or "--validate" not in run("dockerd", "--help").out:
         return
-    done = run("dockerd", "--validate", "--config-file", path, seconds=20)
-    if not done.is_ok:
-        raise Failure(f"dockerd refuses the file: {clean(done.out + done.err)}")
+    validation = run("dockerd", "--validate", "--config-file", path, seconds=20)
+    if not validation.is_ok:
+        raise Failure(f"dockerd refuses the file: {clean(validation.out + validation.err)}")
 
 
 def _forget(host: Host) -> None:
@@ -169,7 +170,7 @@ def _forget(host: Host) -> None:
 
 
 def _load(host: Host, place: str) -> dict[str, Any] | None:
-    """Return a file's JSON object; None where it is none."""
+    """Return a file's JSON object; None if it does not contain one."""
     try:
         value = json.loads(read_bytes(host.path(place)) or b"", parse_constant=_refuse)
     except (ValueError, RecursionError):
@@ -182,7 +183,7 @@ def _refuse(word: str) -> None:
 
 
 def _servers(settings: dict[str, Any] | None) -> Any:
-    """Return the value of the key; None where it is not set, as Docker sees it."""
+    """Return the value of the key; None if it is not set in Docker's view."""
     value = (settings or {}).get("dns")
     return None if value is False else value
 

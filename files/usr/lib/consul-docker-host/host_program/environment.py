@@ -1,4 +1,4 @@
-"""The variables that lead programs to Consul, as a shell, `docker run` and a compose file take them."""
+"""Print the variables by which programs find Consul: for a shell, for `docker run` and for a compose file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CONTAINER_FILE = "/etc/consul-docker-host/container.env"
 
 
 def main(host: Host, arguments: list[str]) -> int:
-    """Print them in the form of the option."""
+    """Print the variables in the form that the option selects."""
     address = host.built_in.address
     option = arguments[0] if arguments else ""
     if option == "--docker":

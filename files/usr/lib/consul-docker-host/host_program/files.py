@@ -1,4 +1,4 @@
-"""How the program writes: a file has its old content or its new, with the mode, owner and label that it had."""
+"""Read and write files: a file has its old or its new content, and keeps its mode, owner and label."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SUFFIX = ".consul-docker-host-"
 
 
 def read_text(path: str, limit: int = -1) -> str:
-    """Return a file's text, undecodable bytes kept as surrogates; empty where there is no file that can be read."""
+    """Return a file's text, with undecodable bytes as surrogates; empty if the file is missing or unreadable."""
     try:
-        # A pipe in a file's place would never end.
+        # Reading a pipe at this path would never end.
         if not os.path.isfile(path):
             return ""
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
@@ -26,9 +26,9 @@ def read_text(path: str, limit: int = -1) -> str:
 
 
 def read_bytes(path: str) -> bytes | None:
-    """Return a file's content; None where there is no file that can be read."""
+    """Return a file's content; None if the file is missing or unreadable."""
     try:
-        # A pipe in a file's place would never end.
+        # Reading a pipe at this path would never end.
         if not os.path.isfile(path):
             return None
         with open(path, "rb") as file:
@@ -38,10 +38,10 @@ def read_bytes(path: str) -> bytes | None:
 
 
 def replace_file(path: str, content: bytes, *, mode: int | None = None, name: str = "") -> bool:
-    """Put the content in the file's place in one step and return whether it changed anything.
+    """Replace the file's content atomically and return whether it changed.
 
     The file keeps its mode, owner, ACL and SELinux label, unless ``mode`` is given; a new one is 0644. A link is
-    followed. Failure, with the file as it was, where it cannot be written; ``name`` stands for the path in the message.
+    followed. Raise Failure and leave the file unchanged if it cannot be written; the message names it ``name``.
     """
     name = name or path
     target = os.path.realpath(path)
@@ -59,10 +59,10 @@ def replace_file(path: str, content: bytes, *, mode: int | None = None, name: st
 def write_private(
     path: str, content: bytes, *, group: int, mode: int = 0o640, folder: str = "", is_synced: bool = False
 ) -> bool:
-    """Put a file that root and one group alone read in its place and return whether it changed anything.
+    """Write a file that only root and one group can read, atomically, and return whether it changed.
 
-    ``folder`` takes the new file until it is complete, where another program reads all files beside ``path``. A file
-    that outlives a power failure is written to the disk first. OSError, with the file as it was, where that fails.
+    The new file is written in ``folder`` if another program reads all files beside ``path``. With ``is_synced`` it is
+    flushed to the disk first, so that it survives a power failure. On failure raise OSError and keep the file.
     """
     if read_bytes(path) == content and os.stat(path).st_mode & 0o7777 == mode:
         return False
@@ -84,7 +84,7 @@ def write_private(
 
 
 def give_to_group(path: str, group: int) -> None:
-    """Hand a file to a group (-1: to none); where that is not permitted, it stays with the group that it has."""
+    """Change a file's group (-1: do not); if that is not permitted, the file keeps its group."""
     with contextlib.suppress(OSError):
         if group not in {-1, os.lstat(path).st_gid}:
             os.chown(path, -1, group, follow_symlinks=False)
@@ -109,7 +109,7 @@ def _replace(target: str, content: bytes, mode: int | None) -> None:
         try:
             os.replace(beside, target)
         except OSError as error:
-            # A file that is a mount of its own, as in containers, cannot be replaced, only written.
+            # A file that is a mount point, as in containers, cannot be replaced, only written.
             if error.errno != errno.EBUSY or not _is_mount(target):
                 raise
             _write_in_place(target, content)
@@ -119,7 +119,7 @@ def _replace(target: str, content: bytes, mode: int | None) -> None:
 
 
 def _copy_attributes(source: str, target: str, mode: int | None) -> None:
-    import shutil  # noqa: PLC0415 - a start of Consul that changes nothing does without it
+    import shutil  # noqa: PLC0415 - a start of Consul that changes nothing does not need it
 
     try:
         kept = os.stat(source)
@@ -133,7 +133,7 @@ def _copy_attributes(source: str, target: str, mode: int | None) -> None:
 
 
 def _is_mount(path: str) -> bool:
-    # os.path.ismount compares devices: it does not see a file that is mounted from the same one.
+    # os.path.ismount compares devices, so it does not recognise a file that is mounted from the same device.
     place = path.replace("\\", r"\134").replace(" ", r"\040").replace("\t", r"\011").replace("\n", r"\012")
     return any(line.split(" ")[4] == place for line in read_text("/proc/self/mountinfo").splitlines())
 
@@ -152,7 +152,7 @@ def _write_in_place(target: str, content: bytes) -> None:
 
 
 def _overwrite(handle: int, content: bytes) -> None:
-    # The blocks that the file has are used again before new ones are asked for.
+    # The file is overwritten before it is truncated, so that its own blocks are reused on a full disk.
     written = 0
     while written < len(content):
         written += os.pwrite(handle, content[written:], written)

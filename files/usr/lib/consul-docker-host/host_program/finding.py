@@ -1,4 +1,4 @@
-"""What the check finds at a link of the chain."""
+"""The findings of the check at a link of the chain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ OK, WARN, BROKEN = "ok", "warn", "broken"
 
 
 class Finding(NamedTuple):
-    """A link's state, in words, and how to fix what is not ok."""
+    """A link's state, its description, and the remedy if it is not ok."""
 
     state: str
     text: str
@@ -16,15 +16,15 @@ class Finding(NamedTuple):
 
 
 def ok(text: str) -> Finding:
-    """Return that a link works."""
+    """Return the finding that a link works."""
     return Finding(OK, text)
 
 
 def warn(text: str, remedy: str) -> Finding:
-    """Return that a link works with a fault, or could not be looked at."""
+    """Return the finding that a link works with a fault, or could not be checked."""
     return Finding(WARN, text, remedy)
 
 
 def broken(text: str, remedy: str) -> Finding:
-    """Return that a link does not work."""
+    """Return the finding that a link does not work."""
     return Finding(BROKEN, text, remedy)

@@ -1,4 +1,4 @@
-"""What Registrator registered on this host is taken out of the local agent, where it stays when Registrator ends."""
+"""Deregister Registrator's services from the local agent, which keeps them when Registrator exits."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from host_program.agent_api import ask, read_token
 from host_program.output import Failure
 from host_program.settings import Host
 
-# Without a leader each answer takes until its time is out, though the agent itself has let the service go by then.
+# Without a leader each answer takes until its timeout, although the agent has removed the service by then.
 SECONDS = 8.0
 AT_ONCE = 50
-# The form that Registrator gives its IDs: HOSTNAME:CONTAINER:PORT, with :udp behind it. One that SERVICE_ID gave does
-# not show its origin.
+# Registrator's IDs have the form HOSTNAME:CONTAINER:PORT, with :udp at the end for UDP. An ID that SERVICE_ID sets does
+# not show that it is Registrator's.
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]+:[0-9]+(:udp)?")
 
 
 def main(host: Host, arguments: list[str]) -> int:
-    """Deregister all of them at once; Failure where Consul keeps some."""
+    """Deregister all services in parallel; raise Failure if Consul keeps any."""
     del arguments
     if not host.built_in.registrator:
         return 0
@@ -39,7 +39,7 @@ def main(host: Host, arguments: list[str]) -> int:
 
 
 def registered(host: Host, token: str) -> list[str]:
-    """Return the IDs of the services that Registrator has registered on this host."""
+    """Return the IDs of the services that Registrator registered on this host."""
     services = ask(host, "agent/services", token=token).value
     prefix = f"{os.uname().nodename}:"
     names = services if isinstance(services, dict) else {}
@@ -47,7 +47,7 @@ def registered(host: Host, token: str) -> list[str]:
 
 
 def deregister(host: Host, names: list[str], token: str) -> None:
-    """Take the services out of the agent; return when all have been answered or the time is up."""
+    """Remove the services from the agent; return when all requests are answered or have timed out."""
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
     for name in names:
         waiting.put(name)

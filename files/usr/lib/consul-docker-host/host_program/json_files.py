@@ -1,4 +1,4 @@
-"""JSON files that other people write: the first mistake in one, with its line."""
+"""Find the first mistake in JSON files that administrators write."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from host_program.files import read_bytes
 
 
 def find_fault(root: str, pattern: str) -> str:
-    """Return the first mistake in the files of a pattern as FILE:LINE: REASON; empty where all of them are JSON.
+    """Return the first mistake in the files of a pattern as FILE:LINE: REASON; empty if all of them are valid.
 
-    A file that is empty or cannot be read is nothing that this program can judge.
+    Empty and unreadable files are skipped.
     """
     for path in sorted(glob.glob(glob.escape(root) + pattern)):
         content = read_bytes(path)

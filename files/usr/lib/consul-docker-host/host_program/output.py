@@ -1,7 +1,7 @@
-"""The only door through which the program prints.
+"""Print the program's output; no other module prints.
 
-Names of services, nodes, containers and units come from others. A line end in one would add a line to what root reads,
-an escape sequence would reach the terminal: neither passes here.
+Names of services, nodes, containers and units come from other people. A line end in one would add a line to a report
+that root reads, and an escape sequence would reach the terminal, so both are replaced here.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import sys
 from typing import Any, TextIO
 
 PROGRAM = "consul-docker-host"
-# A name or message of somebody else within one of our lines.
+# The length limit for a foreign name or message in one of our lines.
 FOREIGN_LIMIT = 300
 
 
-class Failure(Exception):  # noqa: N818 - the end of a command, which is no defect of the program
-    """A command that cannot do its work: the message for standard error, and the exit code."""
+class Failure(Exception):  # noqa: N818 - the failure of a command, not a bug of the program
+    """The failure of a command: the message for standard error, and the exit code."""
 
     def __init__(self, message: str, code: int = 1) -> None:
         super().__init__(message)
@@ -31,27 +31,27 @@ def printable(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Return the text as one printable line in which a run of blanks is one blank."""
+    """Return the text as one printable line, with every run of blanks reduced to one blank."""
     return " ".join(printable(text).split())
 
 
 def shorten(text: str) -> str:
-    """Return what somebody else wrote as one printable line of a bearable length."""
+    """Return a foreign text as one printable line of limited length."""
     return clean(text)[:FOREIGN_LIMIT]
 
 
 def say(*lines: str, to: TextIO | None = None) -> None:
-    """Print each line to standard output, or to another stream, without what is not printable in it."""
+    """Print each line to standard output or another stream, without unprintable characters."""
     _write("".join(printable(line).rstrip() + "\n" for line in lines), to or sys.stdout)
 
 
 def say_json(value: Any) -> None:
-    """Print a value as JSON text, without what is not printable in its strings."""
+    """Print a value as JSON, without unprintable characters in its strings."""
     _write(json.dumps(_cleaned(value), ensure_ascii=False, indent=2) + "\n", sys.stdout)
 
 
 def report(line: str) -> None:
-    """Print one line that begins with the place of a mistake to standard error."""
+    """Print one line that begins with the position of a mistake to standard error."""
     say(line, to=sys.stderr)
 
 
@@ -69,12 +69,12 @@ def _cleaned(value: Any) -> Any:
 
 
 def _write(text: str, stream: TextIO) -> None:
-    # As shell did: UTF-8 whatever the locale, which would otherwise refuse the arrow in the resolver's line.
+    # The output is UTF-8 in every locale, because foreign names may contain characters that the locale cannot encode.
     if isinstance(stream, io.TextIOWrapper) and stream.encoding != "utf-8":
         stream.reconfigure(encoding="utf-8")
     try:
         stream.write(text)
         stream.flush()
     except BrokenPipeError:
-        # Whoever reads, such as head, has seen enough; the exit code stays what it is.
+        # The reader, such as head, has closed the pipe, which does not change the exit code.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

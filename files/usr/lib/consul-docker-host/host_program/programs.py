@@ -1,17 +1,17 @@
-"""The only door to other programs: a list of arguments, a time limit, and what they printed."""
+"""Run other programs with a list of arguments and a time limit; no other module starts programs."""
 
 from __future__ import annotations
 
 import os
 from typing import NamedTuple
 
-# The exit codes that shells and coreutils' timeout give: https://tldp.org/LDP/abs/html/exitcodes.html
+# The exit codes of shells and of coreutils' timeout: https://tldp.org/LDP/abs/html/exitcodes.html
 NOT_FOUND = 127
 TIMED_OUT = 124
 
 
 class Done(NamedTuple):
-    """How a program ended: its exit code, and what it printed to standard output and standard error."""
+    """The result of a program: its exit code, standard output and standard error."""
 
     code: int
     out: str
@@ -24,15 +24,15 @@ class Done(NamedTuple):
 
 
 def run(*argv: str, seconds: float = 5.0, text: str = "") -> Done:
-    """Run a program with ``text`` on its standard input and return how it ended; nothing is raised.
+    """Run a program with ``text`` on its standard input and return its result; never raise.
 
     A program that is missing exits with 127, one that takes longer than ``seconds`` is killed and exits with 124.
     """
-    # A start of Consul needs no other program on most hosts, and the import is a third of its time.
+    # Rendering before a start of Consul rarely runs another program, and this import takes a third of its time.
     import subprocess  # noqa: PLC0415
 
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             argv,
             input=text,
             capture_output=True,
@@ -40,14 +40,14 @@ def run(*argv: str, seconds: float = 5.0, text: str = "") -> Done:
             errors="replace",
             timeout=seconds,
             check=False,
-            # What programs print is read here: not in the words of somebody's language.
+            # The output of programs is parsed, so it must not be translated.
             env={**os.environ, "LC_ALL": "C"},
         )
     except subprocess.TimeoutExpired:
         return Done(TIMED_OUT, "", f"{argv[0]} timed out after {seconds:g} s")
     except OSError as error:
         return Done(NOT_FOUND, "", f"{argv[0]}: {error.strerror}")
-    return Done(done.returncode, done.stdout, done.stderr)
+    return Done(completed.returncode, completed.stdout, completed.stderr)
 
 
 def have(program: str) -> bool:
@@ -57,7 +57,7 @@ def have(program: str) -> bool:
 
 
 def widen_path() -> None:
-    """Look for programs below /usr/local as well: a Consul or Docker that was installed by hand lives there."""
+    """Add /usr/local to the PATH, because a Consul or Docker that was installed by hand is there."""
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     missing = [folder for folder in ("/usr/local/sbin", "/usr/local/bin") if folder not in folders]
     os.environ["PATH"] = os.pathsep.join(folders + missing)

@@ -1,4 +1,4 @@
-"""Small answers for this package's shell scripts."""
+"""Commands for this package's shell scripts."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from host_program.settings import Host
 
 
 def print_advertised_address(host: Host, arguments: list[str]) -> int:
-    """Print the address by which other hosts know this one, as the local agent advertises it; 1 without an answer."""
+    """Print the address that the local agent advertises to other hosts; exit with 1 without an answer."""
     del arguments
-    from host_program.agent_api import ask  # noqa: PLC0415 - HTTP is most of a start's time
+    from host_program.agent_api import ask  # noqa: PLC0415 - importing it takes most of the time of a start
 
     answer = ask(host, "agent/self").value
     member = answer.get("Member") if isinstance(answer, dict) else None
@@ -21,7 +21,7 @@ def print_advertised_address(host: Host, arguments: list[str]) -> int:
 
 
 def report_problems(host: Host, arguments: list[str]) -> int:
-    """Report each line of the settings file that is wrong; 1 where there is one."""
+    """Report each wrong line of the settings file; exit with 1 if there is one."""
     del arguments
     for problem in host.problems:
         report(str(problem))
@@ -29,9 +29,9 @@ def report_problems(host: Host, arguments: list[str]) -> int:
 
 
 def hand_over_registrator_token(host: Host, arguments: list[str]) -> int:
-    """Write Registrator's token for its container; report what is wrong with its file, and keep the former."""
+    """Write Registrator's token for its container; if its file is wrong, report it and keep the former token."""
     del arguments
     from host_program.consul_config import put_registrator_token  # noqa: PLC0415
 
-    put_registrator_token(host, "the token that it had is kept")
+    put_registrator_token(host, "the former token is kept")
     return 0

@@ -1,4 +1,4 @@
-"""Files that hold one secret or certificate each: what is wrong with one is named by key and file, never by content."""
+"""Read files with one secret or certificate each; a fault is reported by key and file, never with the content."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import stat
 
 from host_program.settings import WRONG, Host
 
-# The longest is a bundle of authorities; whatever is longer than this is neither a key nor a certificate.
+# The longest valid file is a bundle of authorities; a longer file is neither a key nor a certificate.
 LENGTH_LIMIT = 8 * 1024 * 1024
 GOSSIP_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==|[A-Za-z0-9+/]{32}|[A-Za-z0-9+/]{43}=")
 TOKEN = re.compile(rb"[!-~]+")
@@ -17,7 +17,7 @@ PRIVATE_KEY = re.compile(rb"-BEGIN .*PRIVATE KEY-")
 
 
 def file_fault(host: Host, name: str) -> str:
-    """Return why the file that the key names cannot be used; empty when it can, or when none is named."""
+    """Return why the file that the key names cannot be used; empty if it can, or if the key is empty."""
     place = host.values[name]
     if not place:
         return ""
@@ -36,7 +36,7 @@ def file_fault(host: Host, name: str) -> str:
 
 
 def read_secret(host: Host, name: str) -> bytes:
-    """Return the content of the file that the key names; IsADirectoryError where it is not a regular file."""
+    """Return the content of the file that the key names; raise IsADirectoryError unless it is a regular file."""
     path = host.path(host.values[name])
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise IsADirectoryError(path)
@@ -45,12 +45,12 @@ def read_secret(host: Host, name: str) -> bytes:
 
 
 def read_word(host: Host, name: str) -> str:
-    """Return the one word of the file that the key names; blanks and line ends, also those of Windows, are left out."""
+    """Return the only word of the file that the key names, without blanks and line ends, also those of Windows."""
     return b"".join(read_secret(host, name).split()).decode("ascii")
 
 
 def file_warning(host: Host, name: str) -> str:
-    """Return what to do where others than root and Consul can read the secret that the key names; else empty."""
+    """Return a warning with its remedy if users other than root and Consul can read the key's file; else empty."""
     place = host.values[name]
     if place in {"", WRONG} or host.built_in.keys[name].kind == "certificate-file":
         return ""

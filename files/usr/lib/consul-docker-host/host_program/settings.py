@@ -1,7 +1,7 @@
-"""The settings of this host: what is built into the package, and above it /etc/default/consul-docker-host.
+"""Load the settings of this host: the package's built-in values, overridden by /etc/default/consul-docker-host.
 
-The file is data and never run. A wrong line costs its one key; the shell scripts read the same lines the same way,
-and a test compares the two.
+The file is parsed and never executed. A wrong line affects only its own key. The shell scripts read the lines in the
+same way, and a test compares the two.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ LIBRARY = "/usr/lib/consul-docker-host"
 RUN = "/run/consul-docker-host"
 STATE = "/var/lib/consul-docker-host"
 FILE = "/etc/default/consul-docker-host"
-# The value of a key of a secret's file whose line is wrong: as if no file were named, Consul would lose its key.
+# The value of a secret's key whose line is wrong; an empty value would mean that Consul uses no secret.
 WRONG = "?"
 IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)", re.ASCII)
 PORT_LIMIT = 65535
-# The shell scripts compare bytes: what is not ASCII is not printable there.
+# The shell scripts compare bytes, so only ASCII counts as printable there.
 PRINTABLE = re.compile("[ -~]*")
 UNPRINTABLE = "contains a character that cannot be printed"
 
 
 class Key(NamedTuple):
-    """A key of the host's settings file: what its value must be, and the value that was built in."""
+    """A key of the host's settings file: the rule for its value, and its built-in value."""
 
     kind: str
     required: bool
@@ -41,7 +41,7 @@ class Key(NamedTuple):
 
 
 class BuiltIn(NamedTuple):
-    """What the build has decided, from defaults.json."""
+    """The values of the build, from defaults.json."""
 
     version: str
     interface: str
@@ -63,7 +63,7 @@ class BuiltIn(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """A line of the settings file, or the file that it names, that cannot be used."""
+    """A line of the settings file that cannot be used, or whose file cannot be used."""
 
     where: str
     reason: str
@@ -81,7 +81,7 @@ class Host(NamedTuple):
     problems: tuple[Problem, ...]
 
     def path(self, place: str) -> str:
-        """Return where an absolute path of the host is found."""
+        """Return the path with the host's prefix."""
         return self.root + place
 
 
@@ -117,7 +117,7 @@ def read_built_in(root: str) -> BuiltIn:
 
 
 def read_lines(path: str) -> list[str]:
-    """Return a file's lines as a shell reads them, without bytes of zero; none where the file cannot be read."""
+    """Return a file's lines as a shell reads them, without NUL bytes; empty if the file cannot be read."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             return file.read().replace("\0", "").split("\n")
@@ -126,7 +126,7 @@ def read_lines(path: str) -> list[str]:
 
 
 def parse_line(line: str, number: int, keys: dict[str, Key]) -> tuple[str, str] | Problem | None:
-    """Return a line's key and value, what is wrong with it, or None where it sets nothing."""
+    """Return a line's key and value, or its problem, or None if it sets nothing."""
     line = line.strip(" \t")
     if line[:1] in {"#", ";"}:
         return None
@@ -138,7 +138,7 @@ def parse_line(line: str, number: int, keys: dict[str, Key]) -> tuple[str, str] 
     if not has_value:
         return Problem(name if key else str(number), "has no =")
     if not key:
-        return Problem(str(number), f'"{name}" is none of the keys' if PRINTABLE.fullmatch(name) else UNPRINTABLE)
+        return Problem(str(number), f'"{name}" is not a known key' if PRINTABLE.fullmatch(name) else UNPRINTABLE)
     if value[:1] in {'"', "'"}:
         if len(value) < 2 or value[-1] != value[0]:
             return Problem(name, "has an open quote")
@@ -149,7 +149,7 @@ def parse_line(line: str, number: int, keys: dict[str, Key]) -> tuple[str, str] 
 
 
 def fault(key: Key, value: str) -> str:
-    """Return what is wrong with the value of a key, in the words of a message; empty when it is right."""
+    """Return the reason why a value is invalid for its key; empty if it is valid."""
     if not PRINTABLE.fullmatch(value):
         return UNPRINTABLE
     if not value:
@@ -158,7 +158,7 @@ def fault(key: Key, value: str) -> str:
         *others, last = key.choices
         return "" if value in key.choices else f'"{value}" must be {", ".join(others)} or {last}'
     if key.is_file:
-        # Without the value: somebody may have put the secret itself there.
+        # The value is not shown, because it may be the secret itself.
         return "" if value.startswith("/") else "must be an absolute path"
     is_right, reason, is_list = RULES.get(key.kind, ANYTHING)
     wrong = [part for part in (value.split() if is_list else [value]) if not is_right(part)]
@@ -184,7 +184,7 @@ def _matches(pattern: str) -> Callable[[str], bool]:
 
 Rule = tuple[Callable[[str], bool], str, bool]
 ANYTHING: Rule = (lambda _: True, "", False)
-# For each kind of key: what a value has to be, the reason against another one, whether the value is a list.
+# For each kind of key: the test of a value, the reason if it fails, and whether the value is a list.
 RULES: dict[str, Rule] = {
     "address": (is_ipv4, "is not an IPv4 address", False),
     "servers": (is_server, "is not an IPv4 address (with #port where it is not 53)", True),

@@ -1,7 +1,7 @@
-"""Write a file whose directory may belong to somebody else, such as the one that node_exporter reads.
+"""Write a file in a directory that may belong to another user, such as the one that node_exporter reads.
 
-In a directory that somebody else can write to a symlink leads wherever that somebody wants, so none is followed there,
-and the name of the new file is not foreseeable.
+Another user can point a symlink in such a directory anywhere, so none is followed there, and the name of the temporary
+file is unpredictable.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def replace(path: str, content: bytes) -> bool:
-    """Put the content in the file's place in one step and return whether it changed anything.
+    """Replace the file's content atomically and return whether it changed.
 
-    The file keeps its mode and owner; a new one is 0644. A link is followed where only this user and root can change
-    it. Failure, with the file as it was, where it cannot be written.
+    The file keeps its mode and owner; a new one is 0644. A link is followed only if this user and root alone can change
+    it. Raise Failure and leave the file unchanged if it cannot be written.
     """
     try:
         folder, name, where = _open_folder(path)
@@ -36,9 +36,9 @@ def replace(path: str, content: bytes) -> bool:
 
 
 def _open_folder(path: str) -> tuple[int, str, str]:
-    """Open the directory in which the file lies; return it with the file's name and the directory's path.
+    """Open the file's directory; return it with the file's name and the directory's path.
 
-    Each step is taken from the directory before it, so that nobody can put another one in its place meanwhile.
+    Each directory is opened relative to the previous one, so that nobody can exchange one meanwhile.
     """
     parts = os.path.abspath(path).split("/")[:0:-1]
     here, where, links = os.open("/", FOLDER), "", 0
@@ -49,7 +49,7 @@ def _open_folder(path: str) -> tuple[int, str, str]:
             if target is not None:
                 links += 1
                 if links > LINK_LIMIT:
-                    raise Failure(f"{path} is a circle of symlinks")
+                    raise Failure(f"{path} is a loop of symlinks")
                 parts += [part for part in target.split("/")[::-1] if part not in {"", "."}]
                 if target.startswith("/"):
                     os.close(here)
@@ -74,8 +74,8 @@ def _read_link(folder: int, name: str, where: str) -> str | None:
         target = os.readlink(name, dir_fd=folder)
     except OSError:
         return None
-    found = os.fstat(folder)
-    if found.st_uid not in {0, os.geteuid()} or found.st_mode & 0o022:
+    status = os.fstat(folder)
+    if status.st_uid not in {0, os.geteuid()} or status.st_mode & 0o022:
         raise Failure(f"{where}/{name} is a symlink in a directory that others can write to; it is not followed")
     return target
 
@@ -114,14 +114,14 @@ def _replace(folder: int, name: str, where: str, content: bytes) -> bool:
 
 def _stat_file(folder: int, name: str) -> os.stat_result | None:
     try:
-        found = os.lstat(name, dir_fd=folder)
+        status = os.lstat(name, dir_fd=folder)
     except FileNotFoundError:
         return None
-    return found if stat.S_ISREG(found.st_mode) else None
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 def _read(folder: int, name: str, size: int) -> bytes | None:
-    """Return the content, one byte more than ``size`` at most; None where it cannot be read."""
+    """Return at most ``size`` + 1 bytes of the content; None if it cannot be read."""
     try:
         handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
         with os.fdopen(handle, "rb") as file:

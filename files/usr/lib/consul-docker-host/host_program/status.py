@@ -1,4 +1,4 @@
-"""Show who this host is, what runs on it, and the cluster as it sees it; parts that do not answer are reported."""
+"""Show this host, its units, its cluster and its services; unreachable parts are reported."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def main(host: Host, arguments: list[str]) -> int:
     ]
     rows = [row for part in parts for row in part.get()]
     if host.problems:
-        rows.append(("settings", f"{len(host.problems)} wrong in {FILE}: consul-docker-host check"))
+        rows.append(("settings", f"{len(host.problems)} wrong in {FILE}; see consul-docker-host check"))
     output.say(f"consul-docker-host {host.built_in.version}", *(f"{name:12} {text}" for name, text in rows))
     return 0
 
 
 def node(host: Host, itself: Answer) -> Rows:
-    """Return who this host is, and the cluster as it sees it."""
+    """Yield this host's name and role, and its view of the cluster."""
     built_in = host.built_in
     if not itself.is_ok:
         name = host.values["NODE_NAME"] or os.uname().nodename
-        yield "node", f"{name}, {host.values['ROLE']} in {host.values['DATACENTER']} by {FILE}"
+        yield "node", f"{name}, {host.values['ROLE']} in {host.values['DATACENTER']} (from {FILE})"
         yield "cluster", f"Consul does not answer at http://{built_in.address}:{built_in.http_port}"
         return
     role = "server" if itself.pick("Config", "Server") else "client"
@@ -59,13 +59,13 @@ def node(host: Host, itself: Answer) -> Rows:
     if not isinstance(members, list):
         yield "members", MISSING
         return
-    known = sorted((member for member in members if isinstance(member, dict)), key=_importance)
-    states = [member.get("Status") for member in known]
-    yield "members", f"{len(known)}: {states.count(ALIVE)} alive, {states.count(FAILED)} failed"
-    for member in known[:MEMBERS_SHOWN]:
+    ordered = sorted((member for member in members if isinstance(member, dict)), key=_importance)
+    states = [member.get("Status") for member in ordered]
+    yield "members", f"{len(ordered)}: {states.count(ALIVE)} alive, {states.count(FAILED)} failed"
+    for member in ordered[:MEMBERS_SHOWN]:
         yield "", _member(member)
-    if len(known) > MEMBERS_SHOWN:
-        yield "", f"and {len(known) - MEMBERS_SHOWN} more: consul members"
+    if len(ordered) > MEMBERS_SHOWN:
+        yield "", f"and {len(ordered) - MEMBERS_SHOWN} more: consul members"
 
 
 def _importance(member: dict[str, Any]) -> tuple[bool, str]:
@@ -80,14 +80,14 @@ def _member(member: dict[str, Any]) -> str:
 
 
 def services(host: Host, itself: Answer) -> Rows:
-    """Return the services that are registered here."""
+    """Yield the services that are registered here."""
     if not itself.is_ok:
         return
-    found = agent_api.ask(host, "agent/services").value
-    if not isinstance(found, dict):
+    registered = agent_api.ask(host, "agent/services").value
+    if not isinstance(registered, dict):
         yield "services", MISSING
         return
-    names = sorted(_service(each) for each in found.values() if isinstance(each, dict))
+    names = sorted(_service(each) for each in registered.values() if isinstance(each, dict))
     yield "services", " ".join(names) or "none registered here"
 
 
@@ -98,7 +98,7 @@ def _service(service: dict[str, Any]) -> str:
 
 
 def address(host: Host) -> Rows:
-    """Return whether the address is on the interface."""
+    """Yield whether the address is on the interface."""
     built_in = host.built_in
     shown = run("ip", "-4", "-o", "address", "show", "dev", built_in.interface, "up").out
     is_there = f" {built_in.address}/" in shown
@@ -106,7 +106,7 @@ def address(host: Host) -> Rows:
 
 
 def cache(host: Host) -> Rows:
-    """Return how many of its answers dnsmasq had in its cache; it counts them itself."""
+    """Yield dnsmasq's cache hit rate."""
     ours = host.built_in.address
     size = dns.ask_dnsmasq(ours, "cachesize")
     if size is None:
@@ -119,21 +119,21 @@ def cache(host: Host) -> Rows:
 
 
 def resolver(host: Host) -> Rows:
-    """Return how host and containers are led to the names."""
+    """Yield how the host and its containers resolve names."""
     yield "resolver", run(f"{host.path(LIBRARY)}/resolver", "path").out.strip()
     yield "docker-dns", "on" if docker_dns.status(host) else "off"
 
 
 def shown_units(host: Host) -> Rows:
-    """Return the units and since when they run."""
-    found = units.show(
+    """Yield the units and how long they have been active."""
+    states = units.show(
         "consul-docker-host.target", host.built_in.consul_unit, units.DNSMASQ, units.DOCKER, units.REGISTRATOR
     )
     name = "units"
-    for unit in found.values():
+    for unit in states.values():
         yield name, f"{unit.name:26} {_state(unit)}"
         name = ""
-    if not found:
+    if not states:
         yield name, f"{MISSING}: systemd does not answer"
 
 
@@ -148,7 +148,7 @@ def _state(unit: Unit) -> str:
 
 
 def span(seconds: int) -> str:
-    """Return a time in its largest two units."""
+    """Return a duration in its two largest units."""
     if seconds >= 86400:
         return f"{seconds // 86400} d {seconds % 86400 // 3600} h"
     if seconds >= 3600:

@@ -1,4 +1,4 @@
-"""What systemd knows about the units of the chain, asked once."""
+"""Read the states of the chain's units from systemd, once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState", "ActiveEnterTimestam
 class Unit(NamedTuple):
     """A unit's load state, active state and sub-state; ``since`` is in microseconds of the monotonic clock.
 
-    All states are empty where systemd does not answer.
+    All states are empty if systemd does not answer.
     """
 
     name: str
@@ -37,30 +37,30 @@ class Unit(NamedTuple):
 
     @property
     def is_masked(self) -> bool:
-        """Whether the administrator forbade it."""
+        """Whether the administrator masked it."""
         return self.load == "masked"
 
     @property
     def is_missing(self) -> bool:
-        """Whether no package brings it."""
+        """Whether no installed package provides it."""
         return self.load == "not-found"
 
     @property
     def is_stopped(self) -> bool:
-        """Whether nothing wants it to run."""
+        """Whether it is stopped on purpose."""
         return self.active == "inactive"
 
     @property
     def is_failing(self) -> bool:
-        """Whether its program ended by itself, for good or until systemd's next attempt."""
+        """Whether its program has failed, finally or until systemd's next attempt."""
         return self.active == "failed" or self.sub == "auto-restart"
 
 
 def show(*names: str) -> dict[str, Unit]:
-    """Return the units by name, in systemd's order; empty where systemd does not answer."""
-    done = run("systemctl", "show", *(f"--property={name}" for name in PROPERTIES), *names)
+    """Return the units by name, in systemd's order; empty if systemd does not answer."""
+    output = run("systemctl", "show", *(f"--property={name}" for name in PROPERTIES), *names).out
     units = {}
-    for block in done.out.split("\n\n"):
+    for block in output.split("\n\n"):
         values = dict(line.partition("=")[::2] for line in block.splitlines())
         if "Id" in values:
             since = values.get("ActiveEnterTimestampMonotonic", "")

@@ -1,5 +1,5 @@
-# For AGENT_TOKEN_FILE: the agent keeps its node in the catalogue, and `consul-docker-host check` asks about it.
-# With one token for each host, node "NAME" and agent "NAME" stand in place of the two prefixes.
+# For AGENT_TOKEN_FILE: the agent registers its node in the catalogue, and `consul-docker-host check` queries the agent.
+# With a separate token for each host, use node "NAME" and agent "NAME" instead of the two prefixes.
 node_prefix "" {
   policy = "write"
 }

@@ -1,4 +1,4 @@
-# For DNS_TOKEN_FILE: every name is answered.
+# For DNS_TOKEN_FILE: DNS may answer for every name.
 node_prefix "" {
   policy = "read"
 }

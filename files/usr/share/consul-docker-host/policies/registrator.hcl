@@ -1,4 +1,4 @@
-# For REGISTRATOR_TOKEN_FILE: containers come and go as services of any name but Consul's own.
+# For REGISTRATOR_TOKEN_FILE: Registrator may register services of any name except Consul's own.
 service_prefix "" {
   policy = "write"
 }

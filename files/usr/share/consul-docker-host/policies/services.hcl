@@ -1,4 +1,4 @@
-# For SERVICES_TOKEN_FILE: the services of /etc/consul.d. Where their names are known, service "NAME" is better.
+# For SERVICES_TOKEN_FILE: the agent may register the services of /etc/consul.d. If you know their names, use service "NAME".
 service_prefix "" {
   policy = "write"
 }

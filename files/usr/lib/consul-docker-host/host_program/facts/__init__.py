@@ -1,4 +1,4 @@
-"""All that the check knows about a host, gathered once; what it means is decided by the links alone."""
+"""Gather all facts about a host for the check, once; only the links decide what they mean."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from host_program.units import DNSMASQ, DOCKER, GUARD, REGISTRATOR, Unit
 
 
 class Facts(NamedTuple):
-    """The host as it was found.
+    """The facts about a host.
 
-    ``holders`` are the programs that listen where a program of the chain has to, by port; ``complaints`` the last
-    complaint in the journal of each unit that fails; ``firewall_rule`` the command that would let containers in where
-    the firewall drops what they ask, as far as it was worth a look.
+    ``holders`` are other programs that listen on the ports of Consul and dnsmasq, by port. ``complaints`` has the last
+    complaint in the journal of each failing unit. ``firewall_rule`` is the command that lets containers in if the
+    firewall drops their queries; it is empty if containers get answers.
     """
 
     host: Host
@@ -42,7 +42,7 @@ class Facts(NamedTuple):
     firewall_rule: str
 
     def unit(self, name: str) -> Unit:
-        """Return what systemd knows about the unit."""
+        """Return systemd's state of the unit."""
         return self.units.get(name) or Unit(name)
 
     @property
@@ -52,55 +52,55 @@ class Facts(NamedTuple):
 
     @property
     def has_dns(self) -> bool:
-        """Whether dnsmasq, and nobody in its place, answers at our address."""
+        """Whether dnsmasq itself, and no other program, answers at our address."""
         return self.dnsmasq.is_answering and 53 not in self.holders
 
 
 def gather(host: Host) -> Facts:
-    """Look at everything, at as much as possible at the same time."""
+    """Gather all facts, as many as possible in parallel."""
     is_root = bool(host.root) or os.geteuid() == 0
-    found_units = Later(lambda: _show_units(host))
-    found_holders = Later(lambda: ports.look(host))
-    found_network = Later(lambda: network.look(host))
-    found_guard = Later(lambda: network.look_at_guard(host)) if is_root and host.built_in.guard else None
-    found_agent = Later(lambda: consul.ask_agent(host))
-    found_names = Later(
-        lambda: consul.ask_names(host, found_agent.get(), _unit(found_units, host.built_in.consul_unit))
+    later_units = Later(lambda: _show_units(host))
+    later_holders = Later(lambda: ports.look(host))
+    later_network = Later(lambda: network.look(host))
+    later_guard = Later(lambda: network.look_at_guard(host)) if is_root and host.built_in.guard else None
+    later_agent = Later(lambda: consul.ask_agent(host))
+    later_names = Later(
+        lambda: consul.ask_names(host, later_agent.get(), _unit(later_units, host.built_in.consul_unit))
     )
-    found_dnsmasq = Later(lambda: names.look_at_dnsmasq(host, found_names.get()))
-    found_resolver = Later(lambda: names.look_at_resolver(host, found_names.get()))
-    found_docker = Later(lambda: docker.look(host, _unit(found_units, DOCKER)))
-    found_complaints = Later(lambda: journal.look(found_units.get()))
-    found_consul = Later(
+    later_dnsmasq = Later(lambda: names.look_at_dnsmasq(host, later_names.get()))
+    later_resolver = Later(lambda: names.look_at_resolver(host, later_names.get()))
+    later_docker = Later(lambda: docker.look(host, _unit(later_units, DOCKER)))
+    later_complaints = Later(lambda: journal.look(later_units.get()))
+    later_consul = Later(
         lambda: consul.look(
             host,
-            agent=found_agent.get(),
-            reply=found_names.get(),
-            unit=_unit(found_units, host.built_in.consul_unit),
+            agent=later_agent.get(),
+            reply=later_names.get(),
+            unit=_unit(later_units, host.built_in.consul_unit),
             is_root=is_root,
         )
     )
-    holders = found_holders.get()
-    dnsmasq = found_dnsmasq.get()
+    holders = later_holders.get()
+    dnsmasq = later_dnsmasq.get()
     has_dns = dnsmasq.is_answering and 53 not in holders
-    engine = found_docker.get()
+    engine = later_docker.get()
     if is_root and has_dns and engine.is_answering:
-        engine = docker.ask_inside(host, engine, consul.own_name(host) if found_names.get() else "")
+        engine = docker.ask_inside(host, engine, consul.own_name(host) if later_names.get() else "")
     return Facts(
         host=host,
         is_root=is_root,
         settings_file=settings.look(host, is_root=is_root),
-        units=found_units.get(),
-        complaints=found_complaints.get(),
+        units=later_units.get(),
+        complaints=later_complaints.get(),
         holders=holders,
-        network=found_network.get(),
-        guard=found_guard.get() if found_guard else None,
-        consul=found_consul.get(),
+        network=later_network.get(),
+        guard=later_guard.get() if later_guard else None,
+        consul=later_consul.get(),
         dnsmasq=dnsmasq,
-        resolver=found_resolver.get(),
+        resolver=later_resolver.get(),
         has_variable=names.has_variable(host),
         docker=engine,
-        # Containers that get their answers show that nothing drops what they ask.
+        # If containers get answers, no firewall drops their queries.
         firewall_rule=firewall.look(host) if is_root and engine.is_answering and not engine.are_answered else "",
     )
 
@@ -109,5 +109,5 @@ def _show_units(host: Host) -> dict[str, Unit]:
     return units.show(host.built_in.consul_unit, DNSMASQ, DOCKER, REGISTRATOR, GUARD)
 
 
-def _unit(found: Later[dict[str, Unit]], name: str) -> Unit:
-    return found.get().get(name) or Unit(name)
+def _unit(later_units: Later[dict[str, Unit]], name: str) -> Unit:
+    return later_units.get().get(name) or Unit(name)

@@ -1,4 +1,4 @@
-"""The agent: what it answers, and why it does not."""
+"""Ask the agent, and find out why it does not answer."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from host_program.programs import TIMED_OUT, have, run
 from host_program.settings import RUN, Host
 from host_program.units import Unit
 
-# HashiCorp's unit; an agent in a container has one of ours.
+# HashiCorp's unit; an agent in a container has our own unit.
 PACKAGED_UNIT = "consul.service"
 DIRECTORY = "/etc/consul.d"
-# What Consul says before the file and the mistake in it.
+# The texts that Consul prints before the file and the mistake in it.
 NOISE = re.compile(
     r"^(?:Config validation failed: )?(?:failed to parse )?(?:config: )?|1 error occurred:", re.MULTILINE
 )
 
 
 class Agent(NamedTuple):
-    """What the agent says about itself, the cluster's leader, and the services registered here."""
+    """The agent's description of itself, the cluster's leader, and the services registered here."""
 
     itself: Answer
     leader: str
@@ -34,16 +34,16 @@ class Agent(NamedTuple):
 
     @property
     def advertised(self) -> str:
-        """The address under which it is a member of the cluster; empty where the agent does not answer."""
+        """The agent's address in the cluster; empty if the agent does not answer."""
         return self.itself.text("Member", "Addr") if self.itself.is_ok else ""
 
 
 class Consul(NamedTuple):
-    """The agent and what keeps it from starting.
+    """The agent, and the reasons why it does not start.
 
-    ``reply`` is the answer of its DNS for its own name, ``wanted_file`` the file without which its unit is skipped,
-    ``invalid`` what is wrong with the files that it would start with, ``has_image`` whether the engine has the image of
-    an agent that runs in a container (None: not asked).
+    ``reply`` is its DNS's answer for its own name. ``wanted_file`` is the file without which systemd skips its unit.
+    ``invalid`` is the mistake in its files. ``has_image`` is whether Docker has the image of an agent that runs in a
+    container (None: not asked).
     """
 
     agent: Agent
@@ -61,7 +61,7 @@ def own_name(host: Host) -> str:
 
 
 def ask_agent(host: Host) -> Agent:
-    """Ask the agent about itself and, where it answers, about the rest."""
+    """Ask the agent about itself and, if it answers, about leader and services."""
     itself = agent_api.ask(host, "agent/self")
     if not itself.is_ok and not itself.is_refused:
         return Agent(itself, "", ())
@@ -70,16 +70,16 @@ def ask_agent(host: Host) -> Agent:
 
 def _services(host: Host) -> tuple[tuple[str, str, str], ...]:
     value = agent_api.ask(host, "agent/services").value
-    found = value.values() if isinstance(value, dict) else ()
+    services = value.values() if isinstance(value, dict) else ()
     return tuple(
         (str(each.get("ID", "")), str(each.get("Service", "")), str(each.get("Address") or ""))
-        for each in found
+        for each in services
         if isinstance(each, dict)
     )
 
 
 def ask_names(host: Host, agent: Agent, unit: Unit) -> Reply | None:
-    """Ask Consul's DNS for Consul; where nobody answers for its API, waiting for its DNS would only take time."""
+    """Ask Consul's DNS for Consul, unless its API does not answer and its unit is stopped, to save the wait."""
     if not agent.advertised and not is_running(unit):
         return None
     return dns.ask(host.built_in.address, host.built_in.dns_port, own_name(host))
@@ -91,7 +91,7 @@ def is_running(unit: Unit) -> bool:
 
 
 def look(host: Host, *, agent: Agent, reply: Reply | None, unit: Unit, is_root: bool) -> Consul:
-    """Look at what would keep the agent from starting, as far as its answers are a reason to."""
+    """Find out why the agent does not start, or would not restart, as far as its answers give a reason to look."""
     is_packaged = host.built_in.consul_unit == PACKAGED_UNIT
     has_command = not is_packaged or have("consul")
     is_silent = not agent.advertised
@@ -111,9 +111,9 @@ def look(host: Host, *, agent: Agent, reply: Reply | None, unit: Unit, is_root: 
 
 
 def is_changed(host: Host) -> bool:
-    """Return whether a file that Consul reads when it starts is younger than its start.
+    """Return whether a file that Consul reads at its start is newer than its start.
 
-    By the inode's time, which nobody can set back.
+    The inode's change time is compared, because nobody can set it back.
     """
     try:
         started = os.stat(host.path(f"{RUN}/consul.started")).st_ctime_ns
@@ -134,18 +134,18 @@ def _changed_at(path: str) -> int:
 
 
 def _wanted_file(host: Host, unit: Unit) -> str:
-    """Return the file without which systemd skips the unit in silence; empty where it is there."""
-    found = re.search(r"^ConditionFileNotEmpty=(/\S+)$", run("systemctl", "cat", unit.name).out, re.MULTILINE)
-    if not found:
+    """Return the file without which systemd silently skips the unit; empty if it exists."""
+    condition = re.search(r"^ConditionFileNotEmpty=(/\S+)$", run("systemctl", "cat", unit.name).out, re.MULTILINE)
+    if not condition:
         return ""
     try:
-        return "" if os.path.getsize(host.path(found[1])) else found[1]
+        return "" if os.path.getsize(host.path(condition[1])) else condition[1]
     except OSError:
-        return found[1]
+        return condition[1]
 
 
 def _invalid(host: Host) -> str:
-    """Return what is wrong with the files that Consul starts with, by their JSON and by Consul's own word."""
+    """Return the mistake in the files that Consul starts with, in their JSON or as Consul reports it."""
     fault = json_files.find_fault(host.root, f"{DIRECTORY}/*.json")
     if fault:
         return fault
@@ -153,11 +153,11 @@ def _invalid(host: Host) -> str:
     if os.path.isdir(host.path(f"{RUN}/consul.d")):
         folders.append(host.path(f"{RUN}/consul.d"))
     argv = ["consul", "validate", *folders]
-    # As the user it runs as: what root can read it may not.
+    # Consul validates as the user that it runs as, because that user may be unable to read files that root can read.
     if not host.root and "\nconsul:" in "\n" + read_text("/etc/passwd"):
         argv = ["setpriv", "--reuid=consul", "--regid=consul", "--init-groups", *argv]
-    done = run(*argv)
-    # Without an end in time it says nothing about the files.
-    if done.is_ok or done.code == TIMED_OUT:
+    validation = run(*argv)
+    # A validation that timed out proves nothing about the files.
+    if validation.is_ok or validation.code == TIMED_OUT:
         return ""
-    return shorten(NOISE.sub("", done.out + done.err))
+    return shorten(NOISE.sub("", validation.out + validation.err))

@@ -1,4 +1,4 @@
-"""Docker, its containers, and what a container gets to hear when it asks for Consul."""
+"""Ask Docker about its containers, and DNS from inside containers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from host_program.settings import Host
 from host_program.units import Unit
 
 SECONDS = 4.0
-# One of each bridge network: a bridge that is shut out says nothing about another.
+# At most this many containers are asked, one of each bridge network, because each bridge can be blocked separately.
 ASKED_LIMIT = 5
 REGISTRATOR = "consul-docker-host-registrator"
-# The file that Docker makes for a container is short; a container can write to it.
+# The file that Docker writes for a container is short, but the container can write to it.
 RESOLV_CONF_LIMIT = 65536
 
 
@@ -30,7 +30,7 @@ class Container(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A container that DNS was asked from: whether it got an answer, and whether its programs ask our address."""
+    """A container from which DNS was asked: whether it got an answer, and whether its programs use our address."""
 
     name: str
     is_answered: bool
@@ -40,10 +40,10 @@ class Asked(NamedTuple):
 class Docker(NamedTuple):
     """The engine, whether it answers, and its containers.
 
-    ``invalid`` is what is wrong with its file; ``is_leading`` whether that file leads every container to our address.
-    ``may_ask`` is false where its unit does not run: asking its socket would start it, against its administrator's
-    will. ``asked`` is None where containers were not asked; ``has_stopped`` whether Docker answered the first question
-    and not the later ones.
+    ``invalid`` is the mistake in its file; ``is_leading`` whether that file makes every container use our address.
+    ``may_ask`` is false if its unit does not run, because asking its socket would start it against its administrator's
+    will. ``asked`` is None if no container was asked; ``has_stopped`` whether Docker answered the first question but
+    not a later one.
     """
 
     invalid: str
@@ -69,12 +69,12 @@ class Docker(NamedTuple):
 
     @property
     def are_answered(self) -> bool:
-        """Whether every container that was asked from inside got an answer, and one at least was."""
+        """Whether at least one container was asked from inside, and every one got an answer."""
         return bool(self.asked) and all(container.is_answered for container in self.asked or ())
 
 
 def look(host: Host, unit: Unit) -> Docker:
-    """Look at the engine's file and, where its unit runs, at its containers."""
+    """Look at the engine's file and, if its unit runs, at its containers."""
     engine = Docker(
         invalid=json_files.find_fault(host.root, docker_dns.FILE),
         is_leading=docker_dns.status(host),
@@ -102,22 +102,22 @@ def look(host: Host, unit: Unit) -> Docker:
 
 
 def ask_inside(host: Host, engine: Docker, name: str) -> Docker:
-    """Ask port 53 from inside the chosen containers, up to the first that gets no answer."""
+    """Ask port 53 from inside the chosen containers, until one gets no answer."""
     if not engine.askable:
         return engine
     inspected = docker.inspect(engine.askable, seconds=SECONDS)
     if inspected is None:
         return engine._replace(has_stopped=True)
     asked: list[Asked] = []
-    for found in inspected:
-        process = found.get("State", {}).get("Pid")
+    for container in inspected:
+        process = container.get("State", {}).get("Pid")
         if not isinstance(process, int) or process < 1:
             continue
         _, is_answered = namespace.inside(host.path(f"/proc/{process}/ns/net"), lambda: ask(host, name)) or (
             None,
             False,
         )
-        asked.append(Asked(str(found.get("Name", "")).lstrip("/"), is_answered, _is_led(host, found)))
+        asked.append(Asked(str(container.get("Name", "")).lstrip("/"), is_answered, _is_led(host, container)))
         if not is_answered:
             break
     return engine._replace(asked=tuple(asked))
@@ -129,19 +129,19 @@ def _parse(line: str) -> Container:
 
 
 def _bridges() -> set[str] | None:
-    """Return the bridge networks, None where Docker does not answer.
+    """Return the bridge networks that are not internal, or None if Docker does not answer.
 
-    One that is internal by its maker's wish leads nowhere, not to us either.
+    An internal network does not reach our address by design.
     """
-    form = "{{.Name}} {{.Internal}}"
-    done = run("docker", "network", "ls", "--filter", "driver=bridge", "--format", form, seconds=SECONDS)
-    if not done.is_ok:
+    line_format = "{{.Name}} {{.Internal}}"
+    listed = run("docker", "network", "ls", "--filter", "driver=bridge", "--format", line_format, seconds=SECONDS)
+    if not listed.is_ok:
         return None
-    return {line.removesuffix(" false") for line in done.out.splitlines() if line.endswith(" false")}
+    return {line.removesuffix(" false") for line in listed.out.splitlines() if line.endswith(" false")}
 
 
 def _choose(containers: tuple[Container, ...], bridges: set[str]) -> tuple[str, ...]:
-    """Return the names of containers, one for each bridge."""
+    """Return the names of the containers to ask, one for each bridge."""
     chosen: list[str] = []
     seen: set[str] = set()
     for container in containers:
@@ -153,10 +153,10 @@ def _choose(containers: tuple[Container, ...], bridges: set[str]) -> tuple[str, 
 
 
 def _is_led(host: Host, container: dict[str, Any]) -> bool:
-    """Return whether the container's programs ask our address.
+    """Return whether the container's programs use our address.
 
-    Docker names the file that it made for the container: the container's own /etc/resolv.conf, seen from here, may be
-    a pipe or a link into the host. A user-defined network's own server names ours in a comment of the file.
+    This reads the file that Docker wrote for the container, because the container's own /etc/resolv.conf may be a pipe
+    or a link into the host. In a user-defined network, Docker's own server names ours in a comment of that file.
     """
     address = host.built_in.address
     if address in (container.get("HostConfig", {}).get("Dns") or ()):

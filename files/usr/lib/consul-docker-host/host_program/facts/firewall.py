@@ -1,4 +1,4 @@
-"""A firewall that drops what containers ask."""
+"""Find a firewall that drops the queries of containers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ALSO = "and the same in the firewall's own configuration"
 
 
 def look(host: Host) -> str:
-    """Return the command that lets containers in where the host drops what comes in by default; else nothing."""
+    """Return the command that lets containers in if the host drops incoming packets by default; else empty."""
     address = host.built_in.address
     rules = run("iptables", "-S").out
     if re.search(rf"^-A .*-d {re.escape(address)}(/32)? .*-j ACCEPT", rules, re.MULTILINE):

@@ -1,4 +1,4 @@
-"""The last complaint of a unit that fails, from the journal."""
+"""Read the last complaint of each failing unit from the journal."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ COMPLAINT = re.compile("error|fail|cannot|refuse|denied", re.IGNORECASE)
 
 
 def look(units: dict[str, Unit]) -> dict[str, str]:
-    """Return the complaint of each unit that fails and has one."""
-    found = {name: _last_complaint(name) for name, unit in units.items() if unit.is_failing}
-    return {name: complaint for name, complaint in found.items() if complaint}
+    """Return the last complaint of each failing unit that has one."""
+    complaints = {name: _last_complaint(name) for name, unit in units.items() if unit.is_failing}
+    return {name: complaint for name, complaint in complaints.items() if complaint}
 
 
 def _last_complaint(unit: str) -> str:
-    # By its name as well: the journal does not always learn the unit of a program that ends at once.
+    # The program's name is matched too, because the journal may not record the unit of a program that exits at once.
     name = unit.removesuffix(".service")
     fields = (f"_SYSTEMD_UNIT={unit}", "+", f"UNIT={unit}", "+", f"SYSLOG_IDENTIFIER={name}")
     lines = run("journalctl", "-q", "-o", "cat", "-n", "30", *fields).out.splitlines()

@@ -1,4 +1,4 @@
-"""The names: dnsmasq, the host's own resolver, and the variable that leads programs to Consul."""
+"""Ask for names: from dnsmasq, by the host's own resolver, and by the variable for Consul's address."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from host_program.output import shorten
 from host_program.programs import TIMED_OUT, have, run
 from host_program.settings import LIBRARY, RUN, Host
 
-# What package managers leave beside a file, which dnsmasq does not read.
+# Package managers leave files with these names, which dnsmasq does not read.
 LEFTOVER = re.compile(r"\.rpm[nso]|\.dpkg-")
 OPTIONS = re.compile(r'^CONSUL_DOCKER_HOST_DNSMASQ="(.*)"$', re.MULTILINE)
 
 
 class Dnsmasq(NamedTuple):
-    """Whether dnsmasq is there, what it answers for Consul's name, whether it answers at all, and what is invalid."""
+    """Whether dnsmasq is installed, its reply for Consul's name, whether it answers, and the mistake in its files."""
 
     has_command: bool
     reply: Reply | None
@@ -30,54 +30,54 @@ class Dnsmasq(NamedTuple):
 
 
 class Resolver(NamedTuple):
-    """How names come to dnsmasq, and whether the host finds Consul by name (None: not asked)."""
+    """How the host's resolver uses dnsmasq, and whether the host finds Consul by name (None: not asked)."""
 
     way: str
     is_finding: bool | None
 
 
 def look_at_dnsmasq(host: Host, consul: Reply | None) -> Dnsmasq:
-    """Ask dnsmasq, for Consul's name where Consul answers for it, and for its own test of its files."""
+    """Ask dnsmasq, for Consul's name if Consul itself answers for it, and run its own test of its files."""
     has_command = have("dnsmasq")
     reply, is_answering = ask(host, own_name(host) if consul else "")
     return Dnsmasq(has_command, reply, is_answering, _invalid(host) if has_command else "")
 
 
 def ask(host: Host, name: str) -> tuple[Reply | None, bool]:
-    """Ask port 53 at our address for a name, and where that gets no answer for a name of dnsmasq's own."""
+    """Ask port 53 at our address for a name, and without an answer for one of dnsmasq's own names."""
     address = host.built_in.address
     reply = dns.ask(address, 53, name) if name else None
     return reply, reply is not None or dns.ask_dnsmasq(address, "cachesize") is not None
 
 
 def look_at_resolver(host: Host, consul: Reply | None) -> Resolver:
-    """Ask who owns resolv.conf and, where Consul answers for its name, whether the host finds it."""
+    """Ask the resolver script for its decision and, if Consul answers for its name, whether the host finds it."""
     way = run(f"{host.path(LIBRARY)}/resolver", "path").out.strip()
     is_finding = run("getent", "hosts", own_name(host)).is_ok if consul and consul.is_known else None
     return Resolver(way, is_finding)
 
 
 def has_variable(host: Host) -> bool:
-    """Return whether /etc/environment leads programs to Consul."""
+    """Return whether /etc/environment has the variable for Consul's address."""
     return any(line.startswith("CONSUL_HTTP_ADDR=") for line in read_text(host.path("/etc/environment")).splitlines())
 
 
 def _invalid(host: Host) -> str:
-    """Return what keeps dnsmasq from starting, by its own word, or by ours where its test does not see it."""
+    """Return why dnsmasq cannot start, as dnsmasq reports it, or as we know it if dnsmasq's test does not find it."""
     foreign, dynamic = _file_with(host, "bind-interfaces"), _file_with(host, "bind-dynamic")
     if foreign and dynamic:
         return f"bind-interfaces in {foreign} and bind-dynamic in {dynamic} exclude each other"
     options = OPTIONS.search(read_text(host.path(f"{RUN}/dnsmasq.env")))
-    done = run("dnsmasq", "--test", *(options[1].split() if options else ()))
-    lines = [line for line in (done.out + done.err).splitlines() if line]
-    # Without an end in time it says nothing about the files.
-    if done.is_ok or done.code == TIMED_OUT or not lines:
+    test = run("dnsmasq", "--test", *(options[1].split() if options else ()))
+    lines = [line for line in (test.out + test.err).splitlines() if line]
+    # A test that timed out proves nothing about the files.
+    if test.is_ok or test.code == TIMED_OUT or not lines:
         return ""
     return shorten(lines[0].removeprefix("dnsmasq: "))
 
 
 def _file_with(host: Host, key: str) -> str:
-    """Return the first of dnsmasq's files that has this key."""
+    """Return the first of dnsmasq's files that sets this key."""
     line = re.compile(rf"^[ \t]*{key}[ \t]*(#.*)?$", re.MULTILINE)
     for path in (host.path("/etc/dnsmasq.conf"), *sorted(glob.glob(host.path("/etc/dnsmasq.d/*")))):
         if not LEFTOVER.search(os.path.basename(path)) and line.search(read_text(path)):

@@ -1,4 +1,4 @@
-"""The network as a container sees it."""
+"""Run functions in the network namespace of a container."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ CLONE_NEWNET = 0x40000000
 
 
 def inside(path: str, function: Callable[[], T]) -> T | None:
-    """Call the function in the network namespace that the path names; None where nobody may enter it.
+    """Call the function in the network namespace that the path names; None if this user may not enter it.
 
-    A namespace belongs to a thread: this one enters it and ends there, and no program has to be started inside.
+    A namespace belongs to a thread, so a thread enters it and ends there, and no program has to be started inside.
     """
     return Later(lambda: function() if _enter(path) else None).get()
 
@@ -26,10 +26,10 @@ def _enter(path: str) -> bool:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
-    import ctypes  # noqa: PLC0415 - a host without containers does without it
+    import ctypes  # noqa: PLC0415 - a host without containers does not need it
 
     try:
-        # os.setns is there from Python 3.12 on.
+        # os.setns exists only from Python 3.12 on.
         return bool(ctypes.CDLL(None, use_errno=True).setns(handle, CLONE_NEWNET) == 0)
     finally:
         os.close(handle)

@@ -1,4 +1,4 @@
-"""The interface, its address and the guard of the address."""
+"""Look at the interface, its address and the guard of the address."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from host_program.settings import LIBRARY, Host
 
 
 class Network(NamedTuple):
-    """Whether the interface is there and up, and the interfaces that have the address."""
+    """Whether the interface exists and is up, and the interfaces that have the address."""
 
     is_there: bool
     is_up: bool
@@ -18,7 +18,7 @@ class Network(NamedTuple):
 
 
 class Guard(NamedTuple):
-    """Whether nft is there, whether the guard's table is what it should be, and the bridges it shuts out."""
+    """Whether nft is installed, whether the guard's table is up to date, and the bridges that it blocks."""
 
     has_nft: bool
     is_current: bool
@@ -26,7 +26,7 @@ class Guard(NamedTuple):
 
 
 def look(host: Host) -> Network:
-    """Look at the interface and at the address, wherever it is."""
+    """Look at the interface, and for the address on all interfaces."""
     link = run("ip", "-o", "link", "show", "dev", host.built_in.interface).out
     flags = link.partition("<")[2].partition(">")[0].split(",")
     addresses = run("ip", "-4", "-o", "address", "show", "to", f"{host.built_in.address}/32").out
@@ -35,12 +35,12 @@ def look(host: Host) -> Network:
 
 
 def look_at_guard(host: Host) -> Guard:
-    """Ask the guard about its table; root alone can."""
+    """Ask the guard about its table, which only root can."""
     if not have("nft"):
         return Guard(has_nft=False, is_current=False, refused=())
     script = f"{host.path(LIBRARY)}/guard"
     current = Later(lambda: run(script, "check").is_ok)
-    # What the administrator lets in by name is not refused any more.
+    # A bridge that the administrator allows by name no longer counts as refused.
     allowed = host.values["BRIDGES"].split()
     refused = tuple(name for name in run(script, "refused").out.split() if not _matches(name, allowed))
     return Guard(has_nft=True, is_current=current.get(), refused=refused)

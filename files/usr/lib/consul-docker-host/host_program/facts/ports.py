@@ -1,4 +1,4 @@
-"""Who listens where Consul and dnsmasq have to."""
+"""Find other programs that listen on the ports of Consul and dnsmasq."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from host_program.programs import run
 from host_program.settings import Host
 
 EVERYWHERE = ("127.0.0.1", "0.0.0.0", "*")  # noqa: S104 - nothing is bound
-# A program chooses its own name, of 15 bytes at most. What has to stand around a name and its process is longer, so
-# that no name can pretend to be another process.
+# A program chooses its own name of at most 15 bytes. The text that must surround a name and its process is longer, so
+# that no name can imitate another process.
 USER = re.compile(r'\("(.{1,15})",pid=(\d+),fd=\d+\)(?=,\("|\)\s*$)')
 
 
 class Holder(NamedTuple):
-    """A program that listens at an address and port, its process and its systemd unit, as far as it has one."""
+    """A program that listens at an address and port, its process and its systemd unit, if it has one."""
 
     at: str
     program: str
@@ -24,18 +24,18 @@ class Holder(NamedTuple):
 
 
 def look(host: Host) -> dict[int, Holder]:
-    """Return who holds a port of Consul or dnsmasq instead of them."""
+    """Return the programs that hold a port of Consul or dnsmasq instead of them."""
     programs = {host.built_in.http_port: "consul", host.built_in.dns_port: "consul", 53: "dnsmasq"}
     wanted = " or ".join(f"sport = :{port}" for port in sorted(programs))
     holders: dict[int, Holder] = {}
     for line in run("ss", "-Hlntup", f"( {wanted} )").out.splitlines():
-        found = _parse(line, host.built_in.address)
-        if found is None:
+        listener = _parse(line, host.built_in.address)
+        if listener is None:
             continue
-        at, port, users = found
+        at, port, users = listener
         if port in holders or port not in programs or programs[port] in users:
             continue
-        # A socket unit's socket is systemd's as well.
+        # systemd also holds the socket of a socket unit.
         program, process = next(((name, number) for name, number in users.items() if number != 1), ("systemd", 1))
         unit = run("ps", "-o", "unit=", "-p", str(process)).out.strip()
         holders[port] = Holder(at, program, process, unit)

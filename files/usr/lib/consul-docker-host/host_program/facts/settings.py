@@ -1,4 +1,4 @@
-"""The settings file and the files that it names."""
+"""Look at the settings file and the files that it names."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from host_program.settings import FILE, Host, Problem
 
 
 class SettingsFile(NamedTuple):
-    """Whether this user can read the settings, and all that is wrong with them."""
+    """Whether this user can read the settings, and all mistakes in them."""
 
     is_readable: bool
     problems: tuple[Problem, ...]
 
 
 def look(host: Host, *, is_root: bool) -> SettingsFile:
-    """Look at the settings and, as root, at the secrets that they name: others do not see into their directories."""
+    """Look at the settings and, as root, at the secrets that they name: other users cannot enter their directories."""
     path = host.path(FILE)
     problems = list(host.problems)
     for key in host.built_in.secrets if is_root else ():

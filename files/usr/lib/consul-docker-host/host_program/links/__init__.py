@@ -1,4 +1,4 @@
-"""The chain, from the settings to a container: the one list of its links, each with the function that judges it."""
+"""The chain from the settings to a container: the only list of its links, each with the function that checks it."""
 
 from __future__ import annotations
 
@@ -24,38 +24,38 @@ from host_program.links import (
     settings,
 )
 
-# In the order in which the one needs the other.
+# The order is that of their dependencies.
 LINKS: dict[str, Callable[[Facts], Iterable[Finding]]] = {
-    "settings": settings.judge,
-    "link": link.judge,
-    "address": address.judge,
-    "guard": guard.judge,
-    "consul": consul.judge,
-    "api": api.judge,
-    "joined": joined.judge,
-    "dns": dns.judge,
-    "dnsmasq": dnsmasq.judge,
-    "resolver": resolver.judge,
-    "environment": environment.judge,
-    "docker": docker.judge,
-    "registrator": registrator.judge,
-    "container": container.judge,
+    "settings": settings.check,
+    "link": link.check,
+    "address": address.check,
+    "guard": guard.check,
+    "consul": consul.check,
+    "api": api.check,
+    "joined": joined.check,
+    "dns": dns.check,
+    "dnsmasq": dnsmasq.check,
+    "resolver": resolver.check,
+    "environment": environment.check,
+    "docker": docker.check,
+    "registrator": registrator.check,
+    "container": container.check,
 }
 
 
 class Line(NamedTuple):
-    """A line of the report: a link and what was found there."""
+    """A line of the report: a link and a finding."""
 
     link: str
     finding: Finding
 
 
 def walk(facts: Facts) -> tuple[Line, ...]:
-    """Judge every link; one that depends on a link that is broken may have no line, another several."""
-    return tuple(Line(name, finding) for name, judge in LINKS.items() for finding in judge(facts))
+    """Check every link; a link may have several lines, or none if it depends on a broken one."""
+    return tuple(Line(name, finding) for name, check in LINKS.items() for finding in check(facts))
 
 
 def worst(lines: Iterable[Line]) -> str:
-    """Return the worst state of all."""
+    """Return the worst state of all lines."""
     states = {line.finding.state for line in lines}
     return next(state for state in (BROKEN, WARN, OK) if state in states or state == OK)

@@ -1,4 +1,4 @@
-"""address: on our interface, and nowhere else."""
+"""Check the link "address": it must be on our interface, and on no other."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from host_program.facts import Facts
 from host_program.finding import Finding, broken, ok, warn
 
 
-def judge(facts: Facts) -> Iterator[Finding]:
-    """Judge who has it: Calico, the VPC CNI of AWS and Podman without root use the same."""
+def check(facts: Facts) -> Iterator[Finding]:
+    """Check which interfaces have it, because Calico, AWS's VPC CNI and rootless Podman use the same address."""
     interface, address = facts.host.built_in.interface, facts.host.built_in.address
     others = [name for name in facts.network.holders if name != interface]
     if interface not in facts.network.holders:
@@ -17,8 +17,8 @@ def judge(facts: Facts) -> Iterator[Finding]:
         yield broken(f"{address} is not on {interface}{elsewhere}", "systemctl restart consul-docker-host-link")
     elif others:
         yield warn(
-            f"{address} is on {' '.join(others)} as well: another program uses it",
-            f"ip address delete {address}/32 dev {others[0]}; where a program needs it there, "
+            f"{address} is also on {' '.join(others)}: another program uses it",
+            f"ip address delete {address}/32 dev {others[0]}; if a program needs it there, "
             "build with another link.address",
         )
     else:

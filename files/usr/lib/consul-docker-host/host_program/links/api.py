@@ -1,4 +1,4 @@
-"""api: Consul's HTTP API at our address."""
+"""Check the link "api": Consul's HTTP API at our address."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from host_program.links import consul
 from host_program.settings import FILE, WRONG
 
 
-def judge(facts: Facts) -> Iterator[Finding]:
-    """Judge its answer; where Consul does not run its own line says enough."""
+def check(facts: Facts) -> Iterator[Finding]:
+    """Check its answer; if Consul does not run, the link "consul" reports it."""
     built_in, agent = facts.host.built_in, facts.consul.agent
     at = f"http://{built_in.address}:{built_in.http_port}"
     if agent.advertised:
@@ -28,12 +28,12 @@ def _refused(facts: Facts) -> Finding:
     place = facts.host.values["AGENT_TOKEN_FILE"]
     if place in {"", WRONG}:
         return broken(
-            "the cluster wants a token of the agent (ACL)",
-            f"name its file as AGENT_TOKEN_FILE= in {FILE}, then: consul-docker-host apply",
+            "the cluster requires a token for the agent (ACL)",
+            f"set AGENT_TOKEN_FILE= in {FILE} to the file of one, then: consul-docker-host apply",
         )
     if not facts.is_root and not os.access(facts.host.path(place), os.R_OK):
         return warn("only root can read the agent's token", "sudo consul-docker-host check")
     return broken(
         f"the cluster refuses the token in {place} (ACL)",
-        "give it the policy of the agent (man consul-docker-host), or another token; then: consul-docker-host apply",
+        "grant it the agent's policy (man consul-docker-host) or set another token, then: consul-docker-host apply",
     )

@@ -1,4 +1,4 @@
-"""consul: the agent's program."""
+"""Check the link "consul": the agent's program."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from host_program.settings import FILE
 INSTALL = "install consul from HashiCorp's repository"
 
 
-def judge(facts: Facts) -> Iterator[Finding]:
-    """Judge the first reason that is found where the agent does not answer; one that answers runs."""
+def check(facts: Facts) -> Iterator[Finding]:
+    """Check that the agent answers, and report the first reason if it does not."""
     if facts.consul.agent.advertised:
         yield _running(facts)
     else:
@@ -37,7 +37,7 @@ def _silent(facts: Facts) -> Finding:
     for port in (host.built_in.http_port, host.built_in.dns_port):
         if port in facts.holders:
             return reasons.held(facts.holders[port], port, "consul")
-    # Before its files are judged: without that one they lack what it says.
+    # The file is checked before the others are validated, because they are incomplete without it.
     if consul.wanted_file:
         return broken(
             f"{name} does not start without {consul.wanted_file}",
@@ -51,24 +51,24 @@ def _silent(facts: Facts) -> Finding:
 def _invalid(reason: str) -> Finding:
     if "No default interface" in reason:
         return broken(
-            "the host has no default route that would tell its address",
+            "the host has no default route from which to derive its address",
             f"set HOST_IP= in {FILE}, then: consul-docker-host apply",
         )
     return broken(f"cannot start: {reason}", "fix that file; Consul then starts by itself")
 
 
 def _waiting(facts: Facts) -> Finding | None:
-    """Return what an agent in a container waits for: its unit is active meanwhile."""
+    """Return what an agent in a container is waiting for, because its unit is active meanwhile."""
     name, image = facts.host.built_in.consul_unit, facts.host.values["CONSUL_IMAGE"]
     if name == PACKAGED_UNIT or not facts.unit(name).is_running:
         return None
     if not facts.docker.is_answering:
         return broken("waits for Docker", 'fix "docker" first')
     if facts.consul.has_image is False:
-        return broken(f"its image is not here: {image}", f"docker pull {image} && systemctl restart {name}")
+        return broken(f"its image is not on this host: {image}", f"docker pull {image} && systemctl restart {name}")
     return None
 
 
 def is_running(facts: Facts) -> bool:
-    """Return whether the agent runs, though it may not answer."""
-    return next(judge(facts)).state != "broken"
+    """Return whether the agent runs, even if it does not answer."""
+    return next(check(facts)).state != "broken"

@@ -1,4 +1,4 @@
-"""dnsmasq: port 53 at our address, for containers and the host."""
+"""Check the link "dnsmasq": port 53 at our address, for containers and the host."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from host_program.links import reasons
 from host_program.links.dns import nameless
 
 
-def judge(facts: Facts) -> Iterator[Finding]:
-    """Judge what it answers; names of its own even where Consul does not."""
+def check(facts: Facts) -> Iterator[Finding]:
+    """Check its answers, for its own names even if Consul does not answer."""
     dnsmasq = facts.dnsmasq
     if not dnsmasq.has_command:
         yield broken("not installed", "install dnsmasq; it then starts by itself")
@@ -25,11 +25,11 @@ def judge(facts: Facts) -> Iterator[Finding]:
     elif not dnsmasq.is_answering:
         yield reasons.stopped(facts, units.DNSMASQ)
     elif dnsmasq.reply is None:
-        yield ok('answers; names of Consul wait for "dns"')
+        yield ok('answers; Consul\'s names need "dns"')
     elif not dnsmasq.reply.is_known:
         yield warn(
-            f"answers, and knows no {facts.consul_name}",
-            f"{nameless(facts.host)}; where it is well: systemctl restart dnsmasq",
+            f"answers, but does not know {facts.consul_name}",
+            f"{nameless(facts.host)}; if that is ok: systemctl restart dnsmasq",
         )
     else:
         yield ok(f"answers for {facts.consul_name}")

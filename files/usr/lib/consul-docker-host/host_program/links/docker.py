@@ -1,4 +1,4 @@
-"""docker: the engine, which is never started by a question."""
+"""Check the link "docker": the engine, which the check never starts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from host_program.finding import Finding, broken, ok, warn
 from host_program.links import reasons
 
 
-def judge(facts: Facts) -> Iterator[Finding]:
-    """Judge the engine; a host without one has Consul and DNS all the same."""
+def check(facts: Facts) -> Iterator[Finding]:
+    """Check the engine; without it, Consul and DNS still work, so most faults are warnings."""
     docker, unit = facts.docker, facts.unit(units.DOCKER)
     if not docker.has_command:
-        yield warn("no docker command here", "install Docker (since Debian 13 the command is in docker-cli)")
+        yield warn("there is no docker command", "install Docker (since Debian 13 the command is in docker-cli)")
     elif unit.is_masked:
         yield warn("docker.service is masked", "systemctl unmask docker && systemctl start docker")
     elif not docker.may_ask:
@@ -22,7 +22,7 @@ def judge(facts: Facts) -> Iterator[Finding]:
     elif docker.is_answering:
         yield _answering(facts)
     elif docker.is_denied:
-        yield warn("only root can look", "sudo consul-docker-host check")
+        yield warn("only root can check this", "sudo consul-docker-host check")
     else:
         yield broken("Docker does not answer", "systemctl restart docker")
 
@@ -42,5 +42,5 @@ def _answering(facts: Facts) -> Finding:
     if facts.docker.invalid:
         return warn(f"answers, but would fail to restart: not valid JSON: {facts.docker.invalid}", "fix that line")
     if facts.firewall_rule:
-        return warn(f"answers, but the firewall drops what containers ask {address}", facts.firewall_rule)
+        return warn(f"answers, but the firewall drops queries from containers to {address}", facts.firewall_rule)
     return ok(f"answers; docker-dns: {'on' if facts.docker.is_leading else 'off'}")

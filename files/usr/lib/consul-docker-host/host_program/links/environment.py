@@ -1,4 +1,4 @@
-"""environment: the variable that leads the host's own programs to Consul."""
+"""Check the link "environment": the variable by which the host's own programs find Consul."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from host_program.facts import Facts
 from host_program.finding import Finding, ok, warn
 
 
-def judge(facts: Facts) -> Iterator[Finding]:
-    """Judge /etc/environment, only where the build wants it."""
+def check(facts: Facts) -> Iterator[Finding]:
+    """Check /etc/environment, unless the build switched it off."""
     if not facts.host.built_in.environment:
         return
     if facts.has_variable:

@@ -1,4 +1,4 @@
-"""joined: the cluster has a leader that this host knows."""
+"""Check the link "joined": this host knows the cluster's leader."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from host_program.links import consul
 from host_program.settings import FILE
 
 
-def judge(facts: Facts) -> Iterator[Finding]:
-    """Judge whether there is a leader; unconfigured is a state, in which all of this host works."""
+def check(facts: Facts) -> Iterator[Finding]:
+    """Check whether there is a leader; without one this host works otherwise, so it is only a warning."""
     host, agent = facts.host, facts.consul.agent
     if not agent.advertised and not (agent.itself.is_refused and consul.is_running(facts)):
         return
@@ -28,4 +28,4 @@ def judge(facts: Facts) -> Iterator[Finding]:
             f"start the servers, or fix RETRY_JOIN= in {FILE}, then: consul-docker-host apply",
         )
     else:
-        yield warn("not joined: no server is known", f"set RETRY_JOIN= in {FILE}, then: consul-docker-host apply")
+        yield warn("not joined: no server is configured", f"set RETRY_JOIN= in {FILE}, then: consul-docker-host apply")

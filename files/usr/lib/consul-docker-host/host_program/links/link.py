@@ -1,4 +1,4 @@
-"""link: the interface."""
+"""Check the link "link": the interface."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from host_program.facts import Facts
 from host_program.finding import Finding, broken, ok
 
 
-def judge(facts: Facts) -> Iterator[Finding]:
-    """Judge whether it is there and up."""
+def check(facts: Facts) -> Iterator[Finding]:
+    """Check whether it exists and is up."""
     interface = facts.host.built_in.interface
     if not facts.network.is_there:
         yield broken(f"{interface} is missing", "systemctl restart consul-docker-host-link")

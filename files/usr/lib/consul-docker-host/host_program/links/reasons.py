@@ -1,4 +1,4 @@
-"""Why a program of the chain does not run, and what starts it; for several links."""
+"""Report why a program does not run and how to start it; several links use this."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from host_program.finding import Finding, broken
 
 
 def held(holder: Holder, port: int, program: str) -> Finding:
-    """Return that somebody else listens where the program has to."""
+    """Return the finding that another program holds the program's port."""
     if holder.program == "docker-proxy":
         remedy = f"docker stop $(docker ps -q --filter publish={port})"
     elif holder.unit.endswith(".service"):
@@ -24,7 +24,7 @@ def held(holder: Holder, port: int, program: str) -> Finding:
 
 
 def stopped(facts: Facts, name: str) -> Finding:
-    """Return why a program that nothing else keeps from running does not run."""
+    """Return the finding why a program does not run, by the state of its unit."""
     unit = facts.unit(name)
     if unit.is_masked:
         return broken(f"{name} is masked", f"systemctl unmask {name} && systemctl start {name}")

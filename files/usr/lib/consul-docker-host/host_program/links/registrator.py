@@ -1,4 +1,4 @@
-"""registrator: what registers containers with published ports."""
+"""Check the link "registrator", which registers containers with published ports."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from host_program.links import reasons
 from host_program.output import shorten
 from host_program.settings import FILE
 
-# HOST:NAME:PORT is Registrator's way to name what it registered.
+# Registrator's IDs have the form HOST:NAME:PORT.
 ITS_ID = re.compile(r"^[^:]+:[^:]+:[0-9]+")
 LOCAL_PORT = re.compile(r"(?:^| )127\.[0-9.]*:")
 OPEN_PORT = re.compile(r"(?:^| )(?:0\.0\.0\.0|\[::\]):")
 
 
-def judge(facts: Facts) -> Iterator[Finding]:
-    """Judge it and what it registered; where Docker does not answer its own line says enough."""
+def check(facts: Facts) -> Iterator[Finding]:
+    """Check it and its services; if Docker does not answer, the link "docker" reports it."""
     if not facts.host.built_in.registrator or not facts.docker.is_answering:
         return
     names = {container.name for container in facts.docker.containers}
@@ -38,7 +38,7 @@ def judge(facts: Facts) -> Iterator[Finding]:
         yield broken(f"registered at 127.x, which other hosts cannot reach: {' '.join(lost)}", _lost_remedy(facts))
     elif local:
         yield warn(
-            f"published on 127.0.0.1 alone, which other hosts cannot reach: {' '.join(local)}",
+            f"published only on 127.0.0.1, which other hosts cannot reach: {' '.join(local)}",
             "start them with -e SERVICE_IGNORE=1",
         )
     else:
@@ -53,7 +53,7 @@ def _missing(facts: Facts) -> Finding:
     unit, image = facts.unit(units.REGISTRATOR), facts.host.values["REGISTRATOR_IMAGE"]
     if unit.is_masked or unit.is_stopped or facts.docker.has_registrator_image:
         return reasons.stopped(facts, units.REGISTRATOR)
-    return broken(f"its image is not here: {image}", f"docker pull {image} && systemctl restart registrator")
+    return broken(f"its image is not on this host: {image}", f"docker pull {image} && systemctl restart registrator")
 
 
 def _lost_remedy(facts: Facts) -> str:

@@ -1,4 +1,4 @@
-"""resolver: the host's own names come to dnsmasq."""
+"""Check the link "resolver": the host's own names are resolved by dnsmasq."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from host_program.facts import Facts
 from host_program.finding import Finding, ok, warn
 
 
-def judge(facts: Facts) -> Iterator[Finding]:
-    """Judge whether the host finds Consul, by the way that the owner of resolv.conf decides."""
+def check(facts: Facts) -> Iterator[Finding]:
+    """Check whether the host finds Consul by name."""
     way, address = facts.resolver.way, facts.host.built_in.address
     if facts.resolver.is_finding is None:
-        silence = "does not answer" if facts.consul.reply is None else f"knows no {facts.consul_name}"
+        silence = "does not answer" if facts.consul.reply is None else f"does not know {facts.consul_name}"
         yield warn(f"{way}; skipped: Consul's DNS {silence}", 'fix "dns" first')
     elif facts.resolver.is_finding:
         yield ok(way)
-    elif "left alone" in way:
+    elif "is not changed" in way:
         yield warn(
-            f"{facts.consul_name} is not found: {way}", f"let the owner of that file name {address} as its server"
+            f"{facts.consul_name} is not found: {way}",
+            f"configure the program that writes that file to use {address} as name server",
         )
     else:
         yield warn(
             f"{facts.consul_name} is not found: {way}",
-            'consul-docker-host apply; where "dnsmasq" is broken, fix that first',
+            'consul-docker-host apply; if "dnsmasq" is broken, fix that first',
         )
