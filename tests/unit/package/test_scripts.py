@@ -151,7 +151,11 @@ def test_the_rpm_takes_what_was_laid_aside_when_all_is_done(
             "container.env",
             r"toml:renamed\.0\.from: /etc/consul-docker-host/container\.env is still a file",
         ),
-        ("/container.env", "/contaner.env", r"toml:renamed\.0\.to: /etc/consul-docker-host/contaner\.env is not a file of the package"),
+        (
+            "/container.env",
+            "/contaner.env",
+            r"toml:renamed\.0\.to: /etc/consul-docker-host/contaner\.env is not a file of the package",
+        ),
         ("etc/consul-docker-host/former.env", "/etc/x", r"toml:renamed\.0\.from: String should match"),
         ('since = "0.2.0"', "", r"toml:renamed\.0\.since: Field required"),
     ],
