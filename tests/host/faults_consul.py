@@ -36,7 +36,7 @@ FAULTS = {
     "the address elsewhere too": Fault(
         link="address",
         state="warn",
-        text="on cali0 as well",
+        text="also on cali0",
         remedy=f"address delete {ADDRESS}/32 dev cali0",
         says=(("address", DATA["address"] + f"9: cali0    inet {ADDRESS}/32 scope link cali0\n"),),
     ),

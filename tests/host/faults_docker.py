@@ -141,7 +141,7 @@ FAULTS = {
     "Registrator's image missing": Fault(
         link="registrator",
         state="broken",
-        text="image is not here: fayrus/registrator",
+        text="image is not on this host: fayrus/registrator",
         remedy="docker pull fayrus/registrator",
         says=(NO_REGISTRATOR, ("image", "")),
     ),

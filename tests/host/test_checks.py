@@ -78,14 +78,14 @@ def test_a_refused_bridge_is_named_with_the_line_that_lets_it_in(sound: Sound, c
     rules = sound.data / "guard"
     rules.write_text(rules.read_text().replace('iifname "docker0"', f'iifname "{bridge}" drop\niifname "docker0"'))
     (line,) = [link for link in check("warn")["links"] if link["name"] == "guard"]
-    assert line["text"].startswith(f"{bridge} leads to the network")
+    assert line["text"].startswith(f"{bridge} is connected to the network")
     assert f"BRIDGES='{bridge}'" in line["remedy"]
 
 
 def test_a_guard_that_was_switched_off_is_told(sound: Sound, check: Check) -> None:
     build(sound.host, guard=False)
     (line,) = [link for link in check("warn")["links"] if link["state"] != "ok"]
-    assert (line["name"], line["text"][:12]) == ("guard", "switched off")
+    assert (line["name"], line["text"][:8]) == ("guard", "disabled")
     assert "guard.enabled = true" in line["remedy"]
 
 
@@ -99,7 +99,7 @@ def test_a_resolver_that_belongs_to_another_is_left_alone_and_told(sound: Sound,
         "resolver",
         True,
     )
-    assert line["remedy"] == f"let the owner of that file name {ADDRESS} as its server"
+    assert line["remedy"] == f"configure the program that writes that file to use {ADDRESS} as name server"
 
 
 @pytest.mark.parametrize(

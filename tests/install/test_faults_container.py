@@ -86,7 +86,7 @@ def test_the_image_of_registrator_is_missed_until_it_is_there(server: Host) -> N
     line = lines(server)["registrator"]
     assert (line["state"], line["text"]) == ("broken", "registrator.service is stopped")
     server.run(line["remedy"])
-    server.wait_until(lambda: "its image is not here" in lines(server)["registrator"]["text"], 10)
+    server.wait_until(lambda: "its image is not on this host" in lines(server)["registrator"]["text"], 10)
     assert lines(server)["registrator"]["remedy"].startswith("docker pull ")
     server.run(f": >{FOLDER}/registry")
     server.run(lines(server)["registrator"]["remedy"])
@@ -120,7 +120,7 @@ def test_a_bridge_that_the_guard_refuses_is_named_with_the_setting_that_lets_it_
         server.wait_until(lambda: lines(server)["container"]["state"] == "broken", 10)
         found = lines(server)
         assert (found["guard"]["state"], found["guard"]["text"].split()[0]) == ("warn", "docker0")
-        setting = found["container"]["remedy"].partition(" in ")[0]
+        setting = found["container"]["remedy"].partition(" in ")[0].removeprefix("set ")
         assert setting == "BRIDGES='docker0'"
         server.put(path, f"{before}{setting}\n")
         server.run([NAME, "apply"])

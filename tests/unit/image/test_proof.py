@@ -77,7 +77,7 @@ def test_an_image_that_keeps_every_promise_is_accepted(
     prove_with("proof: ok one\r\nproof: skipped two: no image\nproof: end\n", tmp_path, monkeypatch)
     assert [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("  ")] == [
         ["ok", "one"],
-        ["left", "out", "two:", "no", "image"],
+        ["skipped", "two:", "no", "image"],
     ]
 
 

@@ -112,8 +112,8 @@ def test_the_end_of_an_index_and_consul_are_told_of_where_they_are() -> None:
     assert "good for" not in made(item("1.0"))
     limited = RepositoryPlan(url="https://x.example", channel="stable", valid_days=14)
     assert "valid for 14 days" in made(item("1.0"), plan=limited)
-    assert "Consul is neither here" in made(item("1.0"))
-    assert "Consul is here as well, for this network alone" in made(item("1.0"), item("1.22.7-1", "consul"))
+    assert "Neither this repository nor Debian" in made(item("1.0"))
+    assert "This repository contains Consul, for this network only" in made(item("1.0"), item("1.22.7-1", "consul"))
 
 
 def test_an_empty_repository_has_a_page() -> None:

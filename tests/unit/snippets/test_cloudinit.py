@@ -164,7 +164,7 @@ def test_the_repository_snippet_shows_how_to_add_hashicorp_s_own(every_snippet: 
     shown = [line.removeprefix("#   ") for line in text.splitlines() if line.startswith("#   ") and ": " in line]
     source = Deb822(shown)
     assert source["URIs"] == "https://apt.releases.hashicorp.com"
-    assert f"# {source['Signed-By']},\n" in text
+    assert f" as {source['Signed-By']},\n" in text
 
 
 def test_the_package_snippet_names_address_and_digests_and_runs_the_script_as_it_is(work: Workspace) -> None:

@@ -22,7 +22,7 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 def replace(path: str, content: bytes) -> bool:
     """Replace the file's content atomically and return whether it changed.
 
-    The file keeps its mode and owner; a new one is 0644. A link is followed only if this user and root alone can change
+    The file keeps its mode and owner; a new one is 0644. A link is followed only if only this user and root can change
     it. Raise Failure and leave the file unchanged if it cannot be written.
     """
     try:
