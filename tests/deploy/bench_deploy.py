@@ -28,11 +28,11 @@ from consul_docker_host.core.workspace import ROOT
 from consul_docker_host.prove.distributions import read_distributions
 from pyinfra_deploy.data import LINKS
 from tests.deploy.kit import SSHD
-from tests.support.bed import Bed
-from tests.support.engine import LABEL
+from tests.support.containers.bed import Bed
+from tests.support.containers.engine import LABEL
+from tests.support.containers.host import Host
+from tests.support.containers.images import DEPENDENCIES, base_image, derived_image, prepare, system_recipe
 from tests.support.figures import tell
-from tests.support.host import Host
-from tests.support.images import DEPENDENCIES, base_image, derived_image, prepare, system_recipe
 from tests.support.packages import NAME
 
 HOSTS = 50

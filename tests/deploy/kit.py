@@ -13,12 +13,12 @@ from typing import Any
 from consul_docker_host.core.run import Result, run
 from consul_docker_host.core.workspace import ROOT
 from consul_docker_host.prove.distributions import Family, read_distributions
-from tests.support.bed import Bed
-from tests.support.consul import consul_image
-from tests.support.host import Host
-from tests.support.images import base_image, system_recipe
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.images import base_image, system_recipe
 from tests.support.inventory import new_key, write_inventory
-from tests.support.rpm_system import rpm_image
+from tests.support.programs.consul import consul_image
+from tests.support.rpm.system import rpm_image
 
 SSHD = ("openssh-server", "sudo")
 USER = "ops"  # has no rights of its own, and may use sudo

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.deploy.kit import Fleet, fleet_of, of, ssh_image, trouble
-from tests.support.bed import Bed
+from tests.support.containers.bed import Bed
 
 NAMES = ("server", "client-good", "client-full", "client-dies")
 

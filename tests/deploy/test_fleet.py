@@ -14,7 +14,7 @@ import pytest
 from consul_docker_host.core.run import run
 from consul_docker_host.core.workspace import ROOT
 from tests.deploy.kit import DEPLOY_SECONDS, Fleet, of, pids, trouble
-from tests.support.containers import CONTAINER, GONE, IN_IT
+from tests.support.containers.namespace import CONTAINER, GONE, IN_IT
 from tests.support.packages import DIG, NAME
 from tests.support.variants import earlier_version
 

@@ -12,8 +12,8 @@ from pyinfra_deploy.repository import KEY_FILES, source_file
 from tests.deploy.kit import Fleet, fleet_of, of, ssh_image, trouble
 from tests.repository.client import Client
 from tests.repository.site import NEW_VERSION, OLD_VERSION, URL, Site, make_keys, make_site
-from tests.support.bed import Bed
-from tests.support.host import Host
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
 from tests.support.packages import NAME
 
 FAMILIES = {"server": Family.DEB, "client-rpm": Family.RPM}

@@ -14,9 +14,9 @@ from consul_docker_host.core.run import Result, run
 from consul_docker_host.prove.consul_binary import consul_binary
 from pyinfra_deploy.lock import KEY, SECONDS
 from tests.deploy.kit import USER, Fleet, fleet_of, of, pids, ssh_image
-from tests.support.bed import Bed
 from tests.support.cluster import API
-from tests.support.host import Host
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
 from tests.support.packages import ADDRESS, NAME
 
 NAMES = ("server-a", "server-b", "server-c", "client")

@@ -25,8 +25,8 @@ from consul_docker_host.core.workspace import Workspace
 from consul_docker_host.image.bootstrap import CACHE
 from consul_docker_host.image.manifest import Manifest, read_manifest
 from consul_docker_host.image.proof import EMULATORS, Machine, cloud_config, text_of, write_seed
-from tests.support.consul import consul_package
-from tests.support.engine import Handle
+from tests.support.containers.engine import Handle
+from tests.support.programs.consul import consul_package
 
 IMAGE_SECONDS = 1500.0
 TOLD = re.compile(r"boot ([0-9a-f-]+) (\w+): (.*)")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.image.kit import Booted, Made, new_machine
-from tests.support.vm.lan import Lan, address_of, mac_of, running_lan
+from tests.support.machines.lan import Lan, address_of, mac_of, running_lan
 
 ADDRESS = "169.254.1.1"
 RUN = "docker run --rm --volume /usr:/usr:ro $(consul-docker-host env --docker) tools:latest"

@@ -18,12 +18,12 @@ from consul_docker_host.core.run import run
 from consul_docker_host.core.workspace import ROOT
 from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.rpm_kit import is_settled
-from tests.support.bed import Bed
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.images import put_file
+from tests.support.containers.upstream import Upstream
 from tests.support.figures import tell
-from tests.support.host import Host
-from tests.support.images import put_file
 from tests.support.packages import INSTALL_SECONDS, NAME, Installer
-from tests.support.upstream import Upstream
 
 BARE = "bare-files"
 GOAL_SECONDS = 2.0

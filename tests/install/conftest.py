@@ -15,17 +15,17 @@ from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.workspace import ROOT
 from consul_docker_host.prove.distributions import Distribution, Family, select
 from tests.conftest import leave_out
-from tests.support.bed import Bed
-from tests.support.consul import consul_image
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.images import base_image, system_recipe
+from tests.support.containers.official import official_image
+from tests.support.containers.upstream import Upstream, running_upstream
 from tests.support.fixtures import bed, engine
-from tests.support.host import Host
-from tests.support.images import base_image, system_recipe
-from tests.support.official import official_image
 from tests.support.packages import Installer
-from tests.support.registrator import standin_program
-from tests.support.rpm_system import rpm_image
+from tests.support.programs.consul import consul_image
+from tests.support.programs.registrator import standin_program
+from tests.support.rpm.system import rpm_image
 from tests.support.schedule import pytest_xdist_make_scheduler
-from tests.support.upstream import Upstream, running_upstream
 from tests.support.variants import earlier_version
 
 if TYPE_CHECKING:

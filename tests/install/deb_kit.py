@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consul_docker_host.core.run import Result
-from tests.support.host import Host
-from tests.support.images import put_file
+from tests.support.containers.host import Host
+from tests.support.containers.images import put_file
 from tests.support.packages import INSTALL_SECONDS, NAME
 
 QUIET = {"DEBIAN_FRONTEND": "noninteractive"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from consul_docker_host.core.run import Result
-from tests.support.host import Host
+from tests.support.containers.host import Host
 from tests.support.packages import ADDRESS, INSTALL_SECONDS, NAME
 
 SETTLED = f"""

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from consul_docker_host.prove.distributions import Distribution, Family
-from tests.support import upstream
-from tests.support.bed import Bed
-from tests.support.host import Host
+from tests.support.containers import upstream
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, DIG, NAME, Installer
-from tests.support.upstream import Upstream
 
 FAMILY = Family.DEB  # what apt-get prints is judged; test_rpm tells it of rpm
 APT_UTILS = "debconf: delaying package configuration, since apt-utils is not installed"

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from consul_docker_host.prove.distributions import Distribution
-from tests.support.bed import Bed
-from tests.support.host import Host
-from tests.support.upstream import Upstream
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.upstream import Upstream
 
 SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
 MOUNTS = ("etc-resolv.conf.mount", "etc-hosts.mount", "etc-hostname.mount")

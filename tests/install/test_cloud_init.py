@@ -18,14 +18,14 @@ from docker.models.containers import Container
 from consul_docker_host.core.workspace import ROOT
 from consul_docker_host.prove.distributions import Distribution, Family
 from consul_docker_host.snippets.cloudinit import APPEND, NO_URL
-from tests.support.bed import Bed
-from tests.support.consul import consul_image
-from tests.support.host import Host
-from tests.support.images import base_image, prepare, put_bytes, put_file, system_recipe, temporary_image
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.images import base_image, prepare, put_bytes, put_file, system_recipe, temporary_image
+from tests.support.containers.upstream import ADDRESS as OUTSIDE_ADDRESS
+from tests.support.containers.upstream import NAME as OUTSIDE
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, DIG, NAME, SERVER_SETTINGS, Installer, wait_for_consul
-from tests.support.upstream import ADDRESS as OUTSIDE_ADDRESS
-from tests.support.upstream import NAME as OUTSIDE
-from tests.support.upstream import Upstream
+from tests.support.programs.consul import consul_image
 from tests.support.user_data import SETTINGS, archive, settings
 
 FAMILY = Family.DEB

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import upstream
-from tests.support.containers import CONTAINER
-from tests.support.host import Host
+from tests.support.containers import upstream
+from tests.support.containers.host import Host
+from tests.support.containers.namespace import CONTAINER
 from tests.support.packages import ADDRESS, DIG
 
 # What any machine of the same network can do: it routes the address to the host.

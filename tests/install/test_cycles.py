@@ -10,10 +10,10 @@ from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.deb_kit import Deb
 from tests.install.kit import ENVIRONMENT, assert_nothing_runs
 from tests.support import tree
-from tests.support.bed import Bed
-from tests.support.host import Host
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import NAME, Installer
-from tests.support.upstream import Upstream
 
 FAMILY = Family.DEB
 CYCLES, LONG_CYCLES = 3, 20

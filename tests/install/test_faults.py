@@ -17,8 +17,8 @@ import jsonschema
 import pytest
 
 from consul_docker_host.core.workspace import ROOT
-from tests.support import upstream
-from tests.support.host import Host
+from tests.support.containers import upstream
+from tests.support.containers.host import Host
 from tests.support.packages import ADDRESS, DIG, NAME, wait_for_consul
 
 SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro

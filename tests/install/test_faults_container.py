@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.host import Host
+from tests.support.containers.host import Host
 from tests.support.packages import ADDRESS, NAME
 
 SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.containers import CONTAINER
+from tests.support.containers.host import Host
+from tests.support.containers.namespace import CONTAINER
 from tests.support.exposure import Limit, read_limits
-from tests.support.host import Host
 from tests.support.packages import ADDRESS, DIG, NAME, wait_for_consul
 from tests.unit.kit import copy_checkout, plan_of
 

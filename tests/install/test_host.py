@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.support import upstream
-from tests.support.host import Host
+from tests.support.containers import upstream
+from tests.support.containers.host import Host
 from tests.support.packages import ADDRESS, DIG, wait_for_consul
 
 

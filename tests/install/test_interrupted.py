@@ -11,10 +11,10 @@ from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.deb_kit import Deb
 from tests.install.kit import FILL, assert_late_writers_leave_nothing
 from tests.support import tree
-from tests.support.bed import Bed
-from tests.support.host import Host
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import NAME, Installer
-from tests.support.upstream import Upstream
 
 FAMILY = Family.DEB
 SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro

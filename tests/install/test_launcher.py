@@ -18,7 +18,7 @@ from docker.models.containers import Container
 from consul_docker_host.core import run
 from consul_docker_host.core.workspace import ROOT
 from consul_docker_host.prove.distributions import Distribution, read_distributions
-from tests.support.images import bare_recipe, base_image, execute, put_bytes, temporary_container
+from tests.support.containers.images import bare_recipe, base_image, execute, put_bytes, temporary_container
 
 CHECKOUT = "/home/newcomer/consul-docker-host"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"

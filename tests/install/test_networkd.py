@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from consul_docker_host.prove.distributions import Distribution, Family
-from tests.support.bed import Bed
-from tests.support.host import Host
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, DIG, Installer
-from tests.support.upstream import Upstream
 
 pytestmark = pytest.mark.long
 FAMILY = Family.DEB  # rpm distributions have networkd in no base repository

@@ -12,11 +12,11 @@ from consul_docker_host.core.run import Result
 from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.deb_kit import Deb
 from tests.support import tree
-from tests.support.bed import Bed
-from tests.support.host import Host
-from tests.support.images import temporary_container
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.images import temporary_container
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import NAME, Installer, wait_for_consul
-from tests.support.upstream import Upstream
 
 FAMILY = Family.DEB
 WANTED = f"/etc/systemd/system/multi-user.target.wants/{NAME}.target"

@@ -9,10 +9,10 @@ import pytest
 from consul_docker_host.prove.distributions import Distribution
 from tests.install.bench_install import INSTALL
 from tests.install.rpm_kit import is_settled
-from tests.support.bed import Bed
-from tests.support.host import Host
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import INSTALL_SECONDS, Installer
-from tests.support.upstream import Upstream
 
 SHORT_FORM_ON = ("debian-13", "rpm-12")  # the others by --long or --distro
 # What root's programs send. Consul and dnsmasq, which ask the network for a living, are not root's.

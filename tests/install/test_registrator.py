@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.registrator import World, running_world
+from tests.support.programs.registrator import World, running_world
 
 SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
 

@@ -8,11 +8,12 @@ import pytest
 
 from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.kit import ENVIRONMENT, assert_nothing_runs
-from tests.support import tree, upstream
-from tests.support.bed import Bed
-from tests.support.host import Host
+from tests.support import tree
+from tests.support.containers import upstream
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import DIG, NAME, Installer, wait_for_consul
-from tests.support.upstream import Upstream
 
 FAMILY = Family.DEB  # remove and purge are dpkg's; test_rpm tells it of rpm
 

@@ -10,11 +10,12 @@ import pytest
 from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.kit import ENVIRONMENT, STARTED, assert_late_writers_leave_nothing, assert_nothing_runs
 from tests.install.rpm_kit import Rpm, is_settled
-from tests.support import tree, upstream
-from tests.support.bed import Bed
-from tests.support.host import Host
+from tests.support import tree
+from tests.support.containers import upstream
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, DIG, NAME, Installer, wait_for_consul
-from tests.support.upstream import Upstream
 from tests.support.variants import build_variant
 
 FAMILY = Family.RPM

@@ -11,15 +11,15 @@ from docker.models.containers import Container
 from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.kit import STARTED, assert_nothing_runs
 from tests.install.rpm_kit import Rpm, is_settled
-from tests.support.bed import Bed
-from tests.support.consul import consul_repository
-from tests.support.host import Host
-from tests.support.images import prepare, put_file, temporary_image
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.images import prepare, put_file, temporary_image
+from tests.support.containers.upstream import ADDRESS as OUTSIDE_ADDRESS
+from tests.support.containers.upstream import NAME as OUTSIDE
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, DIG, NAME, Installer
-from tests.support.rpm_system import CONSUL_REPOSITORY
-from tests.support.upstream import ADDRESS as OUTSIDE_ADDRESS
-from tests.support.upstream import NAME as OUTSIDE
-from tests.support.upstream import Upstream
+from tests.support.programs.consul import consul_repository
+from tests.support.rpm.system import CONSUL_REPOSITORY
 
 FAMILY = Family.RPM
 TARGET = f"{NAME}.target"

@@ -12,11 +12,11 @@ from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.kit import ENVIRONMENT
 from tests.install.rpm_kit import Rpm, is_settled
 from tests.support import tree
-from tests.support.bed import Bed
-from tests.support.host import Host
-from tests.support.images import put_file
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.images import put_file
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import NAME, Installer, wait_for_consul
-from tests.support.upstream import Upstream
 from tests.support.variants import build_variant
 
 FAMILY = Family.RPM

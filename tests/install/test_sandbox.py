@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from consul_docker_host.prove.distributions import Distribution, Family
-from tests.support.bed import Bed
-from tests.support.host import Host
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, DIG, NAME, Installer, wait_for_consul
-from tests.support.upstream import Upstream
 
 SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
 

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from consul_docker_host.prove.distributions import Distribution
-from tests.support.bed import Bed
 from tests.support.cluster import (
     API,
     FOLDER,
@@ -32,8 +31,9 @@ from tests.support.cluster import (
     members,
     pid,
 )
+from tests.support.containers.bed import Bed
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, DIG, NAME, Installer
-from tests.support.upstream import Upstream
 
 SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
 

@@ -9,10 +9,10 @@ import pytest
 
 from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.deb_kit import Deb
-from tests.support.bed import Bed
-from tests.support.host import Host
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import DIG, NAME, Installer, wait_for_consul
-from tests.support.upstream import Upstream
 from tests.support.variants import OLD_CONFFILE, OLD_UNIT
 
 SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro

@@ -16,8 +16,8 @@ from docker.models.containers import Container
 
 from consul_docker_host.core.run import Result
 from consul_docker_host.prove.distributions import Distribution, Family
-from tests.support.host import Host
-from tests.support.images import (
+from tests.support.containers.host import Host
+from tests.support.containers.images import (
     DEPENDENCIES,
     DOWNLOAD,
     PREPARE,
@@ -29,7 +29,7 @@ from tests.support.images import (
     prepare,
 )
 from tests.support.packages import INSTALL_SECONDS, NAME
-from tests.support.rpm_system import rpm_image
+from tests.support.rpm.system import rpm_image
 
 FOLDER = "/srv/site"
 PUBLICATIONS = itertools.count()

@@ -12,7 +12,7 @@ import pytest
 from consul_docker_host.prove.distributions import Distribution, select
 from tests.repository.client import Client, client_image
 from tests.repository.site import Site, make_keys, make_site
-from tests.support.bed import Bed
+from tests.support.containers.bed import Bed
 from tests.support.fixtures import bed, engine
 from tests.support.schedule import pytest_xdist_make_scheduler
 

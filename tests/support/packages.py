@@ -7,8 +7,8 @@ from pathlib import Path
 
 from consul_docker_host.core.run import Result
 from consul_docker_host.prove.distributions import Family
-from tests.support.host import Host
-from tests.support.images import put_file
+from tests.support.containers.host import Host
+from tests.support.containers.images import put_file
 
 NAME = "consul-docker-host"
 ADDRESS = "169.254.1.1"

@@ -13,9 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.figures import tell
-from tests.support.packages import ADDRESS
-from tests.support.vm.guest import Guest
-from tests.support.vm.hosts import (
+from tests.support.machines.guest import Guest
+from tests.support.machines.hosts import (
     DIG,
     TOOLS,
     Pair,
@@ -25,7 +24,8 @@ from tests.support.vm.hosts import (
     wait_for_leader,
     wait_for_registrator,
 )
-from tests.support.vm.lan import address_of
+from tests.support.machines.lan import address_of
+from tests.support.packages import ADDRESS
 from tests.vm.conftest import Bed
 
 pytestmark = pytest.mark.timeout(3600)

@@ -13,10 +13,10 @@ import pytest
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.workspace import ROOT
 from consul_docker_host.prove.distributions import select
-from tests.support.vm.disk import baked_disk, guest_disk
-from tests.support.vm.guest import MEMORY, Guest, running_guest
-from tests.support.vm.hosts import SETTINGS_PATH, Uplink, settings_text, stock
-from tests.support.vm.lan import Lan, running_lan
+from tests.support.machines.disk import baked_disk, guest_disk
+from tests.support.machines.guest import MEMORY, Guest, running_guest
+from tests.support.machines.hosts import SETTINGS_PATH, Uplink, settings_text, stock
+from tests.support.machines.lan import Lan, running_lan
 
 HERE = Path(__file__).resolve().parent
 

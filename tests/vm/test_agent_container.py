@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.packages import ADDRESS, NAME
-from tests.support.vm.guest import Guest
-from tests.support.vm.hosts import (
+from tests.support.machines.guest import Guest
+from tests.support.machines.hosts import (
     DIG,
     Pair,
     answers_from,
@@ -25,7 +24,8 @@ from tests.support.vm.hosts import (
     start_web,
     wait_for_registrator,
 )
-from tests.support.vm.lan import OUTSIDE_ADDRESS, OUTSIDE_NAME
+from tests.support.machines.lan import OUTSIDE_ADDRESS, OUTSIDE_NAME
+from tests.support.packages import ADDRESS, NAME
 from tests.unit.kit import copy_checkout, inv
 from tests.vm.conftest import Bed
 

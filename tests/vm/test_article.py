@@ -10,9 +10,8 @@ import json
 
 import pytest
 
-from tests.support.packages import ADDRESS, NAME
-from tests.support.vm.guest import Guest
-from tests.support.vm.hosts import (
+from tests.support.machines.guest import Guest
+from tests.support.machines.hosts import (
     DIG,
     TOOLS,
     Pair,
@@ -26,7 +25,8 @@ from tests.support.vm.hosts import (
     wait_for_leader,
     wait_for_registrator,
 )
-from tests.support.vm.lan import NETWORK, OUTSIDE_ADDRESS, OUTSIDE_NAME, Lan
+from tests.support.machines.lan import NETWORK, OUTSIDE_ADDRESS, OUTSIDE_NAME, Lan
+from tests.support.packages import ADDRESS, NAME
 from tests.vm.conftest import Bed
 
 pytestmark = pytest.mark.timeout(1200)  # the first test of a file waits for its machines

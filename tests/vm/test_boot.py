@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.packages import ADDRESS, NAME
-from tests.support.variants import OLD_UNIT, earlier_version
-from tests.support.vm.guest import Guest
-from tests.support.vm.hosts import (
+from tests.support.machines.guest import Guest
+from tests.support.machines.hosts import (
     DIG,
     INSTALL_SECONDS,
     PACKAGE_PATH,
@@ -25,7 +23,9 @@ from tests.support.vm.hosts import (
     install_consul,
     wait_for_leader,
 )
-from tests.support.vm.lan import OUTSIDE_ADDRESS, OUTSIDE_NAME, PRIVATE_ADDRESS, PRIVATE_NAME
+from tests.support.machines.lan import OUTSIDE_ADDRESS, OUTSIDE_NAME, PRIVATE_ADDRESS, PRIVATE_NAME
+from tests.support.packages import ADDRESS, NAME
+from tests.support.variants import OLD_UNIT, earlier_version
 from tests.vm.conftest import Bed
 
 pytestmark = pytest.mark.timeout(1200)  # the first test of a file waits for its machines

@@ -18,9 +18,8 @@ import pytest
 from consul_docker_host.core.run import run
 from consul_docker_host.core.workspace import ROOT
 from tests.support.inventory import new_key, write_inventory
-from tests.support.packages import ADDRESS
-from tests.support.vm.guest import Guest
-from tests.support.vm.hosts import (
+from tests.support.machines.guest import Guest
+from tests.support.machines.hosts import (
     INSTALL_SECONDS,
     Uplink,
     answers_from,
@@ -33,6 +32,7 @@ from tests.support.vm.hosts import (
     start_web,
     wait_for_registrator,
 )
+from tests.support.packages import ADDRESS
 from tests.vm.conftest import Bed
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.packages import ADDRESS
-from tests.support.vm.guest import Guest
-from tests.support.vm.hosts import (
+from tests.support.machines.guest import Guest
+from tests.support.machines.hosts import (
     DIG,
     INSTALL_SECONDS,
     TOOLS,
@@ -20,7 +19,8 @@ from tests.support.vm.hosts import (
     wait_for_leader,
     wait_for_registrator,
 )
-from tests.support.vm.lan import METADATA, NETWORK, OUTSIDE_ADDRESS, OUTSIDE_NAME, ROUTER, Lan
+from tests.support.machines.lan import METADATA, NETWORK, OUTSIDE_ADDRESS, OUTSIDE_NAME, ROUTER, Lan
+from tests.support.packages import ADDRESS
 from tests.vm.conftest import Bed
 
 pytestmark = [pytest.mark.timeout(1200), pytest.mark.long]

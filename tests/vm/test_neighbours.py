@@ -9,9 +9,8 @@ import json
 
 import pytest
 
-from tests.support.packages import ADDRESS, NAME
-from tests.support.vm.guest import Guest
-from tests.support.vm.hosts import (
+from tests.support.machines.guest import Guest
+from tests.support.machines.hosts import (
     DIG,
     INSTALL_SECONDS,
     Uplink,
@@ -24,7 +23,8 @@ from tests.support.vm.hosts import (
     networkd,
     wait_for_leader,
 )
-from tests.support.vm.lan import OUTSIDE_ADDRESS, OUTSIDE_NAME
+from tests.support.machines.lan import OUTSIDE_ADDRESS, OUTSIDE_NAME
+from tests.support.packages import ADDRESS, NAME
 from tests.vm.conftest import Bed
 
 pytestmark = [pytest.mark.timeout(1200), pytest.mark.long]

@@ -17,9 +17,9 @@ from consul_docker_host.package.plans import make_plan
 from consul_docker_host.settings.load import project_settings
 from consul_docker_host.snippets.confext import write_confext
 from consul_docker_host.snippets.ignition import ignition
+from tests.support.machines.guest import Guest
+from tests.support.machines.hosts import configure, install_consul, networkd, wait_for_leader
 from tests.support.packages import ADDRESS, NAME
-from tests.support.vm.guest import Guest
-from tests.support.vm.hosts import configure, install_consul, networkd, wait_for_leader
 from tests.unit.kit import copy_checkout
 from tests.vm.conftest import Bed
 

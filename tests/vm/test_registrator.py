@@ -9,9 +9,8 @@ import json
 
 import pytest
 
-from tests.support.packages import ADDRESS, NAME
-from tests.support.vm.guest import Guest
-from tests.support.vm.hosts import (
+from tests.support.machines.guest import Guest
+from tests.support.machines.hosts import (
     DIG,
     INSTALL_SECONDS,
     TINY,
@@ -24,6 +23,7 @@ from tests.support.vm.hosts import (
     wait_for_leader,
     wait_for_registrator,
 )
+from tests.support.packages import ADDRESS, NAME
 from tests.vm.conftest import Bed
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]

@@ -12,9 +12,8 @@ from itertools import count
 
 import pytest
 
-from tests.support.packages import ADDRESS, NAME
-from tests.support.vm.guest import Guest
-from tests.support.vm.hosts import (
+from tests.support.machines.guest import Guest
+from tests.support.machines.hosts import (
     DIG,
     INSTALL_SECONDS,
     TOOLS,
@@ -27,7 +26,7 @@ from tests.support.vm.hosts import (
     networkd,
     wait_for_leader,
 )
-from tests.support.vm.lan import (
+from tests.support.machines.lan import (
     OTHER_RESOLVER,
     OUTSIDE_ADDRESS,
     OUTSIDE_NAME,
@@ -36,7 +35,8 @@ from tests.support.vm.lan import (
     ROUTER,
     Lan,
 )
-from tests.support.vm.musl import IMAGE, load_musl
+from tests.support.machines.musl import IMAGE, load_musl
+from tests.support.packages import ADDRESS, NAME
 from tests.vm.conftest import Bed
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]  # the first test of a file waits for its machine

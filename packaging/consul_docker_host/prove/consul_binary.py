@@ -20,7 +20,7 @@ from consul_docker_host.core.workspace import ROOT, cache_folder, content_key, r
 from consul_docker_host.prove.golang import build_program
 
 VERSION = "1.22.7"
-SOURCE = ROOT / "tests" / "support" / "consul-source"  # go.mod and go.sum, and the package's files
+SOURCE = ROOT / "tests" / "support" / "programs" / "consul-source"  # go.mod and go.sum, and the package's files
 RELEASES = "https://releases.hashicorp.com/consul"
 CONNECT_SECONDS = 5.0
 DOWNLOAD_SECONDS = 300.0

@@ -15,7 +15,7 @@ from docker.models.containers import Container
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.run import network_environment
 from consul_docker_host.prove.distributions import Distribution, Family
-from tests.support.images import DEPENDENCIES, SYSTEM, TOOLS, derived_image, prepare, put_file
+from tests.support.containers.images import DEPENDENCIES, SYSTEM, TOOLS, derived_image, prepare, put_file
 
 SOURCE = Path(__file__).resolve().parent / "official-source"
 TARGET = "/usr/src/official.sh"

@@ -27,7 +27,7 @@ from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.locks import Lock
 from consul_docker_host.core.workspace import cache_folder, content_key, replacing
 from consul_docker_host.prove.distributions import Distribution
-from tests.support.engine import LABEL
+from tests.support.containers.engine import LABEL
 
 REPOSITORY = "consul-docker-host-test"
 MMDEBSTRAP_SECONDS = 900.0

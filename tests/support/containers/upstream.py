@@ -15,8 +15,8 @@ from docker.models.networks import Network
 
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.prove.distributions import Family
-from tests.support.engine import LABEL
-from tests.support.images import derived_image, execute, prepare
+from tests.support.containers.engine import LABEL
+from tests.support.containers.images import derived_image, execute, prepare
 
 NAME = "outside.example"
 ADDRESS = "192.0.2.10"

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.machines.guest import Guest
+from tests.support.machines.lan import NETWORK, ROUTER, address_of
 from tests.support.packages import ADDRESS, NAME
-from tests.support.registrator import standin_program
-from tests.support.vm.guest import Guest
-from tests.support.vm.lan import NETWORK, ROUTER, address_of
+from tests.support.programs.registrator import standin_program
 
 SETTINGS_PATH = f"/etc/default/{NAME}"
 PACKAGE_PATH = f"/var/tmp/{NAME}.deb"

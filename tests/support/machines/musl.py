@@ -7,8 +7,8 @@ from pathlib import Path
 from consul_docker_host.core import run
 from consul_docker_host.core.locks import Lock
 from consul_docker_host.core.workspace import cache_folder, content_key, replacing
-from tests.support.vm.guest import Guest
-from tests.support.vm.hosts import image_tar
+from tests.support.machines.guest import Guest
+from tests.support.machines.hosts import image_tar
 
 SOURCE = Path(__file__).with_name("resolve.c")
 IMAGE, TAR = "musl:latest", "/var/tmp/musl.tar"

@@ -18,8 +18,8 @@ from consul_docker_host.core.locks import Lock
 from consul_docker_host.core.workspace import content_key, replacing
 from consul_docker_host.prove.consul_binary import SOURCE, VERSION, architecture, consul_binary
 from consul_docker_host.prove.distributions import Distribution, Family
-from tests.support.images import derived_image, prepare, put_file
-from tests.support.rpm_system import CONSUL_REPOSITORY, consul_repository_image
+from tests.support.containers.images import derived_image, prepare, put_file
+from tests.support.rpm.system import CONSUL_REPOSITORY, consul_repository_image
 
 
 def consul_package(version: str = VERSION) -> Path:

@@ -23,8 +23,8 @@ from docker.types import IPAMConfig, IPAMPool
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.locks import Lock
 from consul_docker_host.core.workspace import cache_folder, content_key
-from tests.support.engine import LABEL
-from tests.support.host import Host
+from tests.support.containers.engine import LABEL
+from tests.support.containers.host import Host
 
 BOOT_SECONDS = 60.0
 NETWORK_PREFIX = "consul-docker-host-test"

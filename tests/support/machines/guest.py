@@ -11,10 +11,10 @@ from pathlib import Path
 
 from consul_docker_host.core import run
 from consul_docker_host.core.run import Result, failure_text
-from tests.support.engine import Handle
-from tests.support.vm.agent import Agent, NoAnswerError
-from tests.support.vm.disk import Disk, identity_tar
-from tests.support.vm.lan import Lan, address_of, mac_of
+from tests.support.containers.engine import Handle
+from tests.support.machines.agent import Agent, NoAnswerError
+from tests.support.machines.disk import Disk, identity_tar
+from tests.support.machines.lan import Lan, address_of, mac_of
 
 BOOT_SECONDS = 300.0
 COMMAND_SECONDS = 60.0

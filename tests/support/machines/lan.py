@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.vm import frames
-from tests.support.vm.frames import Packet
+from tests.support.machines import frames
+from tests.support.machines.frames import Packet
 
 NETWORK = "10.77.0"
 ROUTER = f"{NETWORK}.1"

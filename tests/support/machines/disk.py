@@ -21,8 +21,8 @@ from consul_docker_host.core.locks import Lock
 from consul_docker_host.core.run import network_environment
 from consul_docker_host.core.workspace import cache_folder, content_key, replacing
 from consul_docker_host.prove.distributions import Distribution
-from tests.support.consul import consul_package
-from tests.support.images import MMDEBSTRAP_SECONDS
+from tests.support.containers.images import MMDEBSTRAP_SECONDS
+from tests.support.programs.consul import consul_package
 
 SIZE = "6G"  # sparse
 SYSTEM = (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from docker.models.containers import Container
 
 from consul_docker_host.core.run import Result, failure_text
-from tests.support.images import execute, put_bytes
+from tests.support.containers.images import execute, put_bytes
 from tests.support.tree import Tree, read_tree
 
 DEFAULT_TIMEOUT = 60.0

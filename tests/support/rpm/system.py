@@ -12,9 +12,9 @@ import docker
 from docker.models.containers import Container
 
 from consul_docker_host.prove.distributions import Distribution
-from tests.support.images import SYSTEM, TOOLS, Recipe, base_image, derived_image, prepare, put_file
+from tests.support.containers.images import SYSTEM, TOOLS, Recipe, base_image, derived_image, prepare, put_file
 
-SOURCE = Path(__file__).resolve().parent / "rpm-source"
+SOURCE = Path(__file__).resolve().parent / "source"
 TARGET = "/usr/src/test-rpms"
 CONSUL_REPOSITORY = "/srv/repository/hashicorp"
 PROGRAMS = ("dnsmasq-base", "nftables")  # prepare.sh makes rpms of them
