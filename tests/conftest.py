@@ -15,6 +15,11 @@ os.environ.pop("SOURCE_DATE_EPOCH", None)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # Their assertions tell what was compared, as those of the tests do.
 pytest.register_assert_rewrite("tests.unit.kit", "tests.unit.shipped", "tests.package.readers")
+MARKS = (
+    "long: takes minutes or needs more than the bed; runs with --long",
+    "family(name): is about distributions that install this format, deb or rpm",
+    "short_form_on(*names): these distributions are enough for the short form; --long and --distro run the others",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,8 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Define the mark of long tests."""
-    config.addinivalue_line("markers", "long: takes minutes or needs more than the bed; runs with --long")
+    """Define the marks."""
+    for mark in MARKS:
+        config.addinivalue_line("markers", mark)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.workspace import ROOT
-from consul_docker_host.prove.distributions import Distribution, Family, select
+from consul_docker_host.prove.distributions import Distribution, Family
 from tests.conftest import leave_out
 from tests.support.containers.bed import Bed
 from tests.support.containers.host import Host
@@ -26,6 +26,7 @@ from tests.support.programs.consul import consul_image
 from tests.support.programs.registrator import standin_program
 from tests.support.rpm.system import rpm_image
 from tests.support.schedule import pytest_xdist_make_scheduler
+from tests.support.selection import leave_out_by_marks, parametrize_distribution
 from tests.support.variants import earlier_version
 
 if TYPE_CHECKING:
@@ -46,40 +47,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "distribution" in metafunc.fixturenames:
-        is_long = bool(metafunc.config.getoption("long"))
-        chosen = select(str(metafunc.config.getoption("distro", default="")), is_long=is_long)
-        parameters = [pytest.param(one, id=one.name) for one in chosen]
-        metafunc.parametrize("distribution", parameters, scope="session")
+    parametrize_distribution(metafunc)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the stories that --story does not name, and those that are told of the other family."""
+    """Leave out the stories that --story does not name, and the distributions that their marks exclude."""
     word = str(config.getoption("story", default=""))
     leave_out(config, items, lambda item: HERE in item.path.parents and word not in item.path.stem)
-    leave_out(config, items, is_of_another_family)
-    if not (config.getoption("long") or config.getoption("distro")):
-        leave_out(config, items, is_told_elsewhere)
-
-
-def told_on(item: pytest.Item, word: str) -> tuple[Distribution | None, object]:
-    """Return the test's distribution, if it has one, and what its file says by ``word`` of those it is meant for."""
-    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    distribution = parameters.get("distribution")
-    said = getattr(getattr(item, "module", None), word, None)
-    return (distribution if isinstance(distribution, Distribution) else None), said
-
-
-def is_told_elsewhere(item: pytest.Item) -> bool:
-    """Say whether the test's file names others as the distributions that are enough for the short form."""
-    distribution, enough = told_on(item, "SHORT_FORM_ON")
-    return distribution is not None and isinstance(enough, tuple) and distribution.name not in enough
-
-
-def is_of_another_family(item: pytest.Item) -> bool:
-    """Say whether the test's distribution is none of those that its file names as FAMILY (without that, all are)."""
-    distribution, family = told_on(item, "FAMILY")
-    return distribution is not None and family not in (None, distribution.family)
+    leave_out_by_marks(config, items)
 
 
 @pytest.fixture(scope="session")

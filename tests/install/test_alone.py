@@ -7,14 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from tests.support.containers import upstream
 from tests.support.containers.bed import Bed
 from tests.support.containers.host import Host
 from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, DIG, NAME, Installer
 
-FAMILY = Family.DEB  # what apt-get prints is judged; test_rpm tells it of rpm
+# What apt-get prints is judged; test_rpm tells it of rpm.
+pytestmark = pytest.mark.family("deb")
 APT_UTILS = "debconf: delaying package configuration, since apt-utils is not installed"
 
 

@@ -13,7 +13,7 @@ from tests.support.containers.bed import Bed
 from tests.support.containers.host import Host
 from tests.support.containers.upstream import Upstream
 
-SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
+pytestmark = pytest.mark.short_form_on("debian-13")
 MOUNTS = ("etc-resolv.conf.mount", "etc-hosts.mount", "etc-hostname.mount")
 
 

@@ -16,7 +16,7 @@ import pytest
 from docker.models.containers import Container
 
 from consul_docker_host.core.workspace import ROOT
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from consul_docker_host.snippets.cloudinit import APPEND, NO_URL
 from tests.support.containers.bed import Bed
 from tests.support.containers.host import Host
@@ -28,8 +28,7 @@ from tests.support.packages import ADDRESS, DIG, NAME, SERVER_SETTINGS, Installe
 from tests.support.programs.consul import consul_image
 from tests.support.user_data import SETTINGS, archive, settings
 
-FAMILY = Family.DEB
-SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
+pytestmark = [pytest.mark.family("deb"), pytest.mark.short_form_on("debian-13")]
 SEED = "/var/lib/cloud/seed/nocloud"
 FIRST_BOOT_SECONDS = 180
 # What lies in apt's cache becomes a repository that `apt-get update` reaches without a network.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from tests.install.deb_kit import Deb
 from tests.install.kit import ENVIRONMENT, assert_nothing_runs
 from tests.support import tree
@@ -15,7 +15,7 @@ from tests.support.containers.host import Host
 from tests.support.containers.upstream import Upstream
 from tests.support.packages import NAME, Installer
 
-FAMILY = Family.DEB
+pytestmark = pytest.mark.family("deb")
 CYCLES, LONG_CYCLES = 3, 20
 WAYS = {
     "purge": (("purge", NAME),),

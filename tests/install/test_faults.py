@@ -21,7 +21,7 @@ from tests.support.containers import upstream
 from tests.support.containers.host import Host
 from tests.support.packages import ADDRESS, DIG, NAME, wait_for_consul
 
-SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
+pytestmark = pytest.mark.short_form_on("debian-13")
 
 SCHEMA = json.loads((ROOT / "tests/host/check.schema.json").read_text())
 HEALED_SECONDS = 15.0

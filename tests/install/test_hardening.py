@@ -15,7 +15,7 @@ from tests.support.exposure import Limit, read_limits
 from tests.support.packages import ADDRESS, DIG, NAME, wait_for_consul
 from tests.unit.kit import copy_checkout, plan_of
 
-SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
+pytestmark = pytest.mark.short_form_on("debian-13")
 
 LIMITS = {limit.name: limit for limit in read_limits()}
 MARKER = "/opt/consul/executed"  # where Consul's user may write

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from tests.install.deb_kit import Deb
 from tests.install.kit import FILL, assert_late_writers_leave_nothing
 from tests.support import tree
@@ -16,8 +16,7 @@ from tests.support.containers.host import Host
 from tests.support.containers.upstream import Upstream
 from tests.support.packages import NAME, Installer
 
-FAMILY = Family.DEB
-SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
+pytestmark = [pytest.mark.family("deb"), pytest.mark.short_form_on("debian-13")]
 MOMENTS, LONG_MOMENTS = 10, 50
 # A session of its own: whatever dpkg has started dies with it. Before there is one, dpkg dies alone.
 KILLED = """

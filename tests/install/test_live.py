@@ -11,14 +11,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from tests.support.containers.bed import Bed
 from tests.support.containers.host import Host
 from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, NAME, Installer, wait_for_consul
 
-SHORT_FORM_ON = ("debian-12",)  # the others by --long or --distro
-FAMILY = Family.DEB
+pytestmark = [pytest.mark.family("deb"), pytest.mark.short_form_on("debian-12")]
 INSPECTED = json.dumps(
     [
         {"Name": "/asks", "HostConfig": {"Dns": [ADDRESS]}, "Config": {"Env": []}, "ResolvConfPath": ""},

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from consul_docker_host.core.run import Result
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from tests.support import tree
 from tests.support.containers import upstream
 from tests.support.containers.bed import Bed
@@ -15,8 +15,7 @@ from tests.support.containers.host import Host
 from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, DIG, NAME, Installer, wait_for_consul
 
-SHORT_FORM_ON = ("debian-12",)  # the others by --long or --distro
-FAMILY = Family.DEB
+pytestmark = [pytest.mark.family("deb"), pytest.mark.short_form_on("debian-12")]
 DNSMASQ = f"""server=/consul/{ADDRESS}#8600
 server=/corp.example/192.0.2.53
 listen-address=127.0.0.1,{ADDRESS}

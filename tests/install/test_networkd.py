@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from tests.support.containers.bed import Bed
 from tests.support.containers.host import Host
 from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, DIG, Installer
 
-pytestmark = pytest.mark.long
-FAMILY = Family.DEB  # rpm distributions have networkd in no base repository
+# Rpm distributions have networkd in no base repository.
+pytestmark = [pytest.mark.long, pytest.mark.family("deb")]
 
 UPLINK = """
 [Match]

@@ -9,7 +9,7 @@ import docker
 import pytest
 
 from consul_docker_host.core.run import Result
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from tests.install.deb_kit import Deb
 from tests.support import tree
 from tests.support.containers.bed import Bed
@@ -18,7 +18,7 @@ from tests.support.containers.images import temporary_container
 from tests.support.containers.upstream import Upstream
 from tests.support.packages import NAME, Installer, wait_for_consul
 
-FAMILY = Family.DEB
+pytestmark = pytest.mark.family("deb")
 WANTED = f"/etc/systemd/system/multi-user.target.wants/{NAME}.target"
 DENY = "#!/bin/sh\nexit 101\n"
 

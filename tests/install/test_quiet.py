@@ -14,7 +14,7 @@ from tests.support.containers.host import Host
 from tests.support.containers.upstream import Upstream
 from tests.support.packages import INSTALL_SECONDS, Installer
 
-SHORT_FORM_ON = ("debian-13", "rpm-12")  # the others by --long or --distro
+pytestmark = pytest.mark.short_form_on("debian-13", "rpm-12")
 # What root's programs send. Consul and dnsmasq, which ask the network for a living, are not root's.
 COUNTER = """
 table inet story {

@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.programs.registrator import World, running_world
 
-SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
+pytestmark = pytest.mark.short_form_on("debian-13")
 
 HOSTNAME = Path("/proc/sys/kernel/hostname").read_text(encoding="ascii").strip()
 ADDRESS = "10.1.2.3"

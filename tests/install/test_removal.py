@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from tests.install.kit import ENVIRONMENT, assert_nothing_runs
 from tests.support import tree
 from tests.support.containers import upstream
@@ -15,7 +15,8 @@ from tests.support.containers.host import Host
 from tests.support.containers.upstream import Upstream
 from tests.support.packages import DIG, NAME, Installer, wait_for_consul
 
-FAMILY = Family.DEB  # remove and purge are dpkg's; test_rpm tells it of rpm
+# Remove and purge are dpkg's; test_rpm tells it of rpm.
+pytestmark = pytest.mark.family("deb")
 
 
 @pytest.fixture(scope="module")

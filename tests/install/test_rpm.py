@@ -18,7 +18,7 @@ from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, DIG, NAME, Installer, wait_for_consul
 from tests.support.variants import build_variant
 
-FAMILY = Family.RPM
+pytestmark = pytest.mark.family("rpm")
 CYCLES, LONG_CYCLES = 3, 20
 
 
@@ -112,7 +112,7 @@ def test_install_and_erasure_repeat(
 @pytest.mark.parametrize("backend", ["fpm", "nfpm"])
 def test_each_backend_s_rpm_does_the_same(host: Host, before: tree.Tree, backend: str, tmp_path: Path) -> None:
     built = build_variant(tmp_path, "rpm", backend=backend, settings=f'[package]\nrevision = "1.{backend}"')
-    package = Installer(package=built, family=FAMILY)
+    package = Installer(package=built, family=Family.RPM)
     package.install(host)
     host.wait_until(lambda: is_settled(host), 30)
     assert Rpm(host).verify() == ""

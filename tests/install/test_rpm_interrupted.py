@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from tests.install.kit import FILL
 from tests.install.rpm_kit import Rpm, is_settled
 from tests.support import tree
@@ -18,7 +18,7 @@ from tests.support.containers.upstream import Upstream
 from tests.support.packages import NAME, Installer
 from tests.support.variants import build_variant
 
-FAMILY = Family.RPM
+pytestmark = pytest.mark.family("rpm")
 MOMENTS, LONG_MOMENTS = 10, 50
 EARLIER = "/var/tmp/earlier.rpm"
 TARGET = f"{NAME}.target"

@@ -8,7 +8,7 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from tests.install.kit import STARTED, assert_nothing_runs
 from tests.install.rpm_kit import Rpm, is_settled
 from tests.support.containers.bed import Bed
@@ -21,7 +21,7 @@ from tests.support.packages import ADDRESS, DIG, NAME, Installer
 from tests.support.programs.consul import consul_repository
 from tests.support.rpm.system import CONSUL_REPOSITORY
 
-FAMILY = Family.RPM
+pytestmark = pytest.mark.family("rpm")
 TARGET = f"{NAME}.target"
 # A root of its own in which nothing runs: the host's own files below, what is changed above.
 ROOT = "/mnt/root"

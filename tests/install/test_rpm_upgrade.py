@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from consul_docker_host.core.workspace import Workspace
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from tests.install.kit import ENVIRONMENT
 from tests.install.rpm_kit import Rpm, is_settled
 from tests.support import tree
@@ -19,7 +19,7 @@ from tests.support.containers.upstream import Upstream
 from tests.support.packages import NAME, Installer, wait_for_consul
 from tests.support.variants import build_variant
 
-FAMILY = Family.RPM
+pytestmark = pytest.mark.family("rpm")
 CONFIG = f"/etc/default/{NAME}"
 TARGET = f"{NAME}.target"
 OLD_UNIT = f"{NAME}-former.service"

@@ -13,7 +13,7 @@ from tests.support.containers.host import Host
 from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, DIG, NAME, Installer, wait_for_consul
 
-SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
+pytestmark = pytest.mark.short_form_on("debian-13")
 
 MARKER = "/opt/consul/executed"
 DATA = ("/var/lib/consul", "/srv/consul", "/home/consul/data", "/usr/local/consul")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from tests.install.deb_kit import Deb
 from tests.support.containers.bed import Bed
 from tests.support.containers.host import Host
@@ -15,8 +15,7 @@ from tests.support.containers.upstream import Upstream
 from tests.support.packages import DIG, NAME, Installer, wait_for_consul
 from tests.support.variants import OLD_CONFFILE, OLD_UNIT
 
-SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
-FAMILY = Family.DEB
+pytestmark = [pytest.mark.family("deb"), pytest.mark.short_form_on("debian-13")]
 EDITED = "/etc/dnsmasq.d/consul.conf"
 
 

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.prove.distributions import Family
 from tests.repository.client import Client, command_of
 from tests.repository.site import NEW_VERSION, OLD_VERSION, Site, copied_halfway
 from tests.support.packages import NAME
 
-FAMILY = Family.DEB
+pytestmark = pytest.mark.family("deb")
 KEYRING = f"{NAME}-archive-keyring"
 KEY_PATH = f"/usr/share/keyrings/{KEYRING}.asc"
 Changed = Callable[[str, Callable[[Path], None]], Path]

@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from consul_docker_host.core.run import find_program, run
-from consul_docker_host.prove.distributions import Family
 from consul_docker_host.repository.signing import short_home
 from tests.repository.client import Client, command_of
 from tests.repository.site import NEW_VERSION, OLD_VERSION, Site, copied_halfway
 from tests.support.packages import NAME
 
-FAMILY = Family.RPM
+pytestmark = pytest.mark.family("rpm")
 KEYRING = f"{NAME}-archive-keyring"
 KEY_PATH = f"/etc/pki/rpm-gpg/RPM-GPG-KEY-{NAME}"
 Changed = Callable[[str, Callable[[Path], None]], Path]
