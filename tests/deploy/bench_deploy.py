@@ -93,7 +93,7 @@ class Farm:
         """Take the package off again, by the engine's door."""
         with ThreadPoolExecutor(max_workers=4) as pool:
             line = f"dpkg --purge {NAME} && rm -rf /etc/{NAME} /var/cache/{NAME} /etc/default/{NAME}"
-            list(pool.map(lambda host: host.run(line, timeout=120), self.hosts[:count]))
+            list(pool.map(lambda host: host.run(line, seconds=120), self.hosts[:count]))
 
     def bare(self, count: int, commands: Sequence[str]) -> float:
         """Run the commands on so many hosts at once by OpenSSH and return the seconds."""

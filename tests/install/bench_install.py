@@ -72,10 +72,10 @@ def test_the_time_of_an_install(
     taken: dict[str, list[float]] = {NAME: [], BARE: []}
     for _ in range(rounds):
         for name, path in ((NAME, installer.target), (BARE, f"/var/tmp/{bare.name}")):
-            taken[name].append(int(host.output(TIMED.format(line=f"{install} {path}"), timeout=INSTALL_SECONDS)) / 1000)
+            taken[name].append(int(host.output(TIMED.format(line=f"{install} {path}"), seconds=INSTALL_SECONDS)) / 1000)
             if name == NAME:
                 host.wait_until(lambda: is_settled(host), 60)
-            host.run(f"{remove} {name}", timeout=INSTALL_SECONDS)
+            host.run(f"{remove} {name}", seconds=INSTALL_SECONDS)
     ours, theirs = (statistics.median(taken[name]) for name in (NAME, BARE))
     what = f"own time on {distribution.name}: {ours:.2f} s with scripts / {theirs:.2f} s without (medians of {rounds})"
     tell(what, f"{ours - theirs:.2f} s", f"< {GOAL_SECONDS:.2f} s")

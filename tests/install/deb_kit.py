@@ -22,11 +22,11 @@ class Deb:
     def apt(self, *arguments: str, check: bool = True) -> Result:
         """Run apt-get without a terminal and without options that answer questions."""
         command = ["apt-get", "--yes", *arguments]
-        return self.host.run(command, timeout=INSTALL_SECONDS, environment=QUIET, check=check)
+        return self.host.run(command, seconds=INSTALL_SECONDS, environment=QUIET, check=check)
 
     def dpkg(self, *arguments: str, check: bool = True) -> Result:
         """Run dpkg."""
-        return self.host.run(["dpkg", *arguments], timeout=INSTALL_SECONDS, environment=QUIET, check=check)
+        return self.host.run(["dpkg", *arguments], seconds=INSTALL_SECONDS, environment=QUIET, check=check)
 
     def put(self, package: Path, *, name: str = "") -> str:
         """Copy a package to the host and return its path there."""

@@ -23,11 +23,11 @@ class Rpm:
 
     def run(self, *arguments: str) -> Result:
         """Run rpm; Debian's own would advise against itself."""
-        return self.host.run(["rpm", "--force-debian", *arguments], timeout=INSTALL_SECONDS)
+        return self.host.run(["rpm", "--force-debian", *arguments], seconds=INSTALL_SECONDS)
 
     def dnf(self, *arguments: str) -> Result:
         """Run dnf without questions."""
-        return self.host.run(["dnf", "--assumeyes", *arguments], timeout=INSTALL_SECONDS)
+        return self.host.run(["dnf", "--assumeyes", *arguments], seconds=INSTALL_SECONDS)
 
     def verify(self) -> str:
         """Return what `rpm -V` has to say of the package; empty is the good answer."""

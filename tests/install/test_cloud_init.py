@@ -85,7 +85,7 @@ def first_boot(bed: Bed, image: str, upstream: Upstream, user_data: bytes, name:
     with temporary_image(bed.client, image, name, seed) as tag:
         begin = time.monotonic()
         with bed.host(tag, name=name, resolv_conf=upstream.resolv_conf) as host:
-            host.run("cloud-init status --wait", check=False, timeout=FIRST_BOOT_SECONDS)
+            host.run("cloud-init status --wait", check=False, seconds=FIRST_BOOT_SECONDS)
             print(f"{name}: from power on to cloud-init's end {time.monotonic() - begin:.1f} s")
             yield host
 

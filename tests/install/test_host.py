@@ -67,7 +67,7 @@ def test_a_session_knows_the_api(server: Host) -> None:
 
 
 def test_a_systemd_service_knows_the_api(server: Host) -> None:
-    said = server.output("systemd-run --quiet --wait --pipe sh -c 'echo $CONSUL_HTTP_ADDR'", timeout=20)
+    said = server.output("systemd-run --quiet --wait --pipe sh -c 'echo $CONSUL_HTTP_ADDR'", seconds=20)
     assert said == f"{ADDRESS}:8500"
 
 

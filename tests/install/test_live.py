@@ -51,7 +51,7 @@ def host(
 
 def reinstall(host: Host, installer: Installer) -> str:
     """Install the same version over itself, an upgrade to every script, and return what that printed of DNS."""
-    said = host.run(f"apt-get install --yes --reinstall {installer.target}", timeout=120).stdout
+    said = host.run(f"apt-get install --yes --reinstall {installer.target}", seconds=120).stdout
     (line,) = [line for line in said.splitlines() if line.startswith(f"{NAME}: DNS")]
     return line
 
@@ -124,7 +124,7 @@ def test_a_purge_does_not_hang_with_a_hung_docker(host: Host, installer: Install
     installer.install(host)
     host.wait_until("systemctl --quiet is-active registrator", 20)
     host.run("touch /run/hung")
-    took = int(host.output(MILLISECONDS.format(line=f"apt-get purge --yes {NAME} >/dev/null 2>&1"), timeout=90))
+    took = int(host.output(MILLISECONDS.format(line=f"apt-get purge --yes {NAME} >/dev/null 2>&1"), seconds=90))
     print(f"purge with a hung Docker: {took} ms")
     assert took < 20000
     assert ADDRESS not in host.output("ip -4 -o address")

@@ -78,7 +78,7 @@ def test_the_host_works_on_what_was_made_by_hand(host: Host, said: Result, insta
 def test_a_reinstall_asks_and_says_nothing_more(host: Host, said: Result, installer: Installer) -> None:
     again = host.run(
         ["apt-get", "--yes", "--reinstall", "install", installer.target],
-        timeout=120,
+        seconds=120,
         environment={"DEBIAN_FRONTEND": "noninteractive"},
     )
     assert "by hand" not in again.output

@@ -62,7 +62,7 @@ def test_the_uplink_is_still_managed(host: Host) -> None:
 
 def test_being_online_does_not_wait_for_our_link(host: Host) -> None:
     host.run("systemctl restart systemd-networkd.service")
-    host.run("systemctl restart systemd-networkd-wait-online.service", timeout=15)
+    host.run("systemctl restart systemd-networkd-wait-online.service", seconds=15)
     assert f" {ADDRESS}/32 " in host.output("ip -4 -o address show dev dummy0")
 
 

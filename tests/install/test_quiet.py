@@ -46,7 +46,7 @@ def test_an_install_asks_nobody(
     host.run(f"bash -c 'echo x >/dev/udp/{upstream.address}/9'")
     assert host.output(SENT) == "1", "nothing is counted"
     said = host.run(
-        f"{INSTALL[distribution.family]} {installer.target} </dev/null", timeout=INSTALL_SECONDS, environment={}
+        f"{INSTALL[distribution.family]} {installer.target} </dev/null", seconds=INSTALL_SECONDS, environment={}
     )
     # What was started without waiting belongs to it.
     host.wait_until(lambda: is_settled(host), 30)

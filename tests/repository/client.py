@@ -103,11 +103,11 @@ class Client:
     def apt(self, *arguments: str, check: bool = True) -> Result:
         """Run apt-get without a terminal and without options that answer questions."""
         command = ["apt-get", "--yes", *arguments]
-        return self.host.run(command, timeout=INSTALL_SECONDS, environment=QUIET, check=check)
+        return self.host.run(command, seconds=INSTALL_SECONDS, environment=QUIET, check=check)
 
     def dnf(self, *arguments: str, check: bool = True) -> Result:
         """Run dnf without questions."""
-        return self.host.run(["dnf", "--assumeyes", *arguments], timeout=INSTALL_SECONDS, check=check)
+        return self.host.run(["dnf", "--assumeyes", *arguments], seconds=INSTALL_SECONDS, check=check)
 
     def version(self, name: str = NAME) -> str:
         """Return the installed version of a deb; empty where it is not there or not whole."""

@@ -49,7 +49,7 @@ def test_consul_and_the_package_come_from_one_repository(
         host.run("mkdir -p /etc/pki/rpm-gpg")
         command = command_of(tree / "index.html", "dnf-add").replace("dnf install", "dnf --assumeyes install")
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
-    host.run(f"set -e\n{command} consul", timeout=180, environment=environment)
+    host.run(f"set -e\n{command} consul", seconds=180, environment=environment)
     assert host.output("consul version").startswith(f"Consul v{VERSION}")
     host.run('[ "$(stat -c %U:%G /etc/consul.d/consul.hcl)" = consul:consul ]')
     Installer(package=tree, family=distribution.family).become_server(host)

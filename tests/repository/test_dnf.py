@@ -43,7 +43,7 @@ def test_the_page_s_own_command_installs_the_package(client: Client, site: Site)
     client.serve(site.trees["old"])
     client.host.run("mkdir -p /etc/pki/rpm-gpg")  # part of every rpm distribution
     command = command_of(site.trees["old"] / "index.html", "dnf-add").replace("dnf install", "dnf --assumeyes install")
-    client.host.run(f"set -e\n{command}", timeout=180)
+    client.host.run(f"set -e\n{command}", seconds=180)
     assert client.rpm_version() == OLD_VERSION
     repository = client.host.file(f"/etc/yum.repos.d/{NAME}.repo").text
     assert "\ngpgcheck=1\nrepo_gpgcheck=1\n" in repository
@@ -165,7 +165,7 @@ def test_who_comes_during_the_change_gets_both_keys(client: Client, site: Site) 
     client.host.run(f"rm -f {KEY_PATH}* /etc/yum.repos.d/{NAME}.repo*")
     client.serve(site.trees["rotated"])
     command = command_of(site.trees["rotated"] / "index.html", "dnf-add")
-    client.host.run("set -e\n" + command.replace("dnf install", "dnf --assumeyes install"), timeout=180)
+    client.host.run("set -e\n" + command.replace("dnf install", "dnf --assumeyes install"), seconds=180)
     client.dnf("install", KEYRING)
     assert client.rpm_version() == NEW_VERSION
 

@@ -69,9 +69,9 @@ class Installer:
         if self.family is Family.RPM:
             # What a removal no longer needs stays, as with apt-get.
             command = ["dnf", "--assumeyes", "--setopt=clean_requirements_on_remove=False", verb, *names]
-            return host.run(command, timeout=INSTALL_SECONDS)
+            return host.run(command, seconds=INSTALL_SECONDS)
         environment = {"DEBIAN_FRONTEND": "noninteractive"}
-        return host.run(["apt-get", "--yes", verb, *names], timeout=INSTALL_SECONDS, environment=environment)
+        return host.run(["apt-get", "--yes", verb, *names], seconds=INSTALL_SECONDS, environment=environment)
 
 
 def first_provided(host: Host, alternatives: list[str]) -> str:
@@ -83,8 +83,11 @@ def first_provided(host: Host, alternatives: list[str]) -> str:
 def wait_for_consul(host: Host) -> None:
     """Wait until Consul on a cluster of one answers for itself: its API, its own DNS, and dnsmasq before it.
 
-    Consul's DNS is asked past dnsmasq, which may still know an answer of a Consul that has gone since.
+    Consul's DNS is asked past dnsmasq, which may still know an answer of a Consul that has gone since. A restart
+    that is under way comes first: a Consul that is told to stop answers until it has left its cluster.
     """
+    pending = "systemctl list-jobs --no-legend --plain | grep -q consul.service"
+    host.wait_until(f"! {pending}", READY_SECONDS, what="no start or stop of Consul is pending")
     leader = f"curl --silent --fail --max-time 2 http://{ADDRESS}:8500/v1/status/leader | grep -q :"
     host.wait_until(leader, READY_SECONDS, what="the cluster of one has a leader")
     for port in (8600, 53):

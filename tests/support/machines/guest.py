@@ -5,19 +5,20 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from consul_docker_host.core import run
 from consul_docker_host.core.run import Result, failure_text
 from tests.support.containers.engine import Handle
+from tests.support.machine import COMMAND_SECONDS, Machine
 from tests.support.machines.agent import Agent, NoAnswerError
 from tests.support.machines.disk import Disk, identity_tar
 from tests.support.machines.lan import Lan, address_of, mac_of
+from tests.support.speed import scaled
 
 BOOT_SECONDS = 300.0
-COMMAND_SECONDS = 60.0
 MEMORY = "1024"
 # Never the machine's own virtualisation, even where it is offered: not every machine has it, and some only seem to.
 # Wide registers, and the kernel's detours around leaks, make an emulated processor slower.
@@ -62,7 +63,7 @@ class Power:
 
 
 @dataclass(kw_only=True)
-class Guest:
+class Guest(Machine):
     """A guest, switched on or off."""
 
     name: str
@@ -122,6 +123,7 @@ class Guest:
 
     def wait_for_boot(self, *, seconds: float = BOOT_SECONDS) -> str:
         """Wait until systemd has done what the boot asks of it and return its verdict: running or degraded."""
+        seconds = scaled(seconds)
         deadline = time.monotonic() + seconds
         while not self.agent.is_there():
             if self.power is None or not self.power.is_on:
@@ -130,7 +132,8 @@ class Guest:
                 raise AssertionError(f"{self.name}: no agent after {seconds:g} s\n{self._tail()}")
             time.sleep(0.2)
         left = max(5.0, deadline - time.monotonic())
-        return self.run("systemctl is-system-running --wait", check=False, seconds=left).stdout.strip()
+        argv = ["systemctl", "is-system-running", "--wait"]
+        return self.agent.run(argv, seconds=left).stdout.strip()
 
     def reboot(self) -> str:
         """Reboot in good order and return systemd's verdict on the new boot."""
@@ -161,7 +164,7 @@ class Guest:
         with contextlib.suppress(NoAnswerError):
             self.run("systemctl --no-block poweroff", check=False, seconds=10)
         assert self.power is not None
-        self.power.wait(BOOT_SECONDS)
+        self.power.wait(scaled(BOOT_SECONDS))
         self.cut_power()
 
     def clock_ahead(self) -> tuple[float, float]:
@@ -171,43 +174,25 @@ class Guest:
         after = time.time()
         return there - (before + after) / 2, (after - before) / 2
 
-    def run(self, line: str, *, check: bool = True, seconds: float = COMMAND_SECONDS) -> Result:
-        """Run a line of shell to its end; with ``check`` an exit code other than 0 fails the test."""
-        result = self.agent.run(["sh", "-c", line], seconds=seconds)
+    @property
+    def pause(self) -> float:
+        """Each question costs the guest a second of its processor."""
+        return 0.3
+
+    def run(self, command: str | Sequence[str], *, check: bool = True, seconds: float = COMMAND_SECONDS) -> Result:
+        """Run a program, or a line of shell, to its end by way of the guest's agent."""
+        argv = ["sh", "-c", command] if isinstance(command, str) else list(command)
+        result = self.agent.run(argv, seconds=scaled(seconds))
         if check and result.returncode != 0:
             raise AssertionError(f"{self.name}: {failure_text(result)}")
         return result
 
-    def output(self, line: str, *, seconds: float = COMMAND_SECONDS) -> str:
-        """Return what the line prints, without the last newline; it must succeed."""
-        return self.run(line, seconds=seconds).stdout.strip()
-
-    def put(self, path: str, data: str | bytes) -> None:
-        """Write a file, its folder too; root's, mode 0644."""
+    def put(self, path: str, data: str | bytes, *, mode: int = 0o644) -> None:
+        """Write a file that root owns, and its directory."""
         content = data.encode() if isinstance(data, str) else data
-        line = f'umask 022; mkdir -p "$(dirname {path})" && cat >{path}'
-        result = self.agent.run(["sh", "-c", line], seconds=COMMAND_SECONDS, stdin=content)
+        line = f'umask 022; mkdir -p "$(dirname {path})" && cat >{path} && chmod {mode:o} {path}'
+        result = self.agent.run(["sh", "-c", line], seconds=scaled(COMMAND_SECONDS), stdin=content)
         assert result.returncode == 0, f"{self.name}: {failure_text(result)}"
-
-    def wait_until(self, condition: str | Callable[[], bool], seconds: float, *, what: str = "") -> float:
-        """Wait until a line of shell ends with 0 (or a function says True); return how many seconds it took."""
-        begin = time.monotonic()
-        last = ""
-        while True:
-            if isinstance(condition, str):
-                result = self.run(condition, check=False, seconds=max(2.0, min(seconds, 30.0)))
-                is_met, last = result.returncode == 0, failure_text(result)
-            else:
-                is_met = condition()
-            if is_met:
-                return time.monotonic() - begin
-            if time.monotonic() - begin > seconds:
-                raise AssertionError(f"{self.name}: not within {seconds:g} s: {what or condition}\n{last}")
-            time.sleep(0.3)  # each question costs the guest a second of its processor
-
-    def failed_units(self) -> str:
-        """Return the failed units, one per line; empty is the good answer."""
-        return self.output("systemctl --failed --no-legend --plain")
 
     def complaints(self) -> list[str]:
         """Return the lines of console and journal that no healthy host writes."""
