@@ -18,6 +18,8 @@ from tests.support.containers.namespace import CONTAINER, GONE, IN_IT
 from tests.support.packages import DIG, NAME
 from tests.support.variants import earlier_version
 
+pytestmark = pytest.mark.sequence
+
 SETTINGS = f"/etc/default/{NAME}"
 # What Registrator does for a published port, asked from within a container.
 REGISTER = f"""

@@ -16,6 +16,8 @@ from tests.support.containers.bed import Bed
 from tests.support.containers.host import Host
 from tests.support.packages import NAME
 
+pytestmark = pytest.mark.sequence
+
 FAMILIES = {"server": Family.DEB, "client-rpm": Family.RPM}
 DEPENDENCIES = "dnsmasq nftables python3 iproute2"
 

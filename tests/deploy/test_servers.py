@@ -19,6 +19,8 @@ from tests.support.containers.bed import Bed
 from tests.support.containers.host import Host
 from tests.support.packages import ADDRESS, NAME
 
+pytestmark = pytest.mark.sequence
+
 NAMES = ("server-a", "server-b", "server-c", "client")
 SUDO = {"ssh_user": USER, "_sudo": True}
 POLICIES = f"/usr/share/{NAME}/policies"

@@ -15,7 +15,7 @@ from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, DIG, NAME, Installer
 
 # What apt-get prints is judged; test_rpm tells it of rpm.
-pytestmark = pytest.mark.family("deb")
+pytestmark = [pytest.mark.family("deb"), pytest.mark.sequence]
 APT_UTILS = "debconf: delaying package configuration, since apt-utils is not installed"
 
 

@@ -17,7 +17,7 @@ from tests.support.containers.host import Host
 from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, NAME, Installer, wait_for_consul
 
-pytestmark = [pytest.mark.family("deb"), pytest.mark.short_form_on("debian-12")]
+pytestmark = [pytest.mark.family("deb"), pytest.mark.short_form_on("debian-12"), pytest.mark.sequence]
 INSPECTED = json.dumps(
     [
         {"Name": "/asks", "HostConfig": {"Dns": [ADDRESS]}, "Config": {"Env": []}, "ResolvConfPath": ""},

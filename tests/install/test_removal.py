@@ -16,7 +16,7 @@ from tests.support.containers.upstream import Upstream
 from tests.support.packages import DIG, NAME, Installer, wait_for_consul
 
 # Remove and purge are dpkg's; test_rpm tells it of rpm.
-pytestmark = pytest.mark.family("deb")
+pytestmark = [pytest.mark.family("deb"), pytest.mark.sequence]
 
 
 @pytest.fixture(scope="module")

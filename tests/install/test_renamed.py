@@ -20,7 +20,7 @@ from tests.support.containers.upstream import Upstream
 from tests.support.packages import NAME, Installer
 from tests.support.variants import Change, build_variant
 
-pytestmark = pytest.mark.short_form_on("debian-13", "rpm-12")
+pytestmark = [pytest.mark.short_form_on("debian-13", "rpm-12"), pytest.mark.sequence]
 FOLDER = f"/etc/{NAME}"
 FORMER, RENAMED = f"{FOLDER}/former.env", f"{FOLDER}/renamed.env"
 OLD, NEW = "0.0.8", "0.0.9"

@@ -21,7 +21,7 @@ from tests.support.packages import ADDRESS, DIG, NAME, Installer
 from tests.support.programs.consul import consul_repository
 from tests.support.rpm.system import CONSUL_REPOSITORY
 
-pytestmark = pytest.mark.family("rpm")
+pytestmark = [pytest.mark.family("rpm"), pytest.mark.sequence]
 TARGET = f"{NAME}.target"
 # A root of its own in which nothing runs: the host's own files below, what is changed above.
 ROOT = "/mnt/root"

@@ -19,7 +19,7 @@ from tests.support.containers.upstream import Upstream
 from tests.support.packages import NAME, Installer, wait_for_consul
 from tests.support.variants import build_variant
 
-pytestmark = pytest.mark.family("rpm")
+pytestmark = [pytest.mark.family("rpm"), pytest.mark.sequence]
 CONFIG = f"/etc/default/{NAME}"
 TARGET = f"{NAME}.target"
 OLD_UNIT = f"{NAME}-former.service"

@@ -35,7 +35,7 @@ from tests.support.containers.bed import Bed
 from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, DIG, NAME, Installer
 
-pytestmark = pytest.mark.short_form_on("debian-13")
+pytestmark = [pytest.mark.short_form_on("debian-13"), pytest.mark.sequence]
 
 SERVICE = '{"service": {"name": "from-file", "port": 7}}'
 # Reads the arguments of every process as fast as it can, for as long as the story lasts.

@@ -15,7 +15,7 @@ from tests.support.containers.upstream import Upstream
 from tests.support.packages import DIG, NAME, Installer, wait_for_consul
 from tests.support.variants import OLD_CONFFILE, OLD_UNIT
 
-pytestmark = [pytest.mark.family("deb"), pytest.mark.short_form_on("debian-13")]
+pytestmark = [pytest.mark.family("deb"), pytest.mark.short_form_on("debian-13"), pytest.mark.sequence]
 EDITED = "/etc/dnsmasq.d/consul.conf"
 
 

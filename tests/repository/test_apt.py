@@ -12,7 +12,7 @@ from tests.repository.client import Client, command_of
 from tests.repository.site import NEW_VERSION, OLD_VERSION, Site, copied_halfway
 from tests.support.packages import NAME
 
-pytestmark = pytest.mark.family("deb")
+pytestmark = [pytest.mark.family("deb"), pytest.mark.sequence]
 KEYRING = f"{NAME}-archive-keyring"
 KEY_PATH = f"/usr/share/keyrings/{KEYRING}.asc"
 Changed = Callable[[str, Callable[[Path], None]], Path]

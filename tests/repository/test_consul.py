@@ -16,7 +16,7 @@ from tests.repository.client import Client, command_of
 from tests.repository.site import Site
 from tests.support.packages import ADDRESS, DIG, NAME, Installer
 
-pytestmark = pytest.mark.short_form_on("debian-13")
+pytestmark = [pytest.mark.short_form_on("debian-13"), pytest.mark.sequence]
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from tests.repository.client import Client, command_of
 from tests.repository.site import NEW_VERSION, OLD_VERSION, Site, copied_halfway
 from tests.support.packages import NAME
 
-pytestmark = pytest.mark.family("rpm")
+pytestmark = [pytest.mark.family("rpm"), pytest.mark.sequence]
 KEYRING = f"{NAME}-archive-keyring"
 KEY_PATH = f"/etc/pki/rpm-gpg/RPM-GPG-KEY-{NAME}"
 Changed = Callable[[str, Callable[[Path], None]], Path]

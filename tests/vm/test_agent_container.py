@@ -29,7 +29,7 @@ from tests.support.packages import ADDRESS, NAME
 from tests.unit.kit import copy_checkout, inv
 from tests.vm.conftest import Bed
 
-pytestmark = [pytest.mark.timeout(1500), pytest.mark.long]
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.long, pytest.mark.sequence]
 SETTINGS = '[consul]\nrun = "container"\nacl = "deny"\n'
 AGENT = f"{NAME}-agent"
 API = f"http://{ADDRESS}:8500/v1"

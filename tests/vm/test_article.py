@@ -29,7 +29,7 @@ from tests.support.machines.lan import NETWORK, OUTSIDE_ADDRESS, OUTSIDE_NAME, L
 from tests.support.packages import ADDRESS, NAME
 from tests.vm.conftest import Bed
 
-pytestmark = pytest.mark.timeout(1200)  # the first test of a file waits for its machines
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.sequence]  # the first test of a file waits for its machines
 WEB = "--env SERVICE_NAME=webservice --expose 80 --publish-all"
 SERVICE = "webservice.service.consul"
 CONSUL = "consul.service.consul"

@@ -28,7 +28,7 @@ from tests.support.packages import ADDRESS, NAME
 from tests.support.variants import OLD_UNIT, earlier_version
 from tests.vm.conftest import Bed
 
-pytestmark = pytest.mark.timeout(1200)  # the first test of a file waits for its machines
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.sequence]  # the first test of a file waits for its machines
 ETC = "find /etc -xdev ! -name ld.so.cache ! -name '*-' -type f -exec sha256sum {} + | sort -k2"
 HEALED = (
     f"ip -4 -o address show dev dummy0 up 2>/dev/null | grep -qF {ADDRESS}/32 && nft list ruleset | grep -qF {ADDRESS}"

@@ -35,7 +35,7 @@ from tests.support.machines.hosts import (
 from tests.support.packages import ADDRESS
 from tests.vm.conftest import Bed
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800), pytest.mark.sequence]
 
 INSIDE = "10.99.0.15"
 IFUPDOWN = f"auto eth1\niface eth1 inet static\n    address {INSIDE}/24\n"

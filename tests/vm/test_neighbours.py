@@ -27,7 +27,7 @@ from tests.support.machines.lan import OUTSIDE_ADDRESS, OUTSIDE_NAME
 from tests.support.packages import ADDRESS, NAME
 from tests.vm.conftest import Bed
 
-pytestmark = [pytest.mark.timeout(1200), pytest.mark.long]
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.long, pytest.mark.sequence]
 NUMBER = 6
 CONSUL = "consul.service.consul"
 OWN = "10.9.9.1/24"

@@ -23,7 +23,7 @@ from tests.support.packages import ADDRESS, NAME
 from tests.unit.kit import copy_checkout
 from tests.vm.conftest import Bed
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200), pytest.mark.sequence]
 
 CONFEXT = f"/var/lib/confexts/{NAME}.raw"
 

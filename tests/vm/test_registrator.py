@@ -26,7 +26,7 @@ from tests.support.machines.hosts import (
 from tests.support.packages import ADDRESS, NAME
 from tests.vm.conftest import Bed
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800), pytest.mark.sequence]
 CONTAINER = f"{NAME}-registrator"
 # The settings' own 30 s: a shorter time would hide how long an emulated host takes to start Registrator again.
 RESYNC = 30
