@@ -56,11 +56,11 @@ def bare(distribution: Distribution, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def host(
-    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer, bare: Path
+    bed: Bed, ready: str, upstream: Upstream, distribution: Distribution, installer: Installer, bare: Path
 ) -> Iterator[Host]:
     """Give a host with Consul and all that ours depends on, and both packages at hand."""
-    with bed.host(consul_base, name=f"{distribution.name}-bench", resolv_conf=upstream.resolv_conf) as host:
-        installer.install_dependencies(host)
+    with bed.host(ready, name=f"{distribution.name}-bench", resolv_conf=upstream.resolv_conf) as host:
+        installer.bring(host)
         put_file(host.container, f"/var/tmp/{bare.name}", bare)
         yield host
 

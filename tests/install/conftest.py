@@ -1,6 +1,6 @@
 """Options and fixtures of the install stories.
 
-The stories of one distribution go to one worker, so `-n 2` runs two distributions side by side.
+The stories of one file and distribution go to one worker, in their order, because they share a host.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from tests.support.containers.bed import Bed
 from tests.support.containers.host import Host
 from tests.support.containers.images import base_image, system_recipe
 from tests.support.containers.official import official_image
+from tests.support.containers.settled import ready_image, settled_image
 from tests.support.containers.upstream import Upstream, running_upstream
 from tests.support.fixtures import bed, engine
-from tests.support.packages import Installer
+from tests.support.packages import Installer, wait_for_consul
 from tests.support.programs.consul import consul_image
 from tests.support.programs.registrator import standin_program
 from tests.support.rpm.system import rpm_image
@@ -116,14 +117,26 @@ def installer(package: Path, distribution: Distribution) -> Installer:
 
 
 @pytest.fixture(scope="session")
-def server(
-    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer
-) -> Iterator[Host]:
-    """Give the host that the article promises: Consul as a cluster of one, our package, a hand-written resolv.conf.
+def ready_base(bed: Bed, base: str, distribution: Distribution, installer: Installer) -> str:
+    """Give the image of a host without Consul on which all that the package depends on is installed."""
+    return ready_image(bed, base, f"{distribution.name}-alone", installer)
 
-    The tests that share it leave it as they found it.
-    """
-    with bed.host(consul_base, name=distribution.name, resolv_conf=upstream.resolv_conf) as host:
-        installer.install(host)
-        installer.become_server(host)
+
+@pytest.fixture(scope="session")
+def ready(bed: Bed, consul_base: str, distribution: Distribution, installer: Installer) -> str:
+    """Give the image of a host with Consul on which all that the package depends on is installed."""
+    return ready_image(bed, consul_base, distribution.name, installer)
+
+
+@pytest.fixture(scope="session")
+def settled(bed: Bed, ready: str, distribution: Distribution, installer: Installer) -> str:
+    """Give the image of a host with the package that has been a cluster of one."""
+    return settled_image(bed, ready, distribution.name, installer)
+
+
+@pytest.fixture(scope="module")
+def server(bed: Bed, settled: str, upstream: Upstream, distribution: Distribution) -> Iterator[Host]:
+    """Give the host that the article promises: Consul as a cluster of one, our package, a hand-written resolv.conf."""
+    with bed.host(settled, name=distribution.name, resolv_conf=upstream.resolv_conf) as host:
+        wait_for_consul(host)
         yield host

@@ -20,10 +20,12 @@ APT_UTILS = "debconf: delaying package configuration, since apt-utils is not ins
 
 
 @pytest.fixture(scope="module")
-def host(bed: Bed, base: str, upstream: Upstream, distribution: Distribution, installer: Installer) -> Iterator[Host]:
+def host(
+    bed: Bed, ready_base: str, upstream: Upstream, distribution: Distribution, installer: Installer
+) -> Iterator[Host]:
     """Give a host without Consul. The dependencies are there, so that what the install prints is the package's own."""
-    with bed.host(base, name=f"{distribution.name}-alone", resolv_conf=upstream.resolv_conf) as host:
-        installer.install_dependencies(host)
+    with bed.host(ready_base, name=f"{distribution.name}-alone", resolv_conf=upstream.resolv_conf) as host:
+        installer.bring(host)
         yield host
 
 

@@ -25,13 +25,11 @@ WAYS = {
 
 
 @pytest.fixture(scope="module")
-def host(
-    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer
-) -> Iterator[Host]:
+def host(bed: Bed, ready: str, upstream: Upstream, distribution: Distribution, installer: Installer) -> Iterator[Host]:
     """Give a host on which all that the package depends on is at work already."""
-    with bed.host(consul_base, name=f"{distribution.name}-cycles", resolv_conf=upstream.resolv_conf) as host:
+    with bed.host(ready, name=f"{distribution.name}-cycles", resolv_conf=upstream.resolv_conf) as host:
         host.put("/etc/environment", ENVIRONMENT)
-        installer.install_dependencies(host)
+        installer.bring(host)
         yield host
 
 

@@ -36,11 +36,9 @@ MILLISECONDS = "begin=$(date +%s%N); {line}; echo $((($(date +%s%N) - begin) / 1
 
 
 @pytest.fixture(scope="module")
-def host(
-    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer
-) -> Iterator[Host]:
+def host(bed: Bed, ready: str, upstream: Upstream, distribution: Distribution, installer: Installer) -> Iterator[Host]:
     """Give a cluster of one whose Consul is enabled, so that it outlives the package."""
-    with bed.host(consul_base, name=f"{distribution.name}-live", resolv_conf=upstream.resolv_conf) as host:
+    with bed.host(ready, name=f"{distribution.name}-live", resolv_conf=upstream.resolv_conf) as host:
         host.put("/usr/local/bin/docker", DOCKER, mode=0o755)
         installer.install(host)
         installer.become_server(host)

@@ -32,12 +32,10 @@ ENVIRONMENT = "CONSUL_HTTP_ADDR=169.254.1.1:8500\nCONSUL_RPC_ADDR=169.254.1.1:84
 
 
 @pytest.fixture(scope="module")
-def host(
-    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer
-) -> Iterator[Host]:
+def host(bed: Bed, ready: str, upstream: Upstream, distribution: Distribution, installer: Installer) -> Iterator[Host]:
     """Give a host with the article's files, written by hand, and dnsmasq at work on them."""
-    with bed.host(consul_base, name=f"{distribution.name}-by-hand", resolv_conf=upstream.resolv_conf) as host:
-        installer.install_dependencies(host)
+    with bed.host(ready, name=f"{distribution.name}-by-hand", resolv_conf=upstream.resolv_conf) as host:
+        installer.bring(host)
         host.run(f"ip link add dummy0 type bridge && ip address add {ADDRESS}/32 dev dummy0 && ip link set dummy0 up")
         host.run("mkdir -p /etc/consul.d /etc/systemd/network")
         for path, text in FILES.items():

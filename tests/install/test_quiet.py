@@ -29,12 +29,10 @@ SENT = "nft --json list counter inet story sent | jq '.nftables[1].counter.packe
 
 
 @pytest.fixture(scope="module")
-def host(
-    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer
-) -> Iterator[Host]:
+def host(bed: Bed, ready: str, upstream: Upstream, distribution: Distribution, installer: Installer) -> Iterator[Host]:
     """Give a host with Consul and all that the package depends on, where root's packets are counted."""
-    with bed.host(consul_base, name=f"{distribution.name}-quiet", resolv_conf=upstream.resolv_conf) as host:
-        installer.install_dependencies(host)
+    with bed.host(ready, name=f"{distribution.name}-quiet", resolv_conf=upstream.resolv_conf) as host:
+        installer.bring(host)
         host.put("/srv/counter", COUNTER)
         host.run("nft -f /srv/counter")
         yield host

@@ -14,6 +14,7 @@ from tests.install.rpm_kit import Rpm, is_settled
 from tests.support.containers.bed import Bed
 from tests.support.containers.host import Host
 from tests.support.containers.images import prepare, put_file, temporary_image
+from tests.support.containers.settled import ready_image
 from tests.support.containers.upstream import ADDRESS as OUTSIDE_ADDRESS
 from tests.support.containers.upstream import NAME as OUTSIDE
 from tests.support.containers.upstream import Upstream
@@ -44,9 +45,9 @@ def host(
     bed: Bed, repository: str, upstream: Upstream, distribution: Distribution, installer: Installer
 ) -> Iterator[Host]:
     """Give a host without Consul."""
-    with bed.host(repository, name=f"{distribution.name}-late", resolv_conf=upstream.resolv_conf) as host:
-        put_file(host.container, installer.target, installer.package)
-        installer.install_dependencies(host)
+    ready = ready_image(bed, repository, f"{distribution.name}-repository", installer)
+    with bed.host(ready, name=f"{distribution.name}-late", resolv_conf=upstream.resolv_conf) as host:
+        installer.bring(host)
         yield host
 
 

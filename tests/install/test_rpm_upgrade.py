@@ -46,7 +46,7 @@ def with_other_files(work: Workspace) -> None:
 @pytest.fixture(scope="module")
 def host(
     bed: Bed,
-    consul_base: str,
+    ready: str,
     upstream: Upstream,
     distribution: Distribution,
     installer: Installer,
@@ -61,9 +61,9 @@ def host(
         change=with_other_files,
     )
     even_earlier = build_variant(tmp_path_factory.mktemp("even-earlier"), "rpm", settings=LEGACY)
-    with bed.host(consul_base, name=f"{distribution.name}-upgrade", resolv_conf=upstream.resolv_conf) as host:
+    with bed.host(ready, name=f"{distribution.name}-upgrade", resolv_conf=upstream.resolv_conf) as host:
         host.put("/etc/environment", ENVIRONMENT)
-        installer.install_dependencies(host)
+        installer.bring(host)
         put_file(host.container, EARLIER, earlier)
         put_file(host.container, EVEN_EARLIER, even_earlier)
         yield host

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from consul_docker_host.prove.distributions import Distribution, Family
-from tests.support.containers.bed import Bed
 from tests.support.containers.host import Host
-from tests.support.containers.upstream import Upstream
-from tests.support.packages import ADDRESS, DIG, NAME, Installer, wait_for_consul
+from tests.support.packages import ADDRESS, DIG, NAME, wait_for_consul
 
 pytestmark = pytest.mark.short_form_on("debian-13")
 
@@ -53,13 +51,10 @@ RESOLVCONF = "#!/bin/sh\ncat > /dev/null\necho $1 > /etc/resolvconf-was-here\n"
 
 @pytest.fixture(scope="module")
 def host(
-    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer
-) -> Iterator[Host]:
-    with bed.host(consul_base, name=f"{distribution.name}-sandbox", resolv_conf=upstream.resolv_conf) as host:
-        host.run("mkdir -p /home/consul")
-        installer.install(host)
-        installer.become_server(host)
-        yield host
+    server: Host,
+) -> Host:
+    server.run("mkdir -p /home/consul")
+    return server
 
 
 def has_sandbox(host: Host, service: str) -> bool:

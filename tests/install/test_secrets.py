@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -33,7 +32,7 @@ from tests.support.cluster import (
 )
 from tests.support.containers.bed import Bed
 from tests.support.containers.upstream import Upstream
-from tests.support.packages import ADDRESS, DIG, NAME, Installer
+from tests.support.packages import ADDRESS, DIG, NAME
 
 pytestmark = [pytest.mark.short_form_on("debian-13"), pytest.mark.sequence]
 
@@ -46,18 +45,14 @@ POLICIES = f"/usr/share/{NAME}/policies"
 
 
 @pytest.fixture(scope="module")
-def cluster(
-    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer
-) -> Iterator[Cluster]:
-    """Give two hosts, and a server without tokens: the client has no settings yet."""
+def cluster(bed: Bed, settled: str, upstream: Upstream, distribution: Distribution) -> Iterator[Cluster]:
+    """Give a server and a client to be; Consul is stopped, has no data, and gets its settings by the tests."""
     names = (f"{distribution.name}-s", f"{distribution.name}-c")
     with (
-        bed.host(consul_base, name=names[0], resolv_conf=upstream.resolv_conf) as server,
-        bed.host(consul_base, name=names[1], resolv_conf=upstream.resolv_conf) as client,
+        bed.host(settled, name=names[0], resolv_conf=upstream.resolv_conf) as server,
+        bed.host(settled, name=names[1], resolv_conf=upstream.resolv_conf) as client,
     ):
         made = Cluster(server=server, client=client)
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            list(pool.map(installer.install, made.hosts))
         for host in made.hosts:
             host.run(
                 f"mkdir -m 0750 {FOLDER} && chgrp consul {FOLDER} && systemctl stop consul && rm -rf /opt/consul/*"

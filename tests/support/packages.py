@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from consul_docker_host.core.run import Result
+import createrepo_c
+
+from consul_docker_host.core.run import Result, run
 from consul_docker_host.prove.distributions import Family
 from tests.support.containers.host import Host
 from tests.support.containers.images import put_file
@@ -30,10 +33,14 @@ class Installer:
         """Where the package lies on the host; readable for apt's own user, who would warn otherwise."""
         return f"/var/tmp/{self.package.name}"
 
-    def install(self, host: Host) -> Result:
-        """Install the package with what it depends on."""
+    def bring(self, host: Host) -> None:
+        """Copy the package to the host, where it is not there yet."""
         if not host.file(self.target).exists:
             put_file(host.container, self.target, self.package)
+
+    def install(self, host: Host) -> Result:
+        """Install the package with what it depends on."""
+        self.bring(host)
         return self._manage("install", [self.target], host)
 
     def install_dependencies(self, host: Host) -> Result:
@@ -41,14 +48,18 @@ class Installer:
         return self._manage("install", self.dependencies(host), host)
 
     def dependencies(self, host: Host) -> list[str]:
-        """Return the first alternative of each dependency."""
-        put_file(host.container, self.target, self.package)
+        """Return the first alternative of each dependency that the host's repositories have."""
         if self.family is Family.RPM:
-            asked = ["rpm", "--query", "--package", "--requires", self.target]
-            lines = [line for line in host.output(asked).splitlines() if not line.startswith(("rpmlib(", "/"))]
-            return [first_provided(host, line.strip("()").split(" or ")) for line in lines]
-        text = host.output(["dpkg-deb", "--field", self.target, "Depends"])
-        return [part.split("|")[0].split("(")[0].strip() for part in text.split(",") if part.strip()]
+            return [first_provided(host, alternatives.split(" or ")) for alternatives in self.requirements()]
+        return [alternatives.split("|")[0].strip() for alternatives in self.requirements()]
+
+    def requirements(self) -> list[str]:
+        """Return the package's dependencies without versions, with their alternatives."""
+        if self.family is Family.RPM:
+            names = {name for name, *_ in createrepo_c.package_from_rpm(str(self.package)).requires}
+            return sorted(name.strip("()") for name in names if not name.startswith("/"))
+        text = run(["dpkg-deb", "--field", str(self.package), "Depends"]).stdout
+        return [re.sub(r"\s*\([^)]*\)", "", part).strip() for part in text.split(",") if part.strip()]
 
     def remove(self, host: Host) -> Result:
         """Remove the package; its configuration files stay, of an rpm those that were edited."""

@@ -25,6 +25,7 @@ from consul_docker_host.core.locks import Lock
 from consul_docker_host.core.workspace import cache_folder, content_key
 from tests.support.containers.engine import LABEL
 from tests.support.containers.host import Host
+from tests.support.containers.images import UNCONFINED, put_bytes
 
 BOOT_SECONDS = 60.0
 NETWORK_PREFIX = "consul-docker-host-test"
@@ -38,10 +39,9 @@ umount /etc/resolv.conf /etc/hosts /etc/hostname
 hostname > /etc/hostname
 printf '127.0.0.1\tlocalhost\n127.0.1.1\t%s\n' "$(hostname)" > /etc/hosts
 rm -f /etc/resolv.conf
-printf "$RESOLV_CONF" > /etc/resolv.conf
-unset RESOLV_CONF
-if [ -n "$REMOUNT_CGROUP" ]; then mount -o remount,rw /sys/fs/cgroup; fi
-unset REMOUNT_CGROUP
+printf %s "$1" > /etc/resolv.conf
+if [ -n "$2" ]; then mount -o remount,rw /sys/fs/cgroup; fi
+export container=docker
 exec /sbin/init
 """
 
@@ -92,15 +92,18 @@ class Bed:
         *,
         name: str,
         resolv_conf: str = "",
-        environment: Mapping[str, str] | None = None,
+        files: Mapping[str, bytes] | None = None,
     ) -> Iterator[Host]:
         """Give a booted host, removed at the end of the block.
 
-        ``resolv_conf`` is the whole text of the file, as an administrator would have written it.
+        ``resolv_conf`` is the whole text of the file, as an administrator would have written it; ``files`` are there
+        before the host boots.
         """
         mode = self._mode or self.probe(image)
-        container = self.create(image, name=name, mode=mode, resolv_conf=resolv_conf, environment=environment)
+        container = self.create(image, name=name, mode=mode, resolv_conf=resolv_conf)
         try:
+            for path, data in (files or {}).items():
+                put_bytes(container, path, data)
             container.start()
             host = Host(container=container, name=name)
             if not is_booted(host):
@@ -110,31 +113,20 @@ class Bed:
             with contextlib.suppress(APIError):
                 container.remove(force=True, v=True)
 
-    def create(
-        self,
-        image: str,
-        *,
-        name: str,
-        mode: CgroupMode,
-        resolv_conf: str = "",
-        environment: Mapping[str, str] | None = None,
-    ) -> Container:
-        """Make the container of a host, without starting it."""
-        given = {
-            "container": "docker",
-            "RESOLV_CONF": resolv_conf.replace("\\", "\\\\").replace("%", "%%"),
-            "REMOUNT_CGROUP": "" if mode.mount else "yes",
-        }
+    def create(self, image: str, *, name: str, mode: CgroupMode, resolv_conf: str = "") -> Container:
+        """Make the container of a host, without starting it.
+
+        What its boot needs comes by arguments: an image that is made of the host would keep its environment.
+        """
         return self.client.containers.create(
             image,
-            ["sh", "-c", BOOT],
+            ["sh", "-c", BOOT, "boot", resolv_conf, "" if mode.mount else "yes"],
             name=f"cdh-{name}-{uuid.uuid4().hex[:8]}",
             hostname=name,
             network=self.network.name,
             labels={LABEL: str(os.getpid())},
-            environment=given | dict(environment or {}),
             cap_add=["SYS_ADMIN", "NET_ADMIN"],
-            security_opt=["seccomp=unconfined", "apparmor=unconfined"],
+            security_opt=list(UNCONFINED),
             tmpfs={"/run": "", "/run/lock": "", "/tmp": ""},
             stop_signal="SIGRTMIN+3",
             **mode.options(),  # type: ignore[arg-type]

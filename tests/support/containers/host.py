@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from docker.models.containers import Container
 
@@ -11,7 +11,7 @@ from consul_docker_host.core.run import Result, failure_text
 from tests.support.containers.images import execute, put_bytes
 from tests.support.machine import COMMAND_SECONDS, Machine
 from tests.support.speed import scaled
-from tests.support.tree import Tree, read_tree
+from tests.support.tree import Digests, Tree, read_tree
 
 REPORT = """
 echo '--- failed units'; systemctl --failed --no-legend --plain
@@ -25,6 +25,7 @@ class Host(Machine):
 
     container: Container
     name: str
+    digests: Digests = field(default_factory=dict, repr=False, compare=False)
 
     def run(
         self,
@@ -55,7 +56,7 @@ class Host(Machine):
 
     def tree(self) -> Tree:
         """Return everything on the host's disk, as far as a package is answerable for it."""
-        return read_tree(self.output_bytes)
+        return read_tree(self.output_bytes, self.digests)
 
     def output_bytes(self, command: str) -> bytes:
         """Return what a line of shell prints, undecoded; it must succeed."""

@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import tarfile
 import tempfile
 import time
@@ -32,6 +33,18 @@ from tests.support.containers.engine import LABEL
 REPOSITORY = "consul-docker-host-test"
 MMDEBSTRAP_SECONDS = 900.0
 EXIT_SECONDS = 60.0
+KEPT = 3
+KEY = re.compile(r"-[0-9a-f]{12}(?=-|$)")
+# A file system's promise to outlive a power failure is worth nothing in a container that is thrown away, and costs most
+# of a package's installation on a busy disk: systemd-nspawn's --suppress-sync, as Docker takes it.
+SYNCING = ("fsync", "fdatasync", "sync", "syncfs", "sync_file_range", "msync")
+WITHOUT_SYNC = json.dumps(
+    {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{"names": SYNCING, "action": "SCMP_ACT_ERRNO", "errnoRet": 0}],
+    }
+)
+UNCONFINED = (f"seccomp={WITHOUT_SYNC}", "apparmor=unconfined")
 
 SYSTEM = ("systemd-sysv", "dbus", "iproute2", "ca-certificates", "procps")
 TOOLS = ("bind9-dnsutils", "curl", "jq")  # dig and others that only the tests need
@@ -117,12 +130,69 @@ def base_image(client: docker.DockerClient, recipe: Recipe) -> str:
 
 
 def has_image(client: docker.DockerClient, tag: str) -> bool:
-    """Say whether the engine has that image."""
+    """Return whether the engine has that image, and note that it is in use."""
+    use_file(tag).touch()
     try:
         client.images.get(tag)
     except ImageNotFound:
         return False
     return True
+
+
+def use_file(tag: str) -> Path:
+    """Return the file whose time is when an image was asked for last."""
+    return cache_folder("images", "used") / tag.replace("/", "_")
+
+
+def name_of(tag: str) -> str:
+    """Return an image's name without the keys of content in it."""
+    return KEY.sub("", tag)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stock:
+    """The images of the engine and the tars of the cache; a former one has given way to others of its name."""
+
+    images: tuple[str, ...]
+    former_images: tuple[str, ...]
+    tars: tuple[Path, ...]
+    former_tars: tuple[Path, ...]
+
+
+def read_stock(client: docker.DockerClient) -> Stock:
+    """Return which images and tars are current: of each name those that were asked for last."""
+    tars = {f"{REPOSITORY}:{path.stem}": path for path in cache_folder("images").glob("*.tar")}
+    images = {tag for image in client.images.list(name=REPOSITORY) for tag in image.tags}
+    current = current_tags(tars.keys() | images)
+    return Stock(
+        images=tuple(sorted(images & current)),
+        former_images=tuple(sorted(images - current)),
+        tars=tuple(path for tag, path in sorted(tars.items()) if tag in current),
+        former_tars=tuple(path for tag, path in sorted(tars.items()) if tag not in current),
+    )
+
+
+def current_tags(tags: Iterable[str]) -> frozenset[str]:
+    """Return the tags of each name that were asked for last; checkouts of several versions may share a cache."""
+    by_name: dict[str, list[str]] = {}
+    for tag in tags:
+        by_name.setdefault(name_of(tag), []).append(tag)
+    return frozenset(tag for same in by_name.values() for tag in sorted(same, key=last_use)[-KEPT:])
+
+
+def last_use(tag: str) -> float:
+    """Return when an image was asked for last, 0.0 where nobody has noted it."""
+    path = use_file(tag)
+    return path.stat().st_mtime if path.exists() else 0.0
+
+
+def prune(client: docker.DockerClient, tag: str) -> None:
+    """Remove the former images of an image's name. One that a host still runs on stays until the next time."""
+    for former in read_stock(client).former_images:
+        if name_of(former) == name_of(tag):
+            with contextlib.suppress(APIError):
+                client.images.remove(former)
+            use_file(former).unlink(missing_ok=True)
 
 
 def make_tar(recipe: Recipe, tar: Path) -> None:
@@ -162,9 +232,14 @@ def derived_image(
             return tag
         with temporary_container(client, base, network_mode=network_mode, environment=environment) as container:
             change(container)
-            repository, _, version = tag.partition(":")
-            container.commit(repository=repository, tag=version)
+            commit(container, tag)
     return tag
+
+
+def commit(container: Container, tag: str) -> None:
+    """Make an image of a container."""
+    repository, _, version = tag.partition(":")
+    container.commit(repository=repository, tag=version)
 
 
 @contextlib.contextmanager
@@ -175,8 +250,7 @@ def temporary_image(
     tag = f"{base}-{name}-{os.getpid()}"
     with temporary_container(client, base) as container:
         change(container)
-        repository, _, version = tag.partition(":")
-        container.commit(repository=repository, tag=version)
+        commit(container, tag)
     try:
         yield tag
     finally:
@@ -195,7 +269,7 @@ def temporary_container(
         network_mode=network_mode,
         environment=dict(environment or {}),
         labels={LABEL: str(os.getpid())},
-        security_opt=["apparmor=unconfined"],
+        security_opt=list(UNCONFINED),
     )
     try:
         yield container
