@@ -24,6 +24,7 @@ from consul_docker_host.prove.distributions import Distribution
 from tests.support.containers.images import MMDEBSTRAP_SECONDS
 from tests.support.programs.consul import consul_package, package_path
 
+ROOM = "vm"  # of the cache
 SIZE = "6G"  # sparse
 SYSTEM = (
     *("systemd-sysv", "dbus", "udev", "kmod", "ifupdown", "isc-dhcp-client", "iproute2", "procps", "netbase"),
@@ -104,7 +105,7 @@ def disk_name(distribution: Distribution) -> str:
 def guest_disk(distribution: Distribution) -> Disk:
     """Return the distribution's disk, from the cache after the first time."""
     consul = consul_package()
-    folder = cache_folder("vm", disk_name(distribution))
+    folder = cache_folder(ROOM, disk_name(distribution))
     disk = Disk(root=folder / "root.img", kernel=folder / "vmlinuz", initrd=folder / "initrd")
     with Lock(folder / "lock"):
         if not disk.root.exists():
