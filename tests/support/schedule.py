@@ -23,7 +23,7 @@ class DistributionScheduling(LoadScopeScheduling):  # type: ignore[misc]
     """Tests of one file and distribution stay together."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return group_of(nodeid)
+        return scope_of(nodeid)
 
     def _assign_work_unit(self, node: object) -> None:
         """Give a worker the group that takes longest: one that came last would leave the other workers idle."""
@@ -33,12 +33,17 @@ class DistributionScheduling(LoadScopeScheduling):  # type: ignore[misc]
         super()._assign_work_unit(node)
 
 
-def group_of(nodeid: str) -> str:
+def scope_of(nodeid: str) -> str:
     """Return the group of a test: its file, after its distribution where it has one."""
     file, _, name = nodeid.partition("::")
-    names = "|".join(re.escape(distribution.name) for distribution in read_distributions())
-    match = re.search(rf"\[(?:.*-)?({names})(?:-.*)?\]$", name)
+    match = re.search(rf"\[(?:.*-)?({distribution_names()})(?:-.*)?\]$", name)
     return f"{match.group(1)} {file}" if match else file
+
+
+@functools.cache
+def distribution_names() -> str:
+    """Return a pattern that matches every distribution's name."""
+    return "|".join(re.escape(distribution.name) for distribution in read_distributions())
 
 
 @functools.cache

@@ -59,8 +59,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pair(bed: Bed) -> Pair:
     """Give two hosts with the package, Docker, and no Consul in any form."""
-    a = bed.guest("host-a", 2, distribution="debian-12", uplink=ifupdown(2))
-    b = bed.guest("host-b", 3, distribution="debian-13", uplink=networkd(3))
+    a = bed.guest(bed.plan("host-a", 2, distribution="debian-12", uplink=ifupdown(2)))
+    b = bed.guest(bed.plan("host-b", 3, distribution="debian-13", uplink=networkd(3)))
 
     def prepare(guest: Guest) -> None:
         assert guest.wait_for_boot() == "running", guest.report()

@@ -54,7 +54,7 @@ DAMAGES = {
 @pytest.fixture(scope="module")
 def host(bed: Bed) -> Guest:
     """Give the machine, booted once without the package: what fails here is the bed's fault."""
-    guest = bed.guest("alone", 1, distribution="debian-12", uplink=ifupdown(1))
+    guest = bed.guest(bed.plan("alone", 1, distribution="debian-12", uplink=ifupdown(1)))
     assert guest.wait_for_boot() == "running", guest.report()
     assert guest.complaints() == []
     return guest

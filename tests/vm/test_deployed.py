@@ -94,7 +94,9 @@ def fleet(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     for name, number, distribution, uplink in (*wanted, ("two", 4, "debian-12", ifupdown(4))):
         port, devices = way_in(number)
         more = with_ops(uplink, key)
-        guests.append(bed.guest(name, number, distribution=distribution, uplink=uplink, more=more, devices=devices))
+        guests.append(
+            bed.guest(bed.plan(name, number, distribution=distribution, uplink=uplink, more=more, devices=devices))
+        )
         hosts[name] = {"ssh_hostname": "127.0.0.1", "ssh_port": port}
     write_inventory(
         folder,

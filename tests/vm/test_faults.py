@@ -44,7 +44,9 @@ DuplicateAddressDetection=ipv4
 def host(bed: Bed) -> Guest:
     """Give a cluster of one with a waiting container, after a first boot that needed no hand."""
     server = {"ROLE": "server", "BOOTSTRAP_EXPECT": "1"}
-    guest = bed.guest("faulty", 5, distribution="debian-13", uplink=networkd(5), is_baked=True, settings=server)
+    guest = bed.guest(
+        bed.plan("faulty", 5, distribution="debian-13", uplink=networkd(5), is_baked=True, settings=server)
+    )
     assert guest.wait_for_boot() == "running", guest.report()
     load_images(guest)
     wait_for_leader(guest)

@@ -43,7 +43,7 @@ OWN_LINK = {
 def host(bed: Bed) -> Guest:
     """Give a cluster of one on a machine that had a dummy0 before, with a waiting container."""
     guest = bed.guest(
-        "neighbour", NUMBER, distribution="debian-13", uplink=networkd(NUMBER), more=Uplink(files=OWN_LINK)
+        bed.plan("neighbour", NUMBER, distribution="debian-13", uplink=networkd(NUMBER), more=Uplink(files=OWN_LINK))
     )
     assert guest.wait_for_boot() == "running", guest.report()
     assert guest.output(ADDRESSES) == OWN

@@ -38,7 +38,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 @pytest.fixture(scope="module")
 def host(bed: Bed) -> Guest:
     """Give a machine with Consul, Docker and dnsmasq from its image and without the package."""
-    guest = bed.guest("readonly", 1, distribution="debian-13", uplink=networkd(1))
+    guest = bed.guest(bed.plan("readonly", 1, distribution="debian-13", uplink=networkd(1)))
     assert guest.wait_for_boot() == "running", guest.report()
     install_consul(guest)
     return guest

@@ -52,7 +52,7 @@ UNTIL_EQUAL = "begin=$(date +%s%N); until sh /var/tmp/equal {address} >/dev/null
 @pytest.fixture(scope="module")
 def host(bed: Bed) -> Guest:
     """Give the machine, with Registrator at work; a hundred containers take more memory than the others need."""
-    guest = bed.guest("host-r", 4, distribution="debian-13", uplink=ifupdown(4), memory="3072")
+    guest = bed.guest(bed.plan("host-r", 4, distribution="debian-13", uplink=ifupdown(4), memory="3072"))
     assert guest.wait_for_boot() == "running", guest.report()
     guest.put("/var/tmp/equal", EQUAL)
     guest.put("/var/tmp/answered", ANSWERED)

@@ -115,7 +115,7 @@ def owner(request: pytest.FixtureRequest) -> Owner:
 def host(bed: Bed, owner: Owner) -> Iterator[Guest]:
     """Give the machine with its owner of resolv.conf, Consul and images, without the package."""
     bed.lan.lease, bed.lan.resolver = 40, ROUTER
-    guest = bed.guest(f"owner-{next(_numbers)}", NUMBER, distribution=owner.distribution, uplink=owner.uplink)
+    guest = bed.guest(bed.plan(f"owner-{next(_numbers)}", NUMBER, distribution=owner.distribution, uplink=owner.uplink))
     assert guest.wait_for_boot() == "running", guest.report()
     if owner.prepare:
         guest.run(owner.prepare, seconds=INSTALL_SECONDS)

@@ -16,10 +16,14 @@ from tests.support.machine import COMMAND_SECONDS, Machine
 from tests.support.machines.agent import Agent, NoAnswerError
 from tests.support.machines.disk import Disk, identity_tar
 from tests.support.machines.lan import Lan, address_of, mac_of
+from tests.support.machines.monitor import Monitor
 from tests.support.speed import scaled
 
 BOOT_SECONDS = 300.0
+LOAD_SECONDS = 120.0
 MEMORY = "1024"
+PROGRAM = "qemu-system-x86_64"
+OVERLAY, IDENTITY, CONSOLE = "disk.qcow2", "identity.tar", "console.log"
 # Never the machine's own virtualisation, even where it is offered: not every machine has it, and some only seem to.
 # Wide registers, and the kernel's detours around leaks, make an emulated processor slower.
 ACCELERATOR = ("-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", "2")
@@ -62,19 +66,76 @@ class Power:
         handle.wait(timeout=seconds)
 
 
-@dataclass(kw_only=True)
-class Guest(Machine):
-    """A guest, switched on or off."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What makes a guest this guest: its disk, the files on it, its memory (MiB), further arguments of QEMU.
+
+    ``files`` and ``links`` (symlinks) are by absolute path.
+    """
 
     name: str
     number: int
     disk: Disk
+    files: Mapping[str, str | bytes | Path]
+    links: Mapping[str, str]
+    memory: str = MEMORY
+    devices: tuple[str, ...] = ()
+
+    def identity(self) -> bytes:
+        """Return the tar that the initrd unpacks; equal plans give equal bytes."""
+        own = {
+            # The agent would write a line for each question about a running program.
+            "/etc/systemd/system/qemu-guest-agent.service.d/quiet.conf": "[Service]\nLogLevelMax=warning\n",
+            "/etc/hostname": f"{self.name}\n",
+            "/etc/hosts": f"127.0.0.1\tlocalhost\n127.0.1.1\t{self.name}\n",
+        }
+        return identity_tar({**own, **self.files}, self.links)
+
+    def command(self, folder: Path, *, netdev: str) -> list[str]:
+        """Return QEMU's argv for the guest in its folder."""
+        mac = ":".join(f"{byte:02x}" for byte in mac_of(self.number))
+        sockets = {name: f"socket,id={name},path={folder / name},server=on,wait=off" for name in ("agent", "monitor")}
+        return [
+            # It ends with this process, however that ends.
+            *("setpriv", "--pdeathsig", "KILL", PROGRAM, *ACCELERATOR),
+            *("-m", self.memory, "-nodefaults", "-display", "none", "-no-user-config"),
+            *("-kernel", str(self.disk.kernel), "-initrd", str(self.disk.initrd), "-append", KERNEL_ARGUMENTS),
+            *("-drive", f"file={folder / OVERLAY},format=qcow2,if=virtio,cache=unsafe"),
+            *("-drive", f"file={folder / IDENTITY},format=raw,if=virtio,readonly=on"),
+            *("-netdev", netdev, "-device", f"virtio-net-pci,netdev=lan,mac={mac},romfile="),
+            *self.devices,
+            *("-device", "virtio-rng-pci"),
+            *("-chardev", sockets["agent"], "-device", "virtio-serial-pci"),
+            *("-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"),
+            *("-chardev", f"file,id=console,path={folder / CONSOLE},append=on", "-serial", "chardev:console"),
+            *("-chardev", sockets["monitor"], "-mon", "chardev=monitor,mode=control"),
+        ]
+
+
+@dataclass(kw_only=True)
+class Guest(Machine):
+    """A guest, switched on or off; in its folder are its disk, its console and the ways to its agent and its QEMU."""
+
+    plan: Plan
     lan: Lan
     folder: Path
     agent: Agent
-    memory: str = MEMORY
-    devices: tuple[str, ...] = ()
     power: Power | None = field(default=None, init=False)
+
+    @property
+    def name(self) -> str:
+        """Its host name."""
+        return self.plan.name
+
+    @property
+    def number(self) -> int:
+        """Its number in the private network."""
+        return self.plan.number
+
+    @property
+    def monitor(self) -> Monitor:
+        """What QEMU itself is asked by."""
+        return Monitor(path=self.folder / "monitor")
 
     @property
     def address(self) -> str:
@@ -84,42 +145,27 @@ class Guest(Machine):
     @property
     def console(self) -> str:
         """All that it has written to its console since it was made."""
-        path = self.folder / "console.log"
+        path = self.folder / CONSOLE
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
-    def switch_on(self) -> None:
-        """Start its QEMU; `wait_for_boot` waits for what runs in it."""
-        chardevs = f"socket,id=agent,path={self.agent.path},server=on,wait=off"
-        mac = ":".join(f"{byte:02x}" for byte in mac_of(self.number))
-        argv = [
-            *(
-                # It ends with this process, however that ends.
-                *("setpriv", "--pdeathsig", "KILL"),
-                "qemu-system-x86_64",
-                *ACCELERATOR,
-                "-m",
-                self.memory,
-                "-nodefaults",
-                "-display",
-                "none",
-                "-no-user-config",
-            ),
-            *("-kernel", str(self.disk.kernel), "-initrd", str(self.disk.initrd), "-append", KERNEL_ARGUMENTS),
-            *("-drive", f"file={self.folder / 'disk.qcow2'},format=qcow2,if=virtio,cache=unsafe"),
-            *("-drive", f"file={self.folder / 'identity.tar'},format=raw,if=virtio,readonly=on"),
-            *("-netdev", self.lan.netdev(self.number), "-device", f"virtio-net-pci,netdev=lan,mac={mac},romfile="),
-            *self.devices,
-            *("-device", "virtio-rng-pci"),
-            *("-chardev", chardevs, "-device", "virtio-serial-pci"),
-            *("-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"),
-            *(
-                "-chardev",
-                f"file,id=console,path={self.folder / 'console.log'},append=on",
-                "-serial",
-                "chardev:console",
-            ),
-        ]
+    def switch_on(self, *, state: Path | None = None) -> None:
+        """Start its QEMU; `wait_for_boot` waits for what runs in it.
+
+        With the ``state`` that a machine was saved in, it does not boot, but waits paused where that one was.
+        """
+        incoming = ("-incoming", f"exec:cat {state}") if state else ()
+        argv = [*self.plan.command(self.folder, netdev=self.lan.netdev(self.number)), *incoming]
         self.power = Power(argv, self.folder / "qemu.log")
+
+    def wait_for_state(self) -> None:
+        """Wait until it has taken up the state that it was switched on with."""
+        deadline = time.monotonic() + scaled(LOAD_SECONDS)
+        while (status := self.monitor.status()) != "paused":
+            if self.power is None or not self.power.is_on:
+                raise AssertionError(f"{self.name}: QEMU ended\n{self._tail()}")
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{self.name}: {status or 'no answer'}, not paused\n{self._tail()}")
+            time.sleep(0.05)
 
     def wait_for_boot(self, *, seconds: float = BOOT_SECONDS) -> str:
         """Wait until systemd has done what the boot asks of it and return its verdict: running or degraded."""
@@ -213,46 +259,19 @@ class Guest(Machine):
         return "\n".join([*log.read_text(errors="replace").splitlines()[-5:], *self.console.splitlines()[-60:]])
 
 
-@contextlib.contextmanager
-def running_guest(
-    disk: Disk,
-    lan: Lan,
-    folder: Path,
-    *,
-    name: str,
-    number: int,
-    files: Mapping[str, str | bytes | Path],
-    links: Mapping[str, str],
-    memory: str = MEMORY,
-    devices: tuple[str, ...] = (),
-) -> Iterator[Guest]:
-    """Give a guest that was switched on a moment ago; at the end of the block nothing of it runs.
-
-    ``files`` and ``links`` (symlinks), by absolute path, are what makes it this guest; ``devices`` are further
-    arguments of QEMU.
-    """
+def new_guest(plan: Plan, lan: Lan, folder: Path, *, disk: Path, kind: str = "raw") -> Guest:
+    """Return a guest that is switched off, its folder filled: what it writes goes to a layer over ``disk``."""
     folder.mkdir(parents=True)
-    overlay = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(disk.root), "-F", "raw", str(folder / "disk.qcow2")]
+    overlay = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(disk), "-F", kind, str(folder / OVERLAY)]
     run.run(overlay)
-    # The agent would write a line for each question about a running program.
-    quiet = "[Service]\nLogLevelMax=warning\n"
-    identity = {
-        "/etc/systemd/system/qemu-guest-agent.service.d/quiet.conf": quiet,
-        "/etc/hostname": f"{name}\n",
-        "/etc/hosts": f"127.0.0.1\tlocalhost\n127.0.1.1\t{name}\n",
-    }
-    (folder / "identity.tar").write_bytes(identity_tar({**identity, **files}, links))
-    agent = Agent(path=folder / "agent")
-    guest = Guest(
-        name=name,
-        number=number,
-        disk=disk,
-        lan=lan,
-        folder=folder,
-        agent=agent,
-        memory=memory,
-        devices=devices,
-    )
+    (folder / IDENTITY).write_bytes(plan.identity())
+    return Guest(plan=plan, lan=lan, folder=folder, agent=Agent(path=folder / "agent"))
+
+
+@contextlib.contextmanager
+def running_guest(plan: Plan, lan: Lan, folder: Path) -> Iterator[Guest]:
+    """Give a guest that was switched on a moment ago; at the end of the block nothing of it runs."""
+    guest = new_guest(plan, lan, folder, disk=plan.disk.root)
     try:
         guest.switch_on()
         yield guest

@@ -96,9 +96,10 @@ def image_tar(
     return buffer.getvalue()
 
 
-def stock(package: Path, registrator: Path | None = None) -> dict[str, str | bytes | Path]:
-    """Return what lies ready on every guest: the package under test and the images that cannot be pulled."""
-    return {PACKAGE_PATH: package, REGISTRATOR_TAR: registrator_tar(registrator), TOOLS_TAR: tools_tar()}
+def stock(package: Path | None, registrator: Path | None = None) -> dict[str, str | bytes | Path]:
+    """Return what lies ready on a guest: the package under test, if any, and the images that cannot be pulled."""
+    images: dict[str, str | bytes | Path] = {REGISTRATOR_TAR: registrator_tar(registrator), TOOLS_TAR: tools_tar()}
+    return images | ({PACKAGE_PATH: package} if package else {})
 
 
 def load_images(guest: Guest) -> None:
@@ -160,7 +161,7 @@ def answers_from(guest: Guest, name: str, address: str, *, seconds: float = 20) 
     guest.wait_until(f'[ "$({DIG} {name} @{ADDRESS})" = "{address}" ]', seconds, what=f"{name} is {address or 'gone'}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Pair:
     """Two hosts of one cluster: A its server, B a client."""
 
