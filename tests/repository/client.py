@@ -50,18 +50,21 @@ rpm -i --force-debian /tmp/rpms/*.rpm
 RPM_CHANGES = ("dnf --assumeyes install dnsmasq nftables python3", SHADOW_UTILS)
 
 
+def client_recipe(distribution: Distribution) -> Recipe:
+    """Return the recipe of a host that upgrades itself."""
+    return Recipe(
+        name=f"{distribution.name}-client",
+        suite=distribution.suite,
+        include=(*SYSTEM, *TOOLS, "python3", "unattended-upgrades"),
+        hooks=(*PREPARE, *DOWNLOAD),
+    )
+
+
 def client_image(client: docker.DockerClient, distribution: Distribution) -> str:
     """Return the image of a host that has what the package depends on."""
     changes = DEB_CHANGES if distribution.family is Family.DEB else RPM_CHANGES
     if distribution.family is Family.DEB:
-        include = (*SYSTEM, *TOOLS, "python3", "unattended-upgrades")
-        recipe = Recipe(
-            name=f"{distribution.name}-client",
-            suite=distribution.suite,
-            include=include,
-            hooks=(*PREPARE, *DOWNLOAD),
-        )
-        base = base_image(client, recipe)
+        base = base_image(client, client_recipe(distribution))
     else:
         base = rpm_image(client, distribution)
 

@@ -20,12 +20,22 @@ class DistributionScheduling(LoadScopeScheduling):  # type: ignore[misc]
     """Tests of one file and distribution stay together, and those of all files that share a distribution's host."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file, _, name = nodeid.partition("::")
-        names = "|".join(re.escape(one.name) for one in read_distributions())
-        match = re.search(rf"\[(?:.*-)?({names})(?:-.*)?\]$", name)
-        if not match:
-            return file
-        return match.group(1) if shares_host(file) else f"{match.group(1)} {file}"
+        return scope_of(nodeid)
+
+
+def scope_of(nodeid: str) -> str:
+    """Return the group of a test: its file, its distribution and file, or the distribution whose host it shares."""
+    file, _, name = nodeid.partition("::")
+    match = re.search(rf"\[(?:.*-)?({distribution_names()})(?:-.*)?\]$", name)
+    if not match:
+        return file
+    return match.group(1) if shares_host(file) else f"{match.group(1)} {file}"
+
+
+@functools.cache
+def distribution_names() -> str:
+    """Return a pattern that matches every distribution's name."""
+    return "|".join(re.escape(distribution.name) for distribution in read_distributions())
 
 
 @functools.cache

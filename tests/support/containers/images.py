@@ -145,6 +145,11 @@ def import_tar(client: docker.DockerClient, tag: str, tar: Path) -> None:
         raise BuildError(f"{tar}: the engine cannot import it: {last['error']}", hint="remove the file and try again")
 
 
+def lock_of(tag: str) -> Path:
+    """Return the lock under which a derived image is made."""
+    return cache_folder("images") / f"{content_key([tag])[:12]}.lock"
+
+
 def derived_image(
     client: docker.DockerClient,
     base: str,
@@ -157,7 +162,9 @@ def derived_image(
 ) -> str:
     """Return the name of an image made from ``base`` by ``change``, kept by ``key`` and the base."""
     tag = f"{base}-{name}-{content_key(key)[:12]}"
-    with Lock(cache_folder("images") / f"{content_key([tag])[:12]}.lock"):
+    with Lock(lock_of(tag)):
+        # The lock's time tells `./inv cache` when the image was last used.
+        os.utime(lock_of(tag))
         if has_image(client, tag):
             return tag
         with temporary_container(client, base, network_mode=network_mode, environment=environment) as container:

@@ -22,7 +22,7 @@ from consul_docker_host.core.run import network_environment
 from consul_docker_host.core.workspace import cache_folder, content_key, replacing
 from consul_docker_host.prove.distributions import Distribution
 from tests.support.containers.images import MMDEBSTRAP_SECONDS
-from tests.support.programs.consul import consul_package
+from tests.support.programs.consul import consul_package, package_path
 
 SIZE = "6G"  # sparse
 SYSTEM = (
@@ -95,11 +95,16 @@ def mmdebstrap_command(suite: str, unpack: Path, consul: Path, target: Path) -> 
     ]
 
 
+def disk_name(distribution: Distribution) -> str:
+    """Return the name of the folder that has the distribution's disk in the cache."""
+    command = mmdebstrap_command(distribution.suite, Path("identity"), Path(package_path().name), Path("root"))
+    return f"{distribution.name}-{content_key([*command, UNPACK, SIZE, TREE])[:12]}"
+
+
 def guest_disk(distribution: Distribution) -> Disk:
     """Return the distribution's disk, from the cache after the first time."""
     consul = consul_package()
-    command = mmdebstrap_command(distribution.suite, Path("identity"), Path(consul.name), Path("root"))
-    folder = cache_folder("vm", f"{distribution.name}-{content_key([*command, UNPACK, SIZE, TREE])[:12]}")
+    folder = cache_folder("vm", disk_name(distribution))
     disk = Disk(root=folder / "root.img", kernel=folder / "vmlinuz", initrd=folder / "initrd")
     with Lock(folder / "lock"):
         if not disk.root.exists():

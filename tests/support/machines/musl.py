@@ -14,9 +14,14 @@ SOURCE = Path(__file__).with_name("resolve.c")
 IMAGE, TAR = "musl:latest", "/var/tmp/musl.tar"
 
 
+def program_name() -> str:
+    """Return the program's name in the cache."""
+    return f"resolve-{content_key([SOURCE.read_bytes()])[:12]}"
+
+
 def musl_program() -> Path:
     """Return the program, static, built on the first call."""
-    program = cache_folder("vm") / f"resolve-{content_key([SOURCE.read_bytes()])[:12]}"
+    program = cache_folder("vm") / program_name()
     with Lock(program.with_suffix(".lock")):
         if not program.exists():
             with replacing(program, mode=0o755) as beside:

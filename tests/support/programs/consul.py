@@ -16,18 +16,22 @@ from docker.models.containers import Container
 from consul_docker_host.core import run
 from consul_docker_host.core.locks import Lock
 from consul_docker_host.core.workspace import content_key, replacing
-from consul_docker_host.prove.consul_binary import SOURCE, VERSION, architecture, consul_binary
+from consul_docker_host.prove.consul_binary import SOURCE, VERSION, architecture, consul_binary, consul_folder
 from consul_docker_host.prove.distributions import Distribution, Family
 from tests.support.containers.images import derived_image, prepare, put_file
 from tests.support.rpm.system import CONSUL_REPOSITORY, consul_repository_image
 
 
-def consul_package(version: str = VERSION) -> Path:
-    """Return the stand-in .deb, from the cache after the first time."""
-    binary = consul_binary(version)
+def package_path(version: str = VERSION) -> Path:
+    """Return where the stand-in .deb is in the cache; it may not be there yet."""
     sources = sorted(path for path in (SOURCE / "package").rglob("*") if path.is_file())
     key = content_key([version, *(part for path in sources for part in (path.name, path.read_bytes()))])[:12]
-    package = binary.parent / f"consul_{version}-{key}.deb"
+    return consul_folder(version) / f"consul_{version}-{key}.deb"
+
+
+def consul_package(version: str = VERSION) -> Path:
+    """Return the stand-in .deb, from the cache after the first time."""
+    binary, package = consul_binary(version), package_path(version)
     with Lock(binary.parent / "lock"):
         if not package.exists():
             with tempfile.TemporaryDirectory(dir=binary.parent) as folder, replacing(package) as beside:

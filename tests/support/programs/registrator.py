@@ -25,10 +25,14 @@ STANDIN = Path(__file__).with_name("registrator-standin")
 LEADER = "10.0.0.1:8300"
 
 
+def standin_name() -> str:
+    """Return the stand-in's name in the cache."""
+    return f"standin-{content_key([path.read_bytes() for path in sorted(STANDIN.glob('*.*'))])[:12]}"
+
+
 def standin_program() -> Path:
     """Return the stand-in for Registrator, built on the first call."""
-    sources = [path.read_bytes() for path in sorted(STANDIN.glob("*.*"))]
-    program = cache_folder("registrator") / f"standin-{content_key(sources)[:12]}"
+    program = cache_folder("registrator") / standin_name()
     with Lock(program.with_suffix(".lock")):
         if not program.exists():
             with replacing(program, mode=0o755) as beside, tempfile.TemporaryDirectory() as folder:
