@@ -10,7 +10,7 @@ HELP = {
     "shard": "K/N: run the K-th of N parts of about the same time, such as 2/4",
     "junit": "directory for reports in JUnit's format, one file for each suite",
     "retries": "how often the stories around a failure are run again, from 0 to 9",
-    "keep": "leave the machine of a failed test running, and print how to enter and how to remove it",
+    "keep": "wait at a failed test with its machines running, and print how to enter and how to remove them",
     "times": "how often the test is run, from 1 to 1000",
     "load": "number of processes that keep the machine busy meanwhile, from 0 to 64",
     "prune": "remove what no current recipe refers to, unless a running process uses it",

@@ -39,8 +39,8 @@ def lint() -> None:
 def run_all_tests(
     *,
     quick: bool = False,
-    suite: str = "",
     shard: str = "",
+    suite: str = "",
     junit: str = "",
     retries: str = "0",
     keep: bool = False,
@@ -97,9 +97,9 @@ def run_vm_tests(*, keep: bool = False, long: bool = False, args: str = "") -> N
     _test_suite("vm", keep=keep, long=long, args=args)
 
 
-def run_image_tests(*, keep: bool = False, long: bool = False, args: str = "") -> None:
+def run_image_tests(*, long: bool = False, args: str = "") -> None:
     """Test disk images: content, reproducibility, boot."""
-    _test_suite("image", keep=keep, long=long, args=args)
+    _test_suite("image", long=long, args=args)
 
 
 def _test_suite(name: str, *, long: bool, args: str, keep: bool = False) -> None:

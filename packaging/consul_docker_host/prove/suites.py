@@ -36,6 +36,8 @@ from consul_docker_host.prove.times import read_times, results_folder, save_run
 
 SUITE_TIMEOUT = 4500.0
 LONG_TIMEOUT = 4 * 3600.0
+# A user looks at a failed machine for as long as it takes.
+KEPT_TIMEOUT = 24 * 3600.0
 FAILED = frozenset({1, 2})  # pytest's exit codes where tests failed, or their files could not be read
 NO_TESTS = 5  # pytest's exit code where nothing was selected
 # pytest's options whose value, in a word of its own, is a path.
@@ -161,6 +163,13 @@ def run_suite(
     return SuiteResult(suite=suite.name, stories=stories, seconds=time.monotonic() - begin)
 
 
+def timeout_of(choice: Choice) -> float:
+    """Return how many seconds a suite may take."""
+    if choice.is_kept:
+        return KEPT_TIMEOUT
+    return LONG_TIMEOUT if choice.is_long else SUITE_TIMEOUT
+
+
 def recorded(
     work: Workspace, suite: Suite, argv: Sequence[str], *, choice: Choice, may_be_empty: bool
 ) -> tuple[Story, ...]:
@@ -168,9 +177,7 @@ def recorded(
     record = results_folder(work) / f"{suite.name}.jsonl"
     record.unlink(missing_ok=True)
     try:
-        code = follow(
-            [*argv, f"--record={record}"], cwd=work.root, timeout=LONG_TIMEOUT if choice.is_long else SUITE_TIMEOUT
-        )
+        code = follow([*argv, f"--record={record}"], cwd=work.root, timeout=timeout_of(choice))
         reason = f"pytest exited with {code}: see its messages above"
     except BuildError as error:
         code, reason = -1, first_line(error.message)

@@ -25,6 +25,7 @@ from consul_docker_host.core.locks import Lock
 from consul_docker_host.core.workspace import cache_folder, content_key
 from tests.support.containers.engine import LABEL
 from tests.support.containers.host import Host
+from tests.support.keep import kept_if_failed
 
 BOOT_SECONDS = 60.0
 NETWORK_PREFIX = "consul-docker-host-test"
@@ -105,7 +106,8 @@ class Bed:
             host = Host(container=container, name=name)
             if not is_booted(host):
                 raise BuildError(f"{name}: systemd did not come up within {BOOT_SECONDS:g} s\n{host.report()}")
-            yield host
+            with kept_if_failed(host):
+                yield host
         finally:
             with contextlib.suppress(APIError):
                 container.remove(force=True, v=True)
