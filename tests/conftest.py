@@ -18,7 +18,7 @@ os.environ.pop("SOURCE_DATE_EPOCH", None)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # Their assertions tell what was compared, as those of the tests do.
 pytest.register_assert_rewrite("tests.unit.kit", "tests.unit.shipped", "tests.package.readers")
-pytest_plugins = ("tests.support.sequence",)
+pytest_plugins = ("tests.support.sequence", "tests.support.record", "tests.support.keep")
 MARKS = (
     "long: takes minutes or needs more than the bed; runs with --long",
     "family(name): is about distributions that install this format, deb or rpm",

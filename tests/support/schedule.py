@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import functools
 import re
-import tomllib
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from consul_docker_host.core.workspace import ROOT
+from consul_docker_host.core.workspace import Workspace
 from consul_docker_host.prove.distributions import read_distributions
-
-TIMES = ROOT / "tests" / "times.toml"
+from consul_docker_host.prove.times import read_times, times_file
 
 
 class DistributionScheduling(LoadScopeScheduling):  # type: ignore[misc]
@@ -49,10 +47,9 @@ def distribution_names() -> str:
 @functools.cache
 def recorded_seconds() -> dict[str, float]:
     """Return how many seconds each group took; empty where nothing is recorded."""
-    if not TIMES.exists():
-        return {}
-    suites = tomllib.loads(TIMES.read_text(encoding="utf-8"))
-    return {group: float(seconds) for groups in suites.values() for group, seconds in groups.items()}
+    work = Workspace()
+    times = read_times(work) if times_file(work).exists() else {}
+    return {group: seconds for groups in times.values() for group, seconds in groups.items()}
 
 
 def seconds_of(group: str, tests: int, times: dict[str, float]) -> float:

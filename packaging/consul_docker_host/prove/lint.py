@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from consul_docker_host.core.checkout import project_files
 from consul_docker_host.core.programs import python_program
 from consul_docker_host.core.report import say
-from consul_docker_host.core.run import follow, run
+from consul_docker_host.core.run import run
 from consul_docker_host.core.workspace import Workspace
 from consul_docker_host.prove.shell_style import style_faults
 
@@ -22,18 +23,23 @@ STYLED = ("files/", "packaging/scripts/", "packaging/images/", "inv", "tests/gol
 SHELL_MARKS = (b"#!/bin/sh", b"# shellcheck shell=sh")
 
 
-def lint(work: Workspace) -> bool:
-    """Run ruff, mypy, shellcheck and shfmt over the project and return whether all are content."""
+def lint(work: Workspace) -> dict[str, str]:
+    """Run ruff, mypy, shellcheck and shfmt over the project; return what each complains about, empty if nothing."""
     present = [name for name in LINTED if (work.root / name).exists()]
     scripts = [str(path.relative_to(work.root)) for path in shell_scripts(work)]
-    commands = (
-        [python_program("ruff"), "check", *present],
-        [python_program("ruff"), "format", "--check", "--quiet", *present],
-        [sys.executable, "-m", "mypy"],
-        [python_program("shellcheck"), "--external-sources", *SHELL_PATHS, *scripts],
-    )
+    commands = {
+        "ruff check": [python_program("ruff"), "check", *present],
+        "ruff format": [python_program("ruff"), "format", "--check", "--quiet", *present],
+        "mypy": [sys.executable, "-m", "mypy"],
+        "shellcheck": [python_program("shellcheck"), "--external-sources", *SHELL_PATHS, *scripts],
+    }
     say("== lint: ruff, mypy --strict, shellcheck, shfmt")
-    complaints = [argv for argv in commands if follow(argv, cwd=work.root, timeout=LINT_SECONDS)]
+    complaints = {}
+    for name, argv in commands.items():
+        result = run(argv, cwd=work.root, timeout=LINT_SECONDS, check=False)
+        if result.output:
+            say(result.output.rstrip())
+        complaints[name] = (result.output or f"exited with {result.returncode}") if result.returncode else ""
     faults = [
         f"{script}:{fault}"
         for script in scripts
@@ -42,14 +48,13 @@ def lint(work: Workspace) -> bool:
     ]
     for fault in faults:
         say(fault)
-    return not (complaints or faults)
+    return complaints | {"shfmt": "\n".join(faults)}
 
 
 def shell_scripts(work: Workspace) -> list[Path]:
     """Return every file of the project that starts as a shell script, and those that are marked as parts of one."""
-    listed = run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=work.root).stdout.splitlines()
-    paths = [work.root / name for name in listed if not name.endswith((".j2", ".py", ".md"))]
-    return [path for path in paths if path.is_file() and is_shell(path.read_bytes())]
+    names = [name for name in project_files(work.root) if not name.endswith((".j2", ".py", ".md"))]
+    return [work.root / name for name in names if is_shell((work.root / name).read_bytes())]
 
 
 def is_shell(content: bytes) -> bool:

@@ -26,6 +26,7 @@ from consul_docker_host.core.workspace import cache_folder, content_key
 from tests.support.containers.engine import LABEL
 from tests.support.containers.host import Host
 from tests.support.containers.images import UNCONFINED, put_bytes
+from tests.support.keep import kept_if_failed
 
 BOOT_SECONDS = 60.0
 NETWORK_PREFIX = "consul-docker-host-test"
@@ -108,7 +109,8 @@ class Bed:
             host = Host(container=container, name=name)
             if not is_booted(host):
                 raise BuildError(f"{name}: systemd did not come up within {BOOT_SECONDS:g} s\n{host.report()}")
-            yield host
+            with kept_if_failed(host):
+                yield host
         finally:
             with contextlib.suppress(APIError):
                 container.remove(force=True, v=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from docker.models.containers import Container
 
 from consul_docker_host.core.run import Result, failure_text
+from tests.support.containers.engine import answering, own_engine
 from tests.support.containers.images import execute, put_bytes
 from tests.support.machine import COMMAND_SECONDS, Machine
 from tests.support.speed import scaled
@@ -72,3 +73,9 @@ class Host(Machine):
         """Return what one wants to see when a test on this host failed."""
         result = self.run(REPORT, check=False)
         return result.output or bytes(self.container.logs(tail=40)).decode(errors="replace")
+
+    def enter_command(self) -> str:
+        """Return the command by which a user enters the host."""
+        engine = own_engine()
+        option = "" if answering(None) else f"-H {engine.url} "
+        return f"docker {option}exec -it {self.container.name} sh"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from consul_docker_host.core import run
 from consul_docker_host.core.run import Result, failure_text
+from consul_docker_host.core.workspace import ROOT
 from tests.support.containers.engine import Handle
 from tests.support.machine import COMMAND_SECONDS, Machine
 from tests.support.machines.agent import Agent, NoAnswerError
@@ -253,6 +255,12 @@ class Guest(Machine):
             return self.run(REPORT, check=False, seconds=60).output
         except NoAnswerError as error:
             return f"{error}\n{self._tail()}"
+
+    def enter_command(self) -> str:
+        """Return the command by which a user enters the guest; the agent's line is free for it from now on."""
+        self.agent.close()
+        where = f"cd {ROOT} && PYTHONPATH=packaging:."
+        return f"{where} {sys.executable} -m tests.support.machines.enter {self.agent.path}"
 
     def _tail(self) -> str:
         log = self.folder / "qemu.log"
