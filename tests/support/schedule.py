@@ -21,7 +21,7 @@ class DistributionScheduling(LoadScopeScheduling):  # type: ignore[misc]
     """Tests of one file and distribution stay together."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return scope_of(nodeid)
+        return group_of(nodeid)
 
     def _assign_work_unit(self, node: object) -> None:
         """Give a worker the group that takes longest: one that came last would leave the other workers idle."""
@@ -31,7 +31,7 @@ class DistributionScheduling(LoadScopeScheduling):  # type: ignore[misc]
         super()._assign_work_unit(node)
 
 
-def scope_of(nodeid: str) -> str:
+def group_of(nodeid: str) -> str:
     """Return the group of a test: its file, after its distribution where it has one."""
     file, _, name = nodeid.partition("::")
     match = re.search(rf"\[(?:.*-)?({distribution_names()})(?:-.*)?\]$", name)
