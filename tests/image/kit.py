@@ -27,6 +27,7 @@ from consul_docker_host.image.manifest import Manifest, read_manifest
 from consul_docker_host.image.proof import EMULATORS, Machine, cloud_config, text_of, write_seed
 from tests.support.containers.engine import Handle
 from tests.support.programs.consul import consul_package
+from tests.support.speed import scaled
 
 IMAGE_SECONDS = 1500.0
 TOLD = re.compile(r"boot ([0-9a-f-]+) (\w+): (.*)")
@@ -150,8 +151,8 @@ def kill_image(made: Made, log: Path, wait: float, *options: str) -> None:
             break
         wait /= 2  # what slowed down the one that was timed has ended
     os.kill(bake.pid, signal.SIGKILL)
-    bake.wait(timeout=20)
-    deadline = time.monotonic() + 10
+    bake.wait(timeout=scaled(20))
+    deadline = time.monotonic() + scaled(10)
     while leftovers(made) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert leftovers(made) == [], f"killed after {wait:.1f} s"
@@ -202,7 +203,7 @@ class Booted:
         """Take the power away."""
         if self.handle is not None:
             os.kill(self.handle.pid, signal.SIGKILL)
-            self.handle.wait(timeout=20)
+            self.handle.wait(timeout=scaled(20))
             self.handle = None
 
     def wait_for_its_end(self, seconds: float = 120.0) -> None:
@@ -220,7 +221,7 @@ class Booted:
 
     def wait_for_boot(self, number: int, seconds: float = 700.0) -> dict[str, str]:
         """Wait until it has told of so many boots and return the last."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + scaled(seconds)
         while len(self.told()) < number:
             assert time.monotonic() < deadline, f"{self.name}: {self.report()}"
             time.sleep(0.5)

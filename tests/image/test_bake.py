@@ -26,6 +26,7 @@ from tests.image.kit import (
     moments,
     start_image,
 )
+from tests.support.speed import scaled
 from tests.unit.kit import inv
 
 # SHA-256 of nothing.
@@ -112,7 +113,7 @@ def sources_of(tar: Path) -> str:
 
 def wait_for_work(images: Path, before: set[Path], pattern: str = "") -> None:
     """Wait until a bake that was started a moment ago is at work in a folder of its own."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + scaled(60)
     while not [path for path in images.glob(f".making-*{pattern}") if path not in before]:
         assert time.monotonic() < deadline, "it does not begin"
         time.sleep(0.05)
@@ -158,7 +159,7 @@ def test_a_bake_that_is_interrupted_clears_up_at_once(made: Made, suite: str, tm
     bake = start_image(made.work, log, f"--suite={suite}")
     wait_for_work(images, stale, "/opened/ready")
     os.kill(bake.pid, signal.SIGTERM)
-    assert bake.wait(timeout=60) != 0
+    assert bake.wait(timeout=scaled(60)) != 0
     assert "interrupted: dist/ contains only finished artefacts" in log.read_text()
     assert sorted(path.name for path in images.iterdir()) == before
     assert leftovers(made) == []
@@ -174,4 +175,4 @@ def test_a_second_bake_at_the_same_time_is_told_to_wait(made: Made, suite: str, 
         assert second.returncode != 0
         assert "another image is being made" in second.output
     finally:
-        assert first.wait(timeout=120) == 0
+        assert first.wait(timeout=scaled(120)) == 0
