@@ -13,7 +13,7 @@ import pytest
 from consul_docker_host.core.run import Result, run
 from consul_docker_host.prove.consul_binary import consul_binary
 from pyinfra_deploy.lock import KEY, SECONDS
-from tests.deploy.kit import USER, Fleet, fleet_of, of, pids, ssh_image
+from tests.deploy.kit import USER, Fleet, fleet_of, of, pids, ready_ssh_image
 from tests.support.cluster import API
 from tests.support.containers.bed import Bed
 from tests.support.containers.host import Host
@@ -29,8 +29,8 @@ TOKENS = ("agent", "dns", "services")
 
 @pytest.fixture(scope="module")
 def fleet(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """Give three servers and a client, with nothing of ours on them."""
-    image = ssh_image(bed, "debian-12")
+    """Give three servers and a client, with nothing of ours on them but what it depends on."""
+    image = ready_ssh_image(bed, "debian-12")
     with fleet_of(bed, tmp_path_factory.mktemp("servers"), *((name, image) for name in NAMES)) as running:
         yield running
 

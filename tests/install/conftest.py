@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consul_docker_host.core.errors import BuildError
-from consul_docker_host.core.workspace import ROOT
 from consul_docker_host.prove.distributions import Distribution, Family
 from tests.conftest import leave_out
 from tests.support.containers.bed import Bed
@@ -22,7 +20,7 @@ from tests.support.containers.official import official_image
 from tests.support.containers.settled import ready_image, settled_image
 from tests.support.containers.upstream import Upstream, running_upstream
 from tests.support.fixtures import bed, engine
-from tests.support.packages import Installer, wait_for_consul
+from tests.support.packages import Installer, built_package, wait_for_consul
 from tests.support.programs.consul import consul_image
 from tests.support.programs.registrator import standin_program
 from tests.support.rpm.system import rpm_image
@@ -86,13 +84,7 @@ def package(request: pytest.FixtureRequest, distribution: Distribution) -> Path:
     """Give the package under test: what `inv build` left, or what --package names."""
     if given := str(request.config.getoption("package", default="")):
         return Path(given).resolve(strict=True)
-    pattern = (
-        "consul-docker-host_*_all.deb" if distribution.family is Family.DEB else "consul-docker-host-[0-9]*.noarch.rpm"
-    )
-    found = sorted((ROOT / "dist").glob(pattern), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise BuildError(f"dist/ holds no {pattern}", hint="./inv build")
-    return found[-1]
+    return built_package(distribution.family)
 
 
 @pytest.fixture(scope="session")

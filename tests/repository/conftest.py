@@ -11,7 +11,7 @@ import pytest
 
 from consul_docker_host.prove.distributions import Distribution
 from tests.repository.client import Client, client_image
-from tests.repository.site import Site, make_keys, make_site
+from tests.repository.site import Site, make_keys, published_site
 from tests.support.containers.bed import Bed
 from tests.support.fixtures import bed, engine
 from tests.support.schedule import pytest_xdist_make_scheduler
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """Give the published trees."""
-    return make_site(tmp_path_factory.mktemp("site"), make_keys())
+    return published_site(tmp_path_factory.mktemp("published") / "site", make_keys())
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import createrepo_c
 
+from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.run import Result, run
+from consul_docker_host.core.workspace import ROOT
 from consul_docker_host.prove.distributions import Family
 from tests.support.containers.host import Host
 from tests.support.containers.images import put_file
@@ -83,6 +85,15 @@ class Installer:
             return host.run(command, seconds=INSTALL_SECONDS)
         environment = {"DEBIAN_FRONTEND": "noninteractive"}
         return host.run(["apt-get", "--yes", verb, *names], seconds=INSTALL_SECONDS, environment=environment)
+
+
+def built_package(family: Family) -> Path:
+    """Return the newest package of a family that `inv build` left."""
+    pattern = f"{NAME}_*_all.deb" if family is Family.DEB else f"{NAME}-[0-9]*.noarch.rpm"
+    found = sorted((ROOT / "dist").glob(pattern), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise BuildError(f"dist/ contains no {pattern}", hint="./inv build")
+    return found[-1]
 
 
 def first_provided(host: Host, alternatives: list[str]) -> str:
