@@ -234,6 +234,13 @@ class Booted:
             self.handle.wait(timeout=scaled(20))
             self.handle = None
 
+    def wait_for_console(self, text: str, seconds: float = 300.0) -> None:
+        """Wait until the console has shown a text."""
+        deadline = time.monotonic() + scaled(seconds)
+        while text not in text_of(self.folder / "console.log"):
+            assert time.monotonic() < deadline, f"{self.name}: {self.report()}"
+            time.sleep(0.1)
+
     def wait_for_its_end(self, seconds: float = 120.0) -> None:
         """Wait until it has switched itself off."""
         if self.handle is not None:
