@@ -15,7 +15,7 @@ from typing import cast
 import pytest
 
 from consul_docker_host.prove.shards import read_part
-from tests.support.schedule import scope_of
+from tests.support.schedule import group_of
 
 SETUPS = pytest.StashKey[list[tuple[str, float]]]()
 
@@ -45,7 +45,7 @@ class Selection:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Leave out the other shards' groups, after every other selection."""
-        other = [item for item in items if not self._part.has(scope_of(item.nodeid))]
+        other = [item for item in items if not self._part.has(group_of(item.nodeid))]
         if other:
             config.hook.pytest_deselected(items=other)
             items[:] = [item for item in items if item not in other]
@@ -98,7 +98,7 @@ class Recorder:
         sections = "".join(f"\n--- {title}\n{content}" for title, content in report.sections)
         self._write(
             id=report.nodeid,
-            group=scope_of(report.nodeid),
+            group=group_of(report.nodeid),
             when=report.when,
             outcome=report.outcome,
             seconds=report.duration,
@@ -113,7 +113,7 @@ class Recorder:
         if report.failed:
             self._write(
                 id=report.nodeid,
-                group=scope_of(report.nodeid),
+                group=group_of(report.nodeid),
                 when="collect",
                 outcome="failed",
                 seconds=0.0,

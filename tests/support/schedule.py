@@ -20,10 +20,10 @@ class DistributionScheduling(LoadScopeScheduling):  # type: ignore[misc]
     """Tests of one file and distribution stay together, and those of all files that share a distribution's host."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return scope_of(nodeid)
+        return group_of(nodeid)
 
 
-def scope_of(nodeid: str) -> str:
+def group_of(nodeid: str) -> str:
     """Return the group of a test: its file, its distribution and file, or the distribution whose host it shares."""
     file, _, name = nodeid.partition("::")
     match = re.search(rf"\[(?:.*-)?({distribution_names()})(?:-.*)?\]$", name)

@@ -15,7 +15,7 @@ from consul_docker_host.core.workspace import ROOT, Workspace
 from consul_docker_host.prove.shards import Part, Shard, parts_of, read_part, seconds_of
 from consul_docker_host.prove.suites import EVERYTHING, SUITES
 from consul_docker_host.prove.times import read_times
-from tests.support.schedule import scope_of
+from tests.support.schedule import group_of
 
 WORKERS = {suite.name: suite.workers or 1 for suite in SUITES.values()}
 NAMES = st.text("abc/. -", min_size=1, max_size=8)
@@ -63,11 +63,11 @@ def test_the_committed_times_are_those_of_the_suites_and_four_shards_are_balance
 
 def test_what_shares_a_distribution_s_host_is_one_group() -> None:
     shared = {
-        scope_of("tests/install/test_host.py::test_the_address_is_on_the_interface[debian-13]"),
-        scope_of("tests/install/test_faults.py::test_a_fault[debian-13-x]"),
+        group_of("tests/install/test_host.py::test_the_address_is_on_the_interface[debian-13]"),
+        group_of("tests/install/test_faults.py::test_a_fault[debian-13-x]"),
     }
     assert shared == {"debian-13"}
-    assert scope_of("tests/install/test_upgrade.py::test_a[debian-13]") == "debian-13 tests/install/test_upgrade.py"
+    assert group_of("tests/install/test_upgrade.py::test_a[debian-13]") == "debian-13 tests/install/test_upgrade.py"
 
 
 def collected(*options: str) -> list[str]:
@@ -90,8 +90,8 @@ def test_pytest_runs_each_story_in_exactly_one_shard(tmp_path: Path) -> None:
         part = parts_of(Shard(number=number, count=2), mixed, WORKERS, ["repository"])["repository"]
         part.write(tmp_path / "part.json")
         stories = collected(f"--part={tmp_path / 'part.json'}")
-        groups = {scope_of(story) for story in stories}
-        assert not groups & {scope_of(story) for story in found}, "a group was torn apart"
+        groups = {group_of(story) for story in stories}
+        assert not groups & {group_of(story) for story in found}, "a group was torn apart"
         found += stories
     assert sorted(found) == sorted(everything)
     assert len(everything) > 50
