@@ -46,7 +46,6 @@ class Pair:
 
     server: Booted
     client: Booted
-    cut_after: float  # s
 
 
 def place(lan: Lan, number: int) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ def states_of(tags: dict[str, float]) -> dict[str, str]:
     """Return the state of each image by its tag, given when each was last used.
 
     A derived image is of the same kind as those with the same parent and name; it is outdated when its base is, or
-    when another of its kind was used a day later.
+    when another of its kind was used a day later. So is an image whose recipe is not known here.
     """
     current = {recipe.tag for recipe in recipes()}
     names = {recipe.name for recipe in recipes()}
@@ -98,13 +98,13 @@ def states_of(tags: dict[str, float]) -> dict[str, str]:
     states = {}
     for tag, used in tags.items():
         found = TAG.fullmatch(tag)
+        is_former = newest[kind_of(tag)] - used > DAY
         if not found or found["name"] not in names:
-            states[tag] = "unknown"
+            states[tag] = "outdated" if is_former else "unknown"
         elif f"{REPOSITORY}:{found['name']}-{found['key']}" not in current:
             states[tag] = "outdated"
         else:
-            is_former = bool(found["derived"]) and newest[kind_of(tag)] - used > DAY
-            states[tag] = "outdated" if is_former else "current"
+            states[tag] = "outdated" if found["derived"] and is_former else "current"
     # What is made from a former image is of no use either.
     former = [tag for tag, state in states.items() if state == "outdated"]
     return {
