@@ -20,7 +20,7 @@ import pytest
 from tests.host.conftest import COMMAND, Host
 from tests.host.former import SHELL, render_former
 from tests.host.network import Network
-from tests.host.sound import ADDRESS, PROCESS, Sound, fake, make_sound
+from tests.host.healthy import ADDRESS, PROCESS, Sound, fake, make_sound
 from tests.support.figures import tell
 
 GOAL = 1.2

@@ -19,7 +19,7 @@ from consul_docker_host.settings.load import load_settings
 
 if TYPE_CHECKING:
     from tests.host.network import Network
-    from tests.host.sound import Sound
+    from tests.host.healthy import Sound
 
 # The host's program is imported from where it is shipped: no bytecode may be left there.
 sys.dont_write_bytecode = True
@@ -115,7 +115,7 @@ def host(rendered: Path, tmp_path: Path) -> Host:
 @pytest.fixture(scope="session")
 def sound_template(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Here and not above: that module imports this one.
-    from tests.host.sound import make_sound  # noqa: PLC0415
+    from tests.host.healthy import make_sound  # noqa: PLC0415
 
     folder = tmp_path_factory.mktemp("sound")
     shutil.copytree(rendered, folder / "root", symlinks=True)
@@ -126,7 +126,7 @@ def sound_template(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture
 def sound(sound_template: Path, tmp_path: Path) -> Sound:
     """Give a host on which every link of the chain works, without a network."""
-    from tests.host.sound import Sound  # noqa: PLC0415
+    from tests.host.healthy import Sound  # noqa: PLC0415
 
     shutil.copytree(sound_template, tmp_path / "sound", symlinks=True)
     return Sound(host=Host(root=tmp_path / "sound/root", fakes=tmp_path / "sound/fakes"))
@@ -145,7 +145,7 @@ def network() -> Iterator[Network]:
 @pytest.fixture
 def connected(sound: Sound, network: Network) -> Sound:
     """Give the same host with a network, in which its command is run."""
-    from tests.host.sound import PROCESS, Sound  # noqa: PLC0415
+    from tests.host.healthy import PROCESS, Sound  # noqa: PLC0415
 
     entry = sound.host.root / f"proc/{PROCESS}/ns/net"
     entry.parent.mkdir(parents=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.host.sound import ADDRESS, Sound, units
+from tests.host.healthy import ADDRESS, Sound, units
 
 SILENT = ""
 

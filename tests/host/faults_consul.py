@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.host.faults import AFTER_CONSUL, LOOPING, SILENT, Fault, held, settings
-from tests.host.sound import ADDRESS, DATA, EMPTY, EVERYWHERE, UNKNOWN, units
+from tests.host.healthy import ADDRESS, DATA, EMPTY, EVERYWHERE, UNKNOWN, units
 
 FAULTS = {
     "an unknown key": Fault(

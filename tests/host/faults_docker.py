@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.host.faults import AFTER_DNSMASQ, NO_DNSMASQ, NO_REGISTRATOR, SILENT, Fault, held, settings
-from tests.host.sound import ADDRESS, DATA, EVERYWHERE, SERVICE, UNKNOWN, units
+from tests.host.healthy import ADDRESS, DATA, EVERYWHERE, SERVICE, UNKNOWN, units
 
 FAULTS = {
     "dnsmasq stopped": Fault(

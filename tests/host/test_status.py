@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from host_program import status
-from tests.host.sound import ADDRESS, Sound, in_process, units
+from tests.host.healthy import ADDRESS, Sound, in_process, units
 
 MEMBERS = [
     {
