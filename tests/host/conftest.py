@@ -18,8 +18,8 @@ from consul_docker_host.package.render import render_files
 from consul_docker_host.settings.load import load_settings
 
 if TYPE_CHECKING:
+    from tests.host.healthy import HealthyHost
     from tests.host.network import Network
-    from tests.host.healthy import Sound
 
 # The host's program is imported from where it is shipped: no bytecode may be left there.
 sys.dont_write_bytecode = True
@@ -113,23 +113,23 @@ def host(rendered: Path, tmp_path: Path) -> Host:
 
 
 @pytest.fixture(scope="session")
-def sound_template(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def healthy_template(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Here and not above: that module imports this one.
-    from tests.host.healthy import make_sound  # noqa: PLC0415
+    from tests.host.healthy import make_healthy  # noqa: PLC0415
 
-    folder = tmp_path_factory.mktemp("sound")
+    folder = tmp_path_factory.mktemp("healthy")
     shutil.copytree(rendered, folder / "root", symlinks=True)
-    make_sound(Host(root=folder / "root", fakes=folder / "fakes"))
+    make_healthy(Host(root=folder / "root", fakes=folder / "fakes"))
     return folder
 
 
 @pytest.fixture
-def sound(sound_template: Path, tmp_path: Path) -> Sound:
+def healthy(healthy_template: Path, tmp_path: Path) -> HealthyHost:
     """Give a host on which every link of the chain works, without a network."""
-    from tests.host.healthy import Sound  # noqa: PLC0415
+    from tests.host.healthy import HealthyHost  # noqa: PLC0415
 
-    shutil.copytree(sound_template, tmp_path / "sound", symlinks=True)
-    return Sound(host=Host(root=tmp_path / "sound/root", fakes=tmp_path / "sound/fakes"))
+    shutil.copytree(healthy_template, tmp_path / "healthy", symlinks=True)
+    return HealthyHost(host=Host(root=tmp_path / "healthy/root", fakes=tmp_path / "healthy/fakes"))
 
 
 @pytest.fixture(scope="session")
@@ -143,14 +143,14 @@ def network() -> Iterator[Network]:
 
 
 @pytest.fixture
-def connected(sound: Sound, network: Network) -> Sound:
+def connected(healthy: HealthyHost, network: Network) -> HealthyHost:
     """Give the same host with a network, in which its command is run."""
-    from tests.host.healthy import PROCESS, Sound  # noqa: PLC0415
+    from tests.host.healthy import PROCESS, HealthyHost  # noqa: PLC0415
 
-    entry = sound.host.root / f"proc/{PROCESS}/ns/net"
+    entry = healthy.host.root / f"proc/{PROCESS}/ns/net"
     entry.parent.mkdir(parents=True)
     entry.symlink_to(f"/proc/{network.container.pid}/ns/net")
-    return Sound(host=sound.host, network=network)
+    return HealthyHost(host=healthy.host, network=network)
 
 
 @pytest.fixture
