@@ -19,7 +19,7 @@ import pytest
 
 from tests.host.conftest import COMMAND, Host
 from tests.host.former import SHELL, render_former
-from tests.host.healthy import ADDRESS, PROCESS, HealthyHost, fake, make_healthy
+from tests.host.healthy import ADDRESS, PROCESS, HealthyHost, make_healthy
 from tests.host.network import Network
 from tests.support.figures import tell
 
@@ -49,7 +49,7 @@ def former(tmp_path_factory: pytest.TempPathFactory, network: Network) -> Health
     for name in FORMER_TOOLS:
         if not (tool := host.fakes / "tools" / name).exists():
             tool.symlink_to(str(shutil.which(name)))
-    fake(host, "nsenter", ENTER.format(nsenter=shutil.which("nsenter")))
+    host.replace("nsenter", ENTER.format(nsenter=shutil.which("nsenter")))
     docker = (host.fakes / "docker").read_text().partition("\n")[2]
     (host.fakes / "docker").write_text(f"#!/bin/sh\n{INSPECT}{docker}")
     return healthy

@@ -16,6 +16,7 @@ import pytest
 from consul_docker_host.package.description import collect_payload, load_package
 from consul_docker_host.package.render import render_files
 from consul_docker_host.settings.load import load_settings
+from tests.host.questions import fake_program, unknown_questions
 
 if TYPE_CHECKING:
     from tests.host.healthy import HealthyHost
@@ -92,12 +93,29 @@ class Host:
         self.write("etc/default/consul-docker-host", text)
 
     def fake(self, name: str, body: str = "") -> Path:
-        """Put a program first on PATH that writes down its arguments, one call a line; return that record."""
-        record = self.fakes / f"{name}.calls"
+        """Put a program first on PATH that answers its known questions and fails the test on another.
+
+        It writes down its arguments, one call a line; return that record.
+        """
+        return self._put(name, fake_program(name, body))
+
+    def replace(self, name: str, body: str) -> Path:
+        """Put a program first on PATH that does the same whatever it is asked: it is broken, or becomes the real one.
+
+        It writes down its arguments, one call a line; return that record.
+        """
+        return self._put(name, f'#!/bin/sh\necho "$@" >>"$0.calls"\n{body}\n')
+
+    def _put(self, name: str, text: str) -> Path:
         program = self.fakes / name
-        program.write_text(f'#!/bin/sh\necho "$@" >>{record}\n{body}\n', encoding="utf-8")
+        program.write_text(text, encoding="utf-8")
         program.chmod(0o755)
-        return record
+        return self.fakes / f"{name}.calls"
+
+    def fail_on_unknown_questions(self) -> None:
+        """Fail the test where a fake was asked something that it does not know."""
+        if unknown := unknown_questions(self.fakes):
+            pytest.fail("a fake does not know what it was asked (tests/host/questions.py):\n" + "\n".join(unknown))
 
 
 @pytest.fixture(scope="session")
@@ -106,10 +124,12 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def host(rendered: Path, tmp_path: Path) -> Host:
+def host(rendered: Path, tmp_path: Path) -> Iterator[Host]:
     shutil.copytree(rendered, tmp_path / "root", symlinks=True)
     (tmp_path / "fakes").mkdir()
-    return Host(root=tmp_path / "root", fakes=tmp_path / "fakes")
+    made = Host(root=tmp_path / "root", fakes=tmp_path / "fakes")
+    yield made
+    made.fail_on_unknown_questions()
 
 
 @pytest.fixture(scope="session")
@@ -124,12 +144,14 @@ def healthy_template(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def healthy(healthy_template: Path, tmp_path: Path) -> HealthyHost:
+def healthy(healthy_template: Path, tmp_path: Path) -> Iterator[HealthyHost]:
     """Give a host on which every link of the chain works, without a network."""
     from tests.host.healthy import HealthyHost  # noqa: PLC0415
 
     shutil.copytree(healthy_template, tmp_path / "healthy", symlinks=True)
-    return HealthyHost(host=Host(root=tmp_path / "healthy/root", fakes=tmp_path / "healthy/fakes"))
+    made = Host(root=tmp_path / "healthy/root", fakes=tmp_path / "healthy/fakes")
+    yield HealthyHost(host=made)
+    made.fail_on_unknown_questions()
 
 
 @pytest.fixture(scope="session")

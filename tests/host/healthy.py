@@ -214,13 +214,6 @@ def build(host: Host, **values: object) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | values))
 
 
-def fake(host: Host, name: str, body: str) -> None:
-    """Put a program first on PATH that writes down its arguments beside itself, one call a line."""
-    program = host.fakes / name
-    program.write_text(f'#!/bin/sh\necho "$@" >>"$0.calls"\n{body}\n', encoding="utf-8")
-    program.chmod(0o755)
-
-
 def make_healthy(host: Host) -> HealthyHost:
     """Put the fakes and their answers in place."""
     healthy = HealthyHost(host=host)
@@ -229,7 +222,7 @@ def make_healthy(host: Host) -> HealthyHost:
     for name, text in (DATA | {"units": units()}).items():
         healthy.set_answer(name, text)
     for name, body in FAKES.items():
-        fake(host, name, body)
+        host.fake(name, body)
     for name in TOOLS.split():
         if found := shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin"):
             (host.fakes / "tools" / name).symlink_to(found)
@@ -237,6 +230,7 @@ def make_healthy(host: Host) -> HealthyHost:
     healthy.set_answer(
         "guard", "".join(line for line in rules.splitlines(True) if not line.startswith(("add ", "delete ")))
     )
+    host.fail_on_unknown_questions()
     for record in host.fakes.glob("*.calls"):
         record.unlink()
     host.write("etc/environment", f"CONSUL_HTTP_ADDR={ADDRESS}:8500\n")

@@ -18,7 +18,7 @@ import pytest
 from tests.host import faults_consul, faults_docker
 from tests.host.conftest import REPOSITORY
 from tests.host.faults import LOOPING
-from tests.host.healthy import ADDRESS, RESOLV_CONF, HealthyHost, build, fake, in_process, inspected, units
+from tests.host.healthy import ADDRESS, RESOLV_CONF, HealthyHost, build, in_process, inspected, units
 
 SCHEMA = json.loads((REPOSITORY / "tests/host/check.schema.json").read_text())
 FAULTS = faults_consul.FAULTS | faults_docker.FAULTS
@@ -274,7 +274,7 @@ def test_a_healthy_host_costs_few_programs(healthy: HealthyHost, check: Check) -
     for name in ("jq", "awk", "sed", "grep", "tr", "od", "cut", "head", "tail", "sort", "timeout", "id", "cat"):
         if (tool := healthy.host.fakes / "tools" / name).exists():
             target = tool.readlink()
-            fake(healthy.host, name, f'exec {target} "$@"')
+            healthy.host.replace(name, f'exec {target} "$@"')
     check("ok")
     calls = sum(record.read_text(errors="replace").count("\n") for record in healthy.host.fakes.glob("*.calls"))
     assert calls < 80
