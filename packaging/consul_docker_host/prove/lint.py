@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from consul_docker_host.core.programs import python_program
 from consul_docker_host.core.report import say
-from consul_docker_host.core.run import follow, run
-from consul_docker_host.core.workspace import Workspace
+from consul_docker_host.core.run import Result, run
+from consul_docker_host.core.workspace import Workspace, cache_folder
 from consul_docker_host.prove.shell_style import style_faults
 
 LINTED = ("packaging/consul_docker_host", "tasks.py", "tests", "pyinfra_deploy")
@@ -23,26 +25,39 @@ SHELL_MARKS = (b"#!/bin/sh", b"# shellcheck shell=sh")
 
 
 def lint(work: Workspace) -> bool:
-    """Run ruff, mypy, shellcheck and shfmt over the project and return whether all are content."""
-    present = [name for name in LINTED if (work.root / name).exists()]
+    """Run ruff, mypy, shellcheck and shfmt over the project and return whether none complains."""
     scripts = [str(path.relative_to(work.root)) for path in shell_scripts(work)]
-    commands = (
-        [python_program("ruff"), "check", *present],
-        [python_program("ruff"), "format", "--check", "--quiet", *present],
-        [sys.executable, "-m", "mypy"],
-        [python_program("shellcheck"), "--external-sources", *SHELL_PATHS, *scripts],
-    )
+    styled = [script for script in scripts if script.startswith(STYLED)]
     say("== lint: ruff, mypy --strict, shellcheck, shfmt")
-    complaints = [argv for argv in commands if follow(argv, cwd=work.root, timeout=LINT_SECONDS)]
-    faults = [
-        f"{script}:{fault}"
-        for script in scripts
-        if script.startswith(STYLED)
-        for fault in style_faults(work.root / script)
-    ]
-    for fault in faults:
-        say(fault)
-    return not (complaints or faults)
+    with ThreadPoolExecutor() as pool:
+        # mypy takes as long as all others together, so it starts first and they run beside it.
+        asked = [pool.submit(ask, argv, work) for argv in commands(work, scripts)]
+        styles = list(pool.map(lambda script: list(style_faults(work.root / script)), styled))
+    complaints = [result.output.rstrip("\n") for result in (future.result() for future in asked) if result.returncode]
+    complaints += [f"{script}:{fault}" for script, faults in zip(styled, styles, strict=True) for fault in faults]
+    for complaint in complaints:
+        say(complaint)
+    return not complaints
+
+
+def commands(work: Workspace, scripts: list[str]) -> tuple[list[str], ...]:
+    """Return the linters' commands, the longest first."""
+    present = [name for name in LINTED if (work.root / name).exists()]
+    # A linter's memory names files by their paths in the checkout and their content, so every checkout may share it;
+    # other versions of the linters and of what mypy reads have another.
+    versions = hashlib.sha256((work.root / "locks/test.txt").read_bytes()).hexdigest()[:16]
+    mypy, ruff = (str(cache_folder(name, versions)) for name in ("mypy", "ruff"))
+    return (
+        [sys.executable, "-m", "mypy", "--cache-dir", mypy],
+        [python_program("shellcheck"), "--external-sources", *SHELL_PATHS, *scripts],
+        [python_program("ruff"), "check", "--cache-dir", ruff, *present],
+        [python_program("ruff"), "format", "--check", "--quiet", "--cache-dir", ruff, *present],
+    )
+
+
+def ask(argv: list[str], work: Workspace) -> Result:
+    """Ask one linter."""
+    return run(argv, cwd=work.root, timeout=LINT_SECONDS, check=False)
 
 
 def shell_scripts(work: Workspace) -> list[Path]:

@@ -7,21 +7,40 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.core.workspace import ROOT, Workspace
+from consul_docker_host.core.run import Result
+from consul_docker_host.core.workspace import ROOT, Workspace, cache_path
 from consul_docker_host.prove import lint
 
 
-def test_every_linter_is_asked_and_one_complaint_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    followed: list[list[str]] = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the commands of the linters, of which `ruff format` alone complains."""
+    commands: list[str] = []
 
-    def follow(argv: Sequence[str], **_: object) -> int:
-        followed.append(list(argv))
-        return int(argv[0].endswith("/ruff"))
+    def run(argv: Sequence[str], **_: object) -> Result:
+        commands.append(" ".join(argv))
+        is_wrong = argv[1] == "format"
+        return Result(argv=tuple(argv), returncode=int(is_wrong), stdout="would reformat\n" * is_wrong, stderr="")
 
-    monkeypatch.setattr(lint, "follow", follow)
+    monkeypatch.setattr(lint, "ask", lambda argv, _: run(argv))
+    return commands
+
+
+def test_every_linter_is_asked_and_one_complaint_is_enough(
+    asked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert lint.lint(Workspace()) is False
-    asked = " ".join(word for call in followed for word in call)
-    assert all(name in asked for name in ("ruff check", "ruff format --check", "mypy", "shellcheck"))
+    text = "\n".join(asked)
+    assert all(name in text for name in ("ruff check", "ruff format --check", "mypy", "shellcheck"))
+    assert capsys.readouterr().out.splitlines()[-1] == "would reformat"
+
+
+def test_the_linters_remember_in_the_user_s_cache_and_not_in_the_checkout(asked: list[str]) -> None:
+    """A fresh clone of a pipeline starts warm; another lock has other versions of them."""
+    lint.lint(Workspace())
+    remembering = [command for command in asked if "shellcheck" not in command]
+    assert len(remembering) == 3
+    assert all(f"--cache-dir {cache_path()}/" in command for command in remembering)
 
 
 def test_the_scripts_to_be_linted_are_found_by_their_first_line() -> None:
