@@ -31,20 +31,25 @@ BUILDING = JUDGING | {"install", "deploy", "image"}
 class Suite:
     """A part of the tests: its folders below tests/, and how many of its tests run at a time.
 
-    One that ``takes_packages`` needs dist/ as built.
+    As many ``workers`` run as there are processors at most, and ``beside`` them as many as the waiting of the others
+    leaves time for. Tests that are ``independent`` go to whichever worker is free; those of a story stay with one. One
+    that ``takes_packages`` needs dist/ as built.
     """
 
     name: str
     folders: tuple[str, ...]
     workers: int = 0
+    beside: int = 0
+    independent: bool = False
     takes_packages: bool = False
 
 
 SUITES = {
     suite.name: suite
     for suite in (
-        Suite(name="unit", folders=("unit", "host"), workers=2),
-        Suite(name="package", folders=("package",), workers=2),
+        # A third of their time is waiting: for a disk, for a limit that is to be reached, for a server's answer.
+        Suite(name="unit", folders=("unit", "host"), workers=2, beside=1, independent=True),
+        Suite(name="package", folders=("package",), workers=2, beside=1, independent=True),
         Suite(name="install", folders=("install",), workers=2, takes_packages=True),
         # It publishes and serves by itself; what it installs is what was built.
         Suite(name="repository", folders=("repository",), workers=2, takes_packages=True),
@@ -94,7 +99,8 @@ def run_suite(work: Workspace, suite: Suite, *, long: bool, args: str) -> bool:
     folders = [f"tests/{folder}" for folder in suite.folders]
     argv = [sys.executable, "-m", "pytest", *folders, "-q"]
     if suite.workers:
-        argv += ["-n", str(min(suite.workers, os.cpu_count() or 1)), "--dist", "loadgroup"]
+        workers = min(suite.workers, os.cpu_count() or 1) + suite.beside
+        argv += ["-n", str(workers), "--dist", "worksteal" if suite.independent else "loadgroup"]
     if long:
         argv.append("--long")
     say(f"== {suite.name}: {' '.join(folders)}")
