@@ -44,7 +44,7 @@ def test_of_a_start_and_an_apply_at_once_the_newer_settings_stay(host: Host, tmp
     """A start that had read the file before an edit wrote the former role over the new one, unseen."""
     hold, held, go = (tmp_path / name for name in ("hold", "held", "go"))
     slow = f"if mv {hold} {held} 2>/dev/null; then until [ -e {go} ]; do sleep 0.05; done; fi"
-    host.fake("python3", f'{slow}\nexec /usr/bin/python3 "$@"')
+    host.replace("python3", f'{slow}\nexec /usr/bin/python3 "$@"')
     hold.touch()
     with ThreadPoolExecutor(max_workers=2) as pool:
         start = pool.submit(host.script, "render", "consul")
@@ -62,7 +62,7 @@ def test_of_a_start_and_an_apply_at_once_the_newer_settings_stay(host: Host, tmp
 
 def test_comments_and_plain_lines_cost_no_program(host: Host) -> None:
     """Each script reads the file; a program a line took 5 s of each on a small machine."""
-    record = host.fake("sed", 'exec /bin/sed "$@"')
+    record = host.replace("sed", 'exec /bin/sed "$@"')
     host.configure("# a comment\n\n" * 50 + "DATACENTER=dc1\n")
     host.script("guard", "rules")
     assert len(record.read_text().splitlines()) < 10

@@ -52,20 +52,25 @@ BUILDING = JUDGING | {"install", "deploy", "image"}
 class Suite:
     """A part of the tests: its folders below tests/, and how many of its tests run at a time.
 
-    One that ``takes_packages`` needs dist/ as built.
+    As many ``workers`` run as there are processors at most, and ``beside`` them as many as the waiting of the others
+    leaves time for. Tests that are ``independent`` go to whichever worker is free; those of a story stay with one. One
+    that ``takes_packages`` needs dist/ as built.
     """
 
     name: str
     folders: tuple[str, ...]
     workers: int = 0
+    beside: int = 0
+    independent: bool = False
     takes_packages: bool = False
 
 
 SUITES = {
     suite.name: suite
     for suite in (
-        Suite(name="unit", folders=("unit", "host"), workers=2),
-        Suite(name="package", folders=("package",), workers=2),
+        # A third of their time is waiting: for a disk, for a limit that is to be reached, for a server's answer.
+        Suite(name="unit", folders=("unit", "host"), workers=2, beside=1, independent=True),
+        Suite(name="package", folders=("package",), workers=2, beside=1, independent=True),
         Suite(name="install", folders=("install",), workers=2, takes_packages=True),
         # It publishes and serves by itself; what it installs is what was built.
         Suite(name="repository", folders=("repository",), workers=2, takes_packages=True),
@@ -118,7 +123,8 @@ def pytest_command(suite: Suite, *, choice: Choice, args: str, root: Path) -> li
     folders = [] if names_tests(words, root) else [f"tests/{folder}" for folder in suite.folders]
     argv = [sys.executable, "-m", "pytest", *folders, "-q"]
     if suite.workers:
-        argv += ["-n", str(min(suite.workers, os.cpu_count() or 1)), "--dist", "loadgroup"]
+        workers = min(suite.workers, os.cpu_count() or 1) + suite.beside
+        argv += ["-n", str(workers), "--dist", "worksteal" if suite.independent else "loadgroup"]
     if choice.is_long:
         argv.append("--long")
     if choice.is_kept:

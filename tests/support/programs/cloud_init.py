@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import contextlib
+import functools
 import importlib
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -15,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from consul_docker_host.core.errors import BuildError
-from consul_docker_host.core.run import run
+from consul_docker_host.core.run import base_environment, run
 from consul_docker_host.core.workspace import cache_folder
 
 # What cloud-init imports and this environment has not.
@@ -66,9 +69,36 @@ class CloudInit:
 
     def step(self, name: str, asked: object) -> dict[str, Any]:
         """Run one of cloud-init's steps in a process of its own."""
-        command = [*AS_ROOT, sys.executable, str(STEPS), str(self.folder / LIBRARY), name]
-        answer: dict[str, Any] = json.loads(run(command, stdin=json.dumps(asked)).stdout)
-        return answer
+        steps = started(self.folder / LIBRARY)
+        assert steps.stdin
+        assert steps.stdout
+        steps.stdin.write(json.dumps({"step": name, "asked": asked}) + "\n")
+        steps.stdin.flush()
+        line = steps.stdout.readline()
+        assert line, f"cloud-init's steps ended with {steps.wait()}"
+        said: dict[str, dict[str, Any]] = json.loads(line)
+        assert "answer" in said, said["raised"]
+        return said["answer"]
+
+
+@functools.cache
+def started(library: Path) -> subprocess.Popen[str]:
+    """Start the process that has cloud-init imported; it ends with this one."""
+    steps = subprocess.Popen(
+        [*AS_ROOT, sys.executable, str(STEPS), str(library)],
+        env=base_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        umask=0o022,
+        text=True,
+    )
+
+    def end() -> None:
+        with steps:
+            steps.kill()
+
+    atexit.register(end)
+    return steps
 
 
 def read_yaml(text: str) -> Any:

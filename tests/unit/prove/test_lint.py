@@ -9,34 +9,48 @@ from pathlib import Path
 import pytest
 
 from consul_docker_host.core.run import Result
-from consul_docker_host.core.workspace import ROOT, Workspace
+from consul_docker_host.core.workspace import ROOT, Workspace, cache_path
 from consul_docker_host.prove import lint
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the commands of the linters, of which `ruff format` alone complains."""
+    commands: list[str] = []
+
+    def ask(argv: Sequence[str], _: Workspace) -> Result:
+        commands.append(" ".join(argv))
+        is_wrong = argv[1] == "format"
+        return Result(argv=tuple(argv), returncode=int(is_wrong), stdout="would reformat\n" * is_wrong, stderr="")
+
+    monkeypatch.setattr(lint, "ask", ask)
+    return commands
+
+
 def test_every_linter_is_asked_and_each_complaint_is_returned(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    asked: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked: list[list[str]] = []
-
-    def run(argv: Sequence[str], **_: object) -> Result:
-        asked.append(list(argv))
-        is_refused = argv[0].endswith("/ruff")
-        return Result(argv=tuple(argv), returncode=int(is_refused), stdout="E501" if is_refused else "", stderr="")
-
-    monkeypatch.setattr(lint, "run", run)
     monkeypatch.setattr(lint, "shell_scripts", lambda _: [ROOT / "inv"])
     monkeypatch.setattr(lint, "style_faults", lambda _: ["1: too wide"])
     complaints = lint.lint(Workspace())
     assert complaints == {
-        "ruff check": "E501",
-        "ruff format": "E501",
         "mypy": "",
         "shellcheck": "",
+        "ruff check": "",
+        "ruff format": "would reformat",
         "shfmt": "inv:1: too wide",
     }
-    words = " ".join(word for call in asked for word in call)
-    assert all(name in words for name in ("ruff check", "ruff format --check", "mypy", "shellcheck"))
-    assert "E501" in capsys.readouterr().out
+    text = "\n".join(asked)
+    assert all(name in text for name in ("ruff check", "ruff format --check", "mypy", "shellcheck"))
+    assert capsys.readouterr().out.splitlines()[-2:] == ["would reformat", "inv:1: too wide"]
+
+
+def test_the_linters_remember_in_the_user_s_cache_and_not_in_the_checkout(asked: list[str]) -> None:
+    """A fresh clone of a pipeline starts warm; another lock has other versions of them."""
+    lint.lint(Workspace())
+    remembering = [command for command in asked if "shellcheck" not in command]
+    assert len(remembering) == 3
+    assert all(f"--cache-dir {cache_path()}/" in command for command in remembering)
 
 
 def test_the_scripts_to_be_linted_are_found_by_their_first_line() -> None:

@@ -244,3 +244,12 @@ def test_what_nobody_knows_is_told_with_what_is_known(distro: str, story: str, f
     with pytest.raises(BuildError, match=f"^{fault}") as caught:
         suites.story_options(Workspace(root=ROOT), distro=distro, story=story)
     assert known in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("unit", ("3", "worksteal")), ("install", ("2", "loadgroup"))])
+def test_independent_tests_fill_the_time_in_which_others_wait_and_those_of_a_story_stay_together(
+    monkeypatch: pytest.MonkeyPatch, name: str, expected: tuple[str, str]
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    call = suites.pytest_command(suites.SUITES[name], choice=Choice(), args="", root=ROOT)
+    assert (call[call.index("-n") + 1], call[call.index("--dist") + 1]) == expected

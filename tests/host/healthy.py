@@ -127,7 +127,7 @@ def units(**states: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class HealthyHost:
     """The host and its folder of answers."""
 
     host: Host
@@ -138,7 +138,7 @@ class Sound:
         """Where the fakes find what they say."""
         return self.host.fakes / "data"
 
-    def say(self, name: str, text: str) -> None:
+    def set_answer(self, name: str, text: str) -> None:
         """Let a fake program say something else."""
         (self.data / name).write_text(text, encoding="utf-8")
 
@@ -173,24 +173,26 @@ class Sound:
         return done
 
 
-def in_process(sound: Sound, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+def in_process(
+    healthy: HealthyHost, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
     """Return what runs a command of the host's program in this process, without a network.
 
     What the agent and DNS answer is read from the folder of data; other programs are the fakes.
     """
-    for name, value in (sound.environment | {"LANG": "C.UTF-8"}).items():
+    for name, value in (healthy.environment | {"LANG": "C.UTF-8"}).items():
         patch.setenv(name, value)
     place = ["host"]
 
     def answer_name(address: tuple[str, int], question: bytes, seconds: float) -> bytes:
         where = "inside-" if place[-1] == "container" else ""
-        return servers.answer_name(sound.data, f"{where}{address[1]}", question)
+        return servers.answer_name(healthy.data, f"{where}{address[1]}", question)
 
     def answer_request(address: tuple[str, int], request: bytes, seconds: float) -> bytes:
-        return servers.answer_request(sound.data, request)
+        return servers.answer_request(healthy.data, request)
 
     def inside(path: str, function: Callable[[], T]) -> T:
-        assert path == str(sound.host.root / f"proc/{PROCESS}/ns/net")
+        assert path == str(healthy.host.root / f"proc/{PROCESS}/ns/net")
         place.append("container")
         try:
             return function()
@@ -213,27 +215,23 @@ def build(host: Host, **values: object) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | values))
 
 
-def fake(host: Host, name: str, body: str) -> None:
-    """Put a program first on PATH that writes down its arguments beside itself, one call a line."""
-    program = host.fakes / name
-    program.write_text(f'#!/bin/sh\necho "$@" >>"$0.calls"\n{body}\n', encoding="utf-8")
-    program.chmod(0o755)
-
-
-def make_sound(host: Host) -> Sound:
+def make_healthy(host: Host) -> HealthyHost:
     """Put the fakes and their answers in place."""
-    sound = Sound(host=host)
+    healthy = HealthyHost(host=host)
     (host.fakes / "tools").mkdir(parents=True)
-    sound.data.mkdir()
+    healthy.data.mkdir()
     for name, text in (DATA | {"units": units()}).items():
-        sound.say(name, text)
+        healthy.set_answer(name, text)
     for name, body in FAKES.items():
-        fake(host, name, body)
+        host.fake(name, body)
     for name in TOOLS.split():
         if found := shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin"):
             (host.fakes / "tools" / name).symlink_to(found)
-    rules = sound.start(str(host.root / SCRIPTS / "guard"), "rules").stdout
-    sound.say("guard", "".join(line for line in rules.splitlines(True) if not line.startswith(("add ", "delete "))))
+    rules = healthy.start(str(host.root / SCRIPTS / "guard"), "rules").stdout
+    healthy.set_answer(
+        "guard", "".join(line for line in rules.splitlines(True) if not line.startswith(("add ", "delete ")))
+    )
+    host.fail_on_unknown_questions()
     for record in host.fakes.glob("*.calls"):
         record.unlink()
     host.write("etc/environment", f"CONSUL_HTTP_ADDR={ADDRESS}:8500\n")
@@ -242,4 +240,4 @@ def make_sound(host: Host) -> Sound:
     host.write(RESOLV_CONF[1:], f"nameserver {ADDRESS}\n")
     host.write("etc/docker/daemon.json", "{}\n")
     host.write("run/consul-docker-host/dnsmasq.env", 'CONSUL_DOCKER_HOST_DNSMASQ="-7 /etc/dnsmasq.d"\n')
-    return sound
+    return healthy
