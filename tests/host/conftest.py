@@ -16,6 +16,7 @@ import pytest
 from consul_docker_host.package.description import collect_payload, load_package
 from consul_docker_host.package.render import render_files
 from consul_docker_host.settings.load import load_settings
+from tests.support.speed import scaled
 
 if TYPE_CHECKING:
     from tests.host.network import Network
@@ -67,7 +68,7 @@ class Host:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=scaled(60),
         )
         assert code is None or done.returncode == code, done.stdout + done.stderr
         return done

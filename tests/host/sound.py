@@ -17,6 +17,7 @@ from host_program.facts import namespace
 from tests.host import network as servers
 from tests.host.conftest import COMMAND, SCRIPTS, Host
 from tests.host.network import Network
+from tests.support.speed import scaled
 
 T = TypeVar("T")
 ADDRESS = servers.ADDRESS
@@ -160,7 +161,7 @@ class Sound:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=scaled(60),
         )
 
     def run(self, *arguments: str, code: int) -> subprocess.CompletedProcess[str]:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.host.conftest import COMMAND, Host, needs_root
 from tests.host.inplace import run_in_place
+from tests.support.speed import scaled
 
 RENDERED = "run/consul-docker-host/consul.d"
 TLS = "run/consul-docker-host/tls"
@@ -47,14 +48,14 @@ def test_of_a_start_and_an_apply_at_once_the_newer_settings_stay(host: Host, tmp
     hold.touch()
     with ThreadPoolExecutor(max_workers=2) as pool:
         start = pool.submit(host.script, "render", "consul")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + scaled(20)
         while not held.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         host.configure("ROLE=server\n")
         apply = pool.submit(host.script, "render", "consul", "--now")
         wait((apply,), timeout=2)
         go.touch()
-        wait((start, apply), timeout=40)
+        wait((start, apply), timeout=scaled(40))
     assert (start.result().returncode, apply.result().returncode) == (0, 0)
     assert rendered(host)["server"] is True
 

@@ -13,6 +13,7 @@ import pytest
 from consul_docker_host.package.scripts import with_lifecycle
 from tests.host.conftest import COMMAND, REPOSITORY, SCRIPTS, Host, needs_root
 from tests.host.inplace import run_in_place
+from tests.support.speed import scaled
 
 KINDS = ("missing", "exits", "killed", "hangs")
 RUN = "run/consul-docker-host"
@@ -62,7 +63,7 @@ def run(host: Host, path: str, *argv: str, code: int = 0) -> subprocess.Complete
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=scaled(60),
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done

@@ -166,7 +166,7 @@ def kill_image_at(made: Made, log: Path, pattern: str, *options: str) -> None:
 def kill(made: Made, bake: Handle, before: dict[str, int], moment: str) -> None:
     """Kill a bake that is under way; fail where it leaves anything but its scratch folder."""
     os.kill(bake.pid, signal.SIGKILL)
-    bake.wait(timeout=20)
+    bake.wait(timeout=scaled(20))
     deadline = time.monotonic() + scaled(10)
     while leftovers(made) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -231,7 +231,7 @@ class Booted:
         """Take the power away."""
         if self.handle is not None:
             os.kill(self.handle.pid, signal.SIGKILL)
-            self.handle.wait(timeout=20)
+            self.handle.wait(timeout=scaled(20))
             self.handle = None
 
     def wait_for_its_end(self, seconds: float = 120.0) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.support.containers.host import Host
 from tests.support.containers.namespace import CONTAINER
 from tests.support.exposure import Limit, read_limits
 from tests.support.packages import ADDRESS, DIG, NAME, wait_for_consul
+from tests.support.speed import scaled
 from tests.unit.kit import copy_checkout, plan_of
 
 pytestmark = pytest.mark.short_form_on("debian-13")
@@ -133,7 +135,7 @@ def test_nobody_runs_a_program_by_registering_a_check(server: Host, asker: str, 
     service = json.dumps({"ID": "attack", "Name": "attack", "Address": "127.0.0.1", "Port": 80, "check": check})
     # The one is told that scripts are disabled, the other that there is no such field.
     assert code(server, asker, "PUT", "agent/service/register", service) == (500 if "args" in check else 400)
-    server.run("sleep 2")
+    time.sleep(scaled(2))
     assert not server.file(MARKER).exists
     assert "attack" not in server.output(f"{ASK} {API}/agent/services")
 

@@ -39,6 +39,11 @@ def scaled(seconds: float) -> float:
     return seconds * slowness()
 
 
+def is_within(took: float, seconds: float) -> bool:
+    """Return whether what took so long here keeps to ``seconds`` on the reference; the load may have come later."""
+    return took <= scaled(seconds) or took <= seconds * measure(0.3)
+
+
 def header() -> str:
     """Return the line that a run begins with."""
     if slowness() == 1.0:

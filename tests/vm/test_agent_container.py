@@ -26,6 +26,7 @@ from tests.support.machines.hosts import (
 )
 from tests.support.machines.lan import OUTSIDE_ADDRESS, OUTSIDE_NAME
 from tests.support.packages import ADDRESS, NAME
+from tests.support.speed import scaled
 from tests.unit.kit import copy_checkout, inv
 from tests.vm.conftest import Bed
 
@@ -164,7 +165,7 @@ def test_registrator_comes_and_goes_with_its_token(a: Guest, b: Guest) -> None:
 def test_outside_names_resolve_while_docker_is_down(a: Guest) -> None:
     a.run("systemctl stop docker.socket docker.service", seconds=90)
     assert OUTSIDE_ADDRESS in a.output(f"{DIG} {OUTSIDE_NAME}")
-    a.run(f"{NAME} apply; sleep 10")
+    a.run(f"{NAME} apply; sleep {scaled(10):g}")
     assert a.failed_units() == ""
     # An administrator's stopped Docker is not started.
     assert a.run("systemctl is-active docker.service", check=False).stdout.strip() == "inactive"

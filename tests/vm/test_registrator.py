@@ -24,6 +24,7 @@ from tests.support.machines.hosts import (
     wait_for_registrator,
 )
 from tests.support.packages import ADDRESS, NAME
+from tests.support.speed import scaled
 from tests.vm.conftest import Bed
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800), pytest.mark.sequence]
@@ -69,7 +70,7 @@ def host(bed: Bed) -> Guest:
 def seconds_until_equal(host: Guest, *, seconds: float = RESYNC + 1) -> float:
     """Wait until the catalogue is what Docker runs, and return how long that took by the guest's clock."""
     line = UNTIL_EQUAL.format(address=host.address)
-    bounded = f"timeout {seconds:g} sh -c '{line}; echo $((($(date +%s%N) - begin) / 1000000))'"
+    bounded = f"timeout {scaled(seconds):g} sh -c '{line}; echo $((($(date +%s%N) - begin) / 1000000))'"
     result = host.run(bounded, check=False, seconds=seconds + 20)
     assert result.returncode == 0, host.run("diff /run/want /run/have", check=False).stdout
     return int(result.stdout) / 1000
@@ -163,7 +164,7 @@ def test_a_stop_keeps_the_registrations(host: Guest) -> None:
     seconds_until_equal(host)
     host.run("systemctl stop registrator")
     assert host.run("systemctl is-failed registrator", check=False).stdout.strip() == "inactive"
-    assert seconds_until_equal(host, seconds=10) < 10
+    seconds_until_equal(host, seconds=10)
     assert "kept" in host.output("cat /run/have")
     host.run("systemctl start registrator")
     wait_for_registrator(host)
