@@ -9,11 +9,12 @@ import pytest
 
 from consul_docker_host.prove.distributions import Distribution, Family
 from tests.support.containers.host import Host
-from tests.support.packages import ADDRESS, DIG, NAME, wait_for_consul
+from tests.support.packages import ADDRESS, DIG, NAME, READY_SECONDS, wait_for_consul
 
 pytestmark = pytest.mark.short_form_on("debian-13")
 
 MARKER = "/opt/consul/executed"
+SELF = "http://127.0.0.1:8500/v1/agent/self"
 DATA = ("/var/lib/consul", "/srv/consul", "/home/consul/data", "/usr/local/consul")
 SCRIPT = {
     "enable_local_script_checks": True,
@@ -68,6 +69,10 @@ def restart(host: Host, service: str) -> None:
     # systemd calls it started before the program itself has begun.
     process = f"/proc/$(systemctl show -p MainPID --value {service})/comm"
     host.wait_until(f"grep -qx {service.removesuffix('.service')} {process}", 15)
+    if service == "consul.service":
+        # Consul reads its files twice while it starts. With a data_dir that came between, it would take its node's ID
+        # from one directory and keep Raft's state in the other, where no later start is ever elected.
+        host.wait_until(f"curl --silent --fail --max-time 2 {SELF} >/dev/null", READY_SECONDS, what="Consul answers")
 
 
 @pytest.mark.parametrize("folder", DATA)
