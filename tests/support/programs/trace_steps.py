@@ -39,7 +39,7 @@ PTRACE_CONT, PTRACE_GETEVENTMSG, PTRACE_SEIZE, PTRACE_LISTEN, PTRACE_GET_SYSCALL
 EVENT_FORK, EVENT_VFORK, EVENT_CLONE, EVENT_EXEC, EVENT_SECCOMP, EVENT_STOP = 1, 2, 3, 4, 7, 128
 EXITKILL = 0x100000
 OPTIONS = EXITKILL | sum(1 << event for event in (EVENT_FORK, EVENT_VFORK, EVENT_CLONE, EVENT_EXEC, EVENT_SECCOMP))
-PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_SET_NO_NEW_PRIVS = 22, 2, 38
 RET_TRACE, RET_ALLOW = 0x7FF00000, 0x7FFF0000
 LOAD, JUMP_EQUAL, RETURN = 0x20, 0x15, 0x06  # classic BPF: ld [k], jeq k, ret k
 WALL = 0x40000000
@@ -271,6 +271,9 @@ def install_filter() -> None:
     code += [struct.pack("=HBBI", RETURN, 0, 0, RET_ALLOW), struct.pack("=HBBI", RETURN, 0, 0, RET_TRACE)]
     program = ctypes.create_string_buffer(b"".join(code))
     header = ctypes.create_string_buffer(struct.pack("=HxxxxxxQ", len(code), ctypes.addressof(program)))
+    if os.geteuid() != 0:
+        # Others than root may filter only what cannot gain privileges: seccomp(2).
+        libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.c_void_p(ctypes.addressof(header)), 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "seccomp")
 
