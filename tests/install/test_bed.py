@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from consul_docker_host.prove.distributions import Distribution
 from tests.support.containers.bed import Bed
 from tests.support.containers.host import Host
+from tests.support.containers.images import KEPT, current_tags, use_file
 from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, wait_for_consul
 
@@ -62,6 +65,22 @@ def test_two_hosts_of_one_image_share_no_identity(
             assert journals in {"", host.output("cat /etc/machine-id")}, "the image has a journal of its own"
             assert host.file("/etc/resolv.conf").text.endswith(upstream.resolv_conf)
             assert host.failed_units() == ""
+
+
+def test_the_images_of_a_name_that_were_asked_for_last_are_current(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    tags = [f"test:debian-12-ready-{number:012x}" for number in range(KEPT + 2)]
+    for number, tag in enumerate(tags):
+        os.utime(_touched(tag), (number, number))
+    others = ["test:debian-12-settled-0123456789ab", "test:debian-12-0123456789ab-consul-0123456789ab"]
+    assert current_tags([*tags, *others]) == {*tags[-KEPT:], *others}
+
+
+def _touched(tag: str) -> Path:
+    use_file(tag).touch()
+    return use_file(tag)
 
 
 def test_nothing_that_a_short_program_says_is_lost_where_this_process_is_slow(
