@@ -18,7 +18,7 @@ from invoke.tasks import Task
 sys.path.insert(0, str(Path(__file__).resolve().parent / "packaging"))
 
 from consul_docker_host.commands import bench, build, deploy, image, repository, test
-from consul_docker_host.commands.options import HELP, group_of
+from consul_docker_host.commands.options import group_of, help_of
 from consul_docker_host.commands.program import Inv
 from consul_docker_host.core.environment import Environment, ensure, hold
 from consul_docker_host.core.errors import BuildError, describe
@@ -50,7 +50,7 @@ def wired(task: str, function: Callable[..., None]) -> Task[Callable[..., None]]
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     options = [option.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) for option in signature.parameters.values()]
     body.__signature__ = signature.replace(parameters=[context, *options])  # type: ignore[attr-defined]
-    return Task(body, help={name: HELP[name] for name in signature.parameters})
+    return Task(body, help={name: help_of(task, name) for name in signature.parameters})
 
 
 def group(name: str, default: Callable[..., None] | None, **members: Callable[..., None]) -> Collection:
@@ -82,6 +82,8 @@ ns = Collection(
         deploy=test.run_deploy_tests,
         vm=test.run_vm_tests,
         image=test.run_image_tests,
+        repeat=test.repeat_test,
+        times=test.write_times,
     ),
     group("repo", repository.publish_repository, key=repository.make_repository_key),
     group("deploy", deploy.deploy, remove=deploy.deploy_remove),
@@ -104,6 +106,7 @@ ns = Collection(
         image=bench.bench_image,
         install=bench.bench_install,
         repo=bench.bench_repository,
+        test=bench.bench_test,
     ),
 )
 for name, function in (
@@ -112,6 +115,7 @@ for name, function in (
     ("lint", test.lint),
     ("consul", repository.build_consul),
     ("lock", build.lock),
+    ("cache", test.show_cache),
     ("clean", build.clean),
 ):
     ns.add_task(wired(name, function), name=name)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from typing import Protocol, cast, runtime_checkable
+from typing import cast
 
 import pytest
+
+from tests.support import speed
+from tests.support.machine import Machine
 
 # A caller's own value would be a second time stamp for everything that is built.
 os.environ.pop("SOURCE_DATE_EPOCH", None)
@@ -15,6 +18,12 @@ os.environ.pop("SOURCE_DATE_EPOCH", None)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # Their assertions tell what was compared, as those of the tests do.
 pytest.register_assert_rewrite("tests.unit.kit", "tests.unit.shipped", "tests.package.readers")
+pytest_plugins = ("tests.support.sequence", "tests.support.record", "tests.support.keep")
+MARKS = (
+    "long: takes minutes or needs more than the bed; runs with --long",
+    "family(name): is about distributions that install this format, deb or rpm",
+    "short_form_on(*names): these distributions are enough for the short form; --long and --distro run the others",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,14 +34,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Define the mark of long tests."""
-    config.addinivalue_line("markers", "long: takes minutes or needs more than the bed; runs with --long")
+    """Define the marks."""
+    for mark in MARKS:
+        config.addinivalue_line("markers", mark)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Measure the machine and print the result, before xdist starts workers that inherit it."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and not hasattr(session.config, "workerinput") and not session.config.getoption("collectonly"):
+        reporter.write_line(speed.header())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out long tests where they were not asked for; pytest counts them as deselected, so nothing is silent."""
     if not config.getoption("long"):
         leave_out(config, items, lambda item: item.get_closest_marker("long") is not None)
+    if not config.getoption("collectonly"):
+        for item in items:
+            scale_timeout(item)
+
+
+def scale_timeout(item: pytest.Item) -> None:
+    """Give a test the time that its mark, or the configuration, has for it on the reference machine."""
+    mark = item.get_closest_marker("timeout")
+    seconds = float(mark.args[0] if mark else item.config.getini("timeout"))
+    item.add_marker(pytest.mark.timeout(speed.scaled(seconds)), append=False)
 
 
 def leave_out(config: pytest.Config, items: list[pytest.Item], is_unwanted: Callable[[pytest.Item], bool]) -> None:
@@ -58,15 +85,3 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
             if isinstance(value, Machine):
                 report.sections.append((f"{value.name} (fixture {name})", value.report()))
     return report  # type: ignore[return-value]
-
-
-@runtime_checkable
-class Machine(Protocol):
-    """A fixture that can tell what happened on a machine of the test's."""
-
-    @property
-    def name(self) -> str:
-        """The machine's name."""
-
-    def report(self) -> str:
-        """Return the end of its logs and what has failed on it."""

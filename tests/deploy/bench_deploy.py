@@ -28,11 +28,11 @@ from consul_docker_host.core.workspace import ROOT
 from consul_docker_host.prove.distributions import read_distributions
 from pyinfra_deploy.data import LINKS
 from tests.deploy.kit import SSHD
-from tests.support.bed import Bed
-from tests.support.engine import LABEL
+from tests.support.containers.bed import Bed
+from tests.support.containers.engine import LABEL
+from tests.support.containers.host import Host
+from tests.support.containers.images import DEPENDENCIES, base_image, derived_image, prepare, system_recipe
 from tests.support.figures import tell
-from tests.support.host import Host
-from tests.support.images import DEPENDENCIES, base_image, derived_image, prepare, system_recipe
 from tests.support.packages import NAME
 
 HOSTS = 50
@@ -93,7 +93,7 @@ class Farm:
         """Take the package off again, by the engine's door."""
         with ThreadPoolExecutor(max_workers=4) as pool:
             line = f"dpkg --purge {NAME} && rm -rf /etc/{NAME} /var/cache/{NAME} /etc/default/{NAME}"
-            list(pool.map(lambda host: host.run(line, timeout=120), self.hosts[:count]))
+            list(pool.map(lambda host: host.run(line, seconds=120), self.hosts[:count]))
 
     def bare(self, count: int, commands: Sequence[str]) -> float:
         """Run the commands on so many hosts at once by OpenSSH and return the seconds."""

@@ -8,7 +8,7 @@ import pytest
 
 from tests.deploy.kit import Fleet, fleet_of, ssh_image
 from tests.install.conftest import bed, engine
-from tests.support.bed import Bed
+from tests.support.containers.bed import Bed
 from tests.support.schedule import pytest_xdist_make_scheduler
 
 __all__ = ["bed", "engine", "pytest_xdist_make_scheduler"]  # pytest finds fixtures and hooks here

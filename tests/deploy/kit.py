@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,25 @@ from typing import Any
 from consul_docker_host.core.run import Result, run
 from consul_docker_host.core.workspace import ROOT
 from consul_docker_host.prove.distributions import Family, read_distributions
-from tests.support.bed import Bed
-from tests.support.consul import consul_image
-from tests.support.host import Host
-from tests.support.images import base_image, system_recipe
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.images import base_image, system_recipe
+from tests.support.containers.settled import ready_image
 from tests.support.inventory import new_key, write_inventory
-from tests.support.rpm_system import rpm_image
+from tests.support.packages import Installer, built_package
+from tests.support.programs.consul import consul_image
+from tests.support.rpm.system import rpm_image
 
 SSHD = ("openssh-server", "sudo")
 USER = "ops"  # has no rights of its own, and may use sudo
 DEPLOY_SECONDS = 400.0
+# No two hosts have one key, as they would by their image.
+HOST_KEY = """
+rm -f /etc/ssh/ssh_host_*
+ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
+systemctl reset-failed ssh
+systemctl restart ssh
+"""
 
 
 def ssh_image(bed: Bed, name: str, *more: str) -> str:
@@ -31,6 +41,13 @@ def ssh_image(bed: Bed, name: str, *more: str) -> str:
     if distribution.family is Family.RPM:
         return consul_image(bed.client, rpm_image(bed.client, distribution, *SSHD, *more), distribution)
     return consul_image(bed.client, base_image(bed.client, system_recipe(distribution, *SSHD, *more)), distribution)
+
+
+def ready_ssh_image(bed: Bed, name: str) -> str:
+    """Return such an image on which all that the package depends on is installed."""
+    family = next(distribution.family for distribution in read_distributions() if distribution.name == name)
+    installer = Installer(package=built_package(family), family=family)
+    return ready_image(bed, ssh_image(bed, name), f"{name}-ssh", installer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +129,12 @@ def fleet_of(bed: Bed, folder: Path, *images: tuple[str, str]) -> Iterator[Fleet
     """Give a fleet of booted hosts by name and image; one key opens all of them."""
     key = new_key(folder)
     with contextlib.ExitStack() as stack:
-        hosts = [stack.enter_context(bed.host(image, name=name)) for name, image in images]
+        # A boot is mostly waiting: those of a fleet go side by side.
+        with ThreadPoolExecutor(max_workers=len(images)) as pool:
+            booting = [pool.submit(stack.enter_context, bed.host(image, name=name)) for name, image in images]
+        hosts = [future.result() for future in booting]
         for host in hosts:
+            host.run(HOST_KEY)
             host.run(f"mkdir -p -m 0700 /root/.ssh && useradd --create-home --shell /bin/sh {USER}")
             host.put("/root/.ssh/authorized_keys", key, mode=0o600)
             host.run(f"cp -r /root/.ssh /home/{USER}/ && chown -R {USER}: /home/{USER}/.ssh")

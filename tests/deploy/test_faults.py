@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.kit import Fleet, fleet_of, of, ssh_image, trouble
-from tests.support.bed import Bed
+from tests.deploy.kit import Fleet, fleet_of, of, ready_ssh_image, ssh_image, trouble
+from tests.support.containers.bed import Bed
 
 NAMES = ("server", "client-good", "client-full", "client-dies")
 
@@ -17,8 +17,10 @@ NAMES = ("server", "client-good", "client-full", "client-dies")
 @pytest.fixture(scope="module")
 def faulty(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Give a fleet of hosts that are about to have trouble."""
-    image = ssh_image(bed, "debian-12")
-    with fleet_of(bed, tmp_path_factory.mktemp("faulty"), *((name, image) for name in NAMES)) as running:
+    ready, plain = ready_ssh_image(bed, "debian-12"), ssh_image(bed, "debian-12")
+    # The one that dies is to be met at an installation that takes its time.
+    images = [(name, plain if name == "client-dies" else ready) for name in NAMES]
+    with fleet_of(bed, tmp_path_factory.mktemp("faulty"), *images) as running:
         yield running
 
 

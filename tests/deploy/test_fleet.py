@@ -14,9 +14,11 @@ import pytest
 from consul_docker_host.core.run import run
 from consul_docker_host.core.workspace import ROOT
 from tests.deploy.kit import DEPLOY_SECONDS, Fleet, of, pids, trouble
-from tests.support.containers import CONTAINER, GONE, IN_IT
+from tests.support.containers.namespace import CONTAINER, GONE, IN_IT
 from tests.support.packages import DIG, NAME
 from tests.support.variants import earlier_version
+
+pytestmark = pytest.mark.sequence
 
 SETTINGS = f"/etc/default/{NAME}"
 # What Registrator does for a published port, asked from within a container.

@@ -9,37 +9,32 @@ import pytest
 
 from consul_docker_host.prove.distributions import Family
 from pyinfra_deploy.repository import KEY_FILES, source_file
-from tests.deploy.kit import Fleet, fleet_of, of, ssh_image, trouble
+from tests.deploy.kit import Fleet, fleet_of, of, ready_ssh_image, trouble
 from tests.repository.client import Client
-from tests.repository.site import NEW_VERSION, OLD_VERSION, URL, Site, make_keys, make_site
-from tests.support.bed import Bed
-from tests.support.host import Host
+from tests.repository.site import NEW_VERSION, OLD_VERSION, URL, Site, make_keys, published_site
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
 from tests.support.packages import NAME
 
+pytestmark = pytest.mark.sequence
+
 FAMILIES = {"server": Family.DEB, "client-rpm": Family.RPM}
-DEPENDENCIES = "dnsmasq nftables python3 iproute2"
 
 
 @pytest.fixture(scope="module")
 def fleet(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Give a server that apt manages and a client that dnf manages, whose dependencies are there."""
-    images = [("server", ssh_image(bed, "debian-13", "python3")), ("client-rpm", ssh_image(bed, "rpm-12"))]
+    images = [("server", ready_ssh_image(bed, "debian-13")), ("client-rpm", ready_ssh_image(bed, "rpm-12"))]
     with fleet_of(bed, tmp_path_factory.mktemp("fleet"), *images) as running:
-        server, client = running.hosts
-        server.run(
-            f"apt-get install -y --no-install-recommends {DEPENDENCIES}",
-            environment={"DEBIAN_FRONTEND": "noninteractive"},
-        )
         # What apt says is of our archive alone: no other can be reached.
-        server.run("rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*")
-        client.run("dnf --assumeyes install dnsmasq nftables python3")
+        running.server.run("rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*")
         yield running
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """Give published trees."""
-    return make_site(tmp_path_factory.mktemp("site"), make_keys())
+    return published_site(tmp_path_factory.mktemp("published") / "site", make_keys())
 
 
 @pytest.fixture(scope="module")

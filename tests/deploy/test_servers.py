@@ -13,11 +13,13 @@ import pytest
 from consul_docker_host.core.run import Result, run
 from consul_docker_host.prove.consul_binary import consul_binary
 from pyinfra_deploy.lock import KEY, SECONDS
-from tests.deploy.kit import USER, Fleet, fleet_of, of, pids, ssh_image
-from tests.support.bed import Bed
+from tests.deploy.kit import USER, Fleet, fleet_of, of, pids, ready_ssh_image
 from tests.support.cluster import API
-from tests.support.host import Host
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
 from tests.support.packages import ADDRESS, NAME
+
+pytestmark = pytest.mark.sequence
 
 NAMES = ("server-a", "server-b", "server-c", "client")
 SUDO = {"ssh_user": USER, "_sudo": True}
@@ -27,8 +29,8 @@ TOKENS = ("agent", "dns", "services")
 
 @pytest.fixture(scope="module")
 def fleet(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """Give three servers and a client, with nothing of ours on them."""
-    image = ssh_image(bed, "debian-12")
+    """Give three servers and a client, with nothing of ours on them but what it depends on."""
+    image = ready_ssh_image(bed, "debian-12")
     with fleet_of(bed, tmp_path_factory.mktemp("servers"), *((name, image) for name in NAMES)) as running:
         yield running
 

@@ -19,8 +19,8 @@ import pytest
 
 from tests.host.conftest import COMMAND, Host
 from tests.host.former import SHELL, render_former
+from tests.host.healthy import ADDRESS, PROCESS, HealthyHost, make_healthy
 from tests.host.network import Network
-from tests.host.sound import ADDRESS, PROCESS, Sound, fake, make_sound
 from tests.support.figures import tell
 
 GOAL = 1.2
@@ -39,59 +39,59 @@ class Timed:
 
 
 @pytest.fixture(scope="module")
-def former(tmp_path_factory: pytest.TempPathFactory, network: Network) -> Sound:
+def former(tmp_path_factory: pytest.TempPathFactory, network: Network) -> HealthyHost:
     """Give the host as it was."""
     folder = tmp_path_factory.mktemp("former")
     shutil.copytree(render_former(SHELL, folder / "checkout"), folder / "root", symlinks=True)
     host = Host(root=folder / "root", fakes=folder / "fakes")
-    sound = make_connected(host, network)
+    healthy = make_connected(host, network)
     host.write(f"proc/{PROCESS}/root/etc/resolv.conf", f"nameserver {ADDRESS}\n")
     for name in FORMER_TOOLS:
         if not (tool := host.fakes / "tools" / name).exists():
             tool.symlink_to(str(shutil.which(name)))
-    fake(host, "nsenter", ENTER.format(nsenter=shutil.which("nsenter")))
+    host.replace("nsenter", ENTER.format(nsenter=shutil.which("nsenter")))
     docker = (host.fakes / "docker").read_text().partition("\n")[2]
     (host.fakes / "docker").write_text(f"#!/bin/sh\n{INSPECT}{docker}")
-    return sound
+    return healthy
 
 
 @pytest.fixture(scope="module")
-def today(rendered: Path, tmp_path_factory: pytest.TempPathFactory, network: Network) -> Sound:
+def today(rendered: Path, tmp_path_factory: pytest.TempPathFactory, network: Network) -> HealthyHost:
     """Give the host as it is."""
     folder = tmp_path_factory.mktemp("today")
     shutil.copytree(rendered, folder / "root", symlinks=True)
     return make_connected(Host(root=folder / "root", fakes=folder / "fakes"), network)
 
 
-def make_connected(host: Host, network: Network) -> Sound:
+def make_connected(host: Host, network: Network) -> HealthyHost:
     """Make a host on which all is well, in the network."""
-    made = make_sound(host)
+    made = make_healthy(host)
     entry = host.root / f"proc/{PROCESS}/ns/net"
     entry.parent.mkdir(parents=True)
     entry.symlink_to(f"/proc/{network.container.pid}/ns/net")
     # As on a host whose Consul has read all of its files.
     host.write("run/consul-docker-host/consul.started", "")
-    return Sound(host=made.host, network=network)
+    return HealthyHost(host=made.host, network=network)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def served(network: Network, today: Sound) -> Iterator[None]:
+def served(network: Network, today: HealthyHost) -> Iterator[None]:
     """Let agent and DNS answer, for both hosts."""
     with network.serve(today.data):
         yield
 
 
-def timed(sound: Sound, command: str) -> Timed:
+def timed(healthy: HealthyHost, command: str) -> Timed:
     """Run the command; it finds nothing wrong."""
     begin, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = sound.start(str(sound.host.root / COMMAND), command)
+    done = healthy.start(str(healthy.host.root / COMMAND), command)
     clock, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0, done.stdout + done.stderr
     return Timed(clock, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 @pytest.mark.parametrize("command", ["check", "status"])
-def test_the_time_of_a_command(former: Sound, today: Sound, rounds: int, command: str) -> None:
+def test_the_time_of_a_command(former: HealthyHost, today: HealthyHost, rounds: int, command: str) -> None:
     taken: dict[str, list[Timed]] = {"former": [], "today": []}
     for _ in range(rounds):
         taken["former"].append(timed(former, command))

@@ -16,10 +16,12 @@ import pytest
 from consul_docker_host.package.description import collect_payload, load_package
 from consul_docker_host.package.render import render_files
 from consul_docker_host.settings.load import load_settings
+from tests.host.questions import fake_program, unknown_questions
+from tests.support.speed import scaled
 
 if TYPE_CHECKING:
+    from tests.host.healthy import HealthyHost
     from tests.host.network import Network
-    from tests.host.sound import Sound
 
 # The host's program is imported from where it is shipped: no bytecode may be left there.
 sys.dont_write_bytecode = True
@@ -67,7 +69,7 @@ class Host:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=scaled(60),
         )
         assert code is None or done.returncode == code, done.stdout + done.stderr
         return done
@@ -92,12 +94,29 @@ class Host:
         self.write("etc/default/consul-docker-host", text)
 
     def fake(self, name: str, body: str = "") -> Path:
-        """Put a program first on PATH that writes down its arguments, one call a line; return that record."""
-        record = self.fakes / f"{name}.calls"
+        """Put a program first on PATH that answers its known questions and fails the test on another.
+
+        It writes down its arguments, one call a line; return that record.
+        """
+        return self._put(name, fake_program(name, body))
+
+    def replace(self, name: str, body: str) -> Path:
+        """Put a program first on PATH that does the same whatever it is asked: it is broken, or becomes the real one.
+
+        It writes down its arguments, one call a line; return that record.
+        """
+        return self._put(name, f'#!/bin/sh\necho "$@" >>"$0.calls"\n{body}\n')
+
+    def _put(self, name: str, text: str) -> Path:
         program = self.fakes / name
-        program.write_text(f'#!/bin/sh\necho "$@" >>{record}\n{body}\n', encoding="utf-8")
+        program.write_text(text, encoding="utf-8")
         program.chmod(0o755)
-        return record
+        return self.fakes / f"{name}.calls"
+
+    def fail_on_unknown_questions(self) -> None:
+        """Fail the test where a fake was asked something that it does not know."""
+        if unknown := unknown_questions(self.fakes):
+            pytest.fail("a fake does not know what it was asked (tests/host/questions.py):\n" + "\n".join(unknown))
 
 
 @pytest.fixture(scope="session")
@@ -106,30 +125,34 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def host(rendered: Path, tmp_path: Path) -> Host:
+def host(rendered: Path, tmp_path: Path) -> Iterator[Host]:
     shutil.copytree(rendered, tmp_path / "root", symlinks=True)
     (tmp_path / "fakes").mkdir()
-    return Host(root=tmp_path / "root", fakes=tmp_path / "fakes")
+    made = Host(root=tmp_path / "root", fakes=tmp_path / "fakes")
+    yield made
+    made.fail_on_unknown_questions()
 
 
 @pytest.fixture(scope="session")
-def sound_template(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def healthy_template(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Here and not above: that module imports this one.
-    from tests.host.sound import make_sound  # noqa: PLC0415
+    from tests.host.healthy import make_healthy  # noqa: PLC0415
 
-    folder = tmp_path_factory.mktemp("sound")
+    folder = tmp_path_factory.mktemp("healthy")
     shutil.copytree(rendered, folder / "root", symlinks=True)
-    make_sound(Host(root=folder / "root", fakes=folder / "fakes"))
+    make_healthy(Host(root=folder / "root", fakes=folder / "fakes"))
     return folder
 
 
 @pytest.fixture
-def sound(sound_template: Path, tmp_path: Path) -> Sound:
+def healthy(healthy_template: Path, tmp_path: Path) -> Iterator[HealthyHost]:
     """Give a host on which every link of the chain works, without a network."""
-    from tests.host.sound import Sound  # noqa: PLC0415
+    from tests.host.healthy import HealthyHost  # noqa: PLC0415
 
-    shutil.copytree(sound_template, tmp_path / "sound", symlinks=True)
-    return Sound(host=Host(root=tmp_path / "sound/root", fakes=tmp_path / "sound/fakes"))
+    shutil.copytree(healthy_template, tmp_path / "healthy", symlinks=True)
+    made = Host(root=tmp_path / "healthy/root", fakes=tmp_path / "healthy/fakes")
+    yield HealthyHost(host=made)
+    made.fail_on_unknown_questions()
 
 
 @pytest.fixture(scope="session")
@@ -143,14 +166,14 @@ def network() -> Iterator[Network]:
 
 
 @pytest.fixture
-def connected(sound: Sound, network: Network) -> Sound:
+def connected(healthy: HealthyHost, network: Network) -> HealthyHost:
     """Give the same host with a network, in which its command is run."""
-    from tests.host.sound import PROCESS, Sound  # noqa: PLC0415
+    from tests.host.healthy import PROCESS, HealthyHost  # noqa: PLC0415
 
-    entry = sound.host.root / f"proc/{PROCESS}/ns/net"
+    entry = healthy.host.root / f"proc/{PROCESS}/ns/net"
     entry.parent.mkdir(parents=True)
     entry.symlink_to(f"/proc/{network.container.pid}/ns/net")
-    return Sound(host=sound.host, network=network)
+    return HealthyHost(host=healthy.host, network=network)
 
 
 @pytest.fixture

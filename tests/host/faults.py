@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.host.sound import ADDRESS, Sound, units
+from tests.host.healthy import ADDRESS, HealthyHost, units
 
 SILENT = ""
 
@@ -13,27 +13,27 @@ SILENT = ""
 class Fault:
     """One thing that is not as it should be, and the one line that has to name it.
 
-    ``says`` are the fakes' changed answers, ``files`` changed files of the host, ``lacks`` programs that are not there;
-    ``also`` are the links that cannot be well either.
+    ``answers`` are the fakes' changed answers, ``files`` changed files of the host, ``lacks`` a program that is not
+    there; ``also_not_ok`` are the links that cannot be well either.
     """
 
     link: str
     state: str
     text: str
     remedy: str
-    says: tuple[tuple[str, str], ...] = ()
+    answers: tuple[tuple[str, str], ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     lacks: str = ""
-    also: str = ""
+    also_not_ok: str = ""
 
-    def strike(self, sound: Sound) -> None:
+    def inject(self, healthy: HealthyHost) -> None:
         """Bring the fault about."""
-        for name, text in self.says:
-            sound.say(name, text)
+        for name, text in self.answers:
+            healthy.set_answer(name, text)
         for path, text in self.files:
-            sound.host.write(path, text)
+            healthy.host.write(path, text)
         if self.lacks:
-            (sound.host.fakes / self.lacks).unlink()
+            (healthy.host.fakes / self.lacks).unlink()
 
 
 def settings(text: str) -> tuple[tuple[str, str], ...]:

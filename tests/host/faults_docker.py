@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.host.faults import AFTER_DNSMASQ, NO_DNSMASQ, NO_REGISTRATOR, SILENT, Fault, held, settings
-from tests.host.sound import ADDRESS, DATA, EVERYWHERE, SERVICE, UNKNOWN, units
+from tests.host.healthy import ADDRESS, DATA, EVERYWHERE, SERVICE, UNKNOWN, units
 
 FAULTS = {
     "dnsmasq stopped": Fault(
@@ -11,31 +11,31 @@ FAULTS = {
         state="broken",
         text="is stopped",
         remedy="systemctl start dnsmasq.service",
-        says=(*NO_DNSMASQ, ("units", units(dnsmasq="loaded inactive dead"))),
-        also=AFTER_DNSMASQ,
+        answers=(*NO_DNSMASQ, ("units", units(dnsmasq="loaded inactive dead"))),
+        also_not_ok=AFTER_DNSMASQ,
     ),
     "dnsmasq hangs": Fault(
         link="dnsmasq",
         state="broken",
         text="no answer",
         remedy="systemctl restart dnsmasq.service",
-        says=(*NO_DNSMASQ, ("units", units())),
-        also=AFTER_DNSMASQ,
+        answers=(*NO_DNSMASQ, ("units", units())),
+        also_not_ok=AFTER_DNSMASQ,
     ),
     "a broken fragment": Fault(
         link="dnsmasq",
         state="broken",
         text="cannot start: bad option at line 2 of /etc/dnsmasq.d/x.conf",
         remedy="remove that line",
-        says=(*NO_DNSMASQ, ("dnsmasq", "\ndnsmasq: bad option at line 2 of /etc/dnsmasq.d/x.conf\n")),
-        also=AFTER_DNSMASQ,
+        answers=(*NO_DNSMASQ, ("dnsmasq", "\ndnsmasq: bad option at line 2 of /etc/dnsmasq.d/x.conf\n")),
+        also_not_ok=AFTER_DNSMASQ,
     ),
     "a broken fragment under a running one": Fault(
         link="dnsmasq",
         state="warn",
         text="would fail to restart: bad option at line 2",
         remedy="remove that line",
-        says=(("dnsmasq", "\ndnsmasq: bad option at line 2 of /etc/dnsmasq.d/x.conf\n"),),
+        answers=(("dnsmasq", "\ndnsmasq: bad option at line 2 of /etc/dnsmasq.d/x.conf\n"),),
     ),
     "bind-interfaces": Fault(
         link="dnsmasq",
@@ -43,16 +43,16 @@ FAULTS = {
         text="bind-interfaces in /etc/dnsmasq.d/lan.conf",
         remedy="remove that line",
         files=(("etc/dnsmasq.d/lan.conf", "# lan\nbind-interfaces\nbind-dynamic\n"),),
-        says=NO_DNSMASQ,
-        also=AFTER_DNSMASQ,
+        answers=NO_DNSMASQ,
+        also_not_ok=AFTER_DNSMASQ,
     ),
     "port 53 held by a container, which answers": Fault(
         link="dnsmasq",
         state="broken",
         text="0.0.0.0:53 is held by docker-proxy",
         remedy="docker stop $(docker ps -q --filter publish=53)",
-        says=(("listen", held(53, "docker-proxy", EVERYWHERE)), ("dns-53-name", UNKNOWN)),
-        also=AFTER_DNSMASQ,
+        answers=(("listen", held(53, "docker-proxy", EVERYWHERE)), ("dns-53-name", UNKNOWN)),
+        also_not_ok=AFTER_DNSMASQ,
     ),
     "dnsmasq missing": Fault(
         link="dnsmasq",
@@ -60,11 +60,11 @@ FAULTS = {
         text="not installed",
         remedy="install dnsmasq",
         lacks="dnsmasq",
-        says=NO_DNSMASQ,
-        also=AFTER_DNSMASQ,
+        answers=NO_DNSMASQ,
+        also_not_ok=AFTER_DNSMASQ,
     ),
     "the resolver does not ask us": Fault(
-        link="resolver", state="warn", text="is not found", remedy="consul-docker-host apply", says=(("getent", ""),)
+        link="resolver", state="warn", text="is not found", remedy="consul-docker-host apply", answers=(("getent", ""),)
     ),
     "the environment missing": Fault(
         link="environment",
@@ -79,21 +79,21 @@ FAULTS = {
         state="warn",
         text="is stopped",
         remedy="systemctl start docker.service",
-        says=(("units", units(docker="loaded inactive dead")),),
+        answers=(("units", units(docker="loaded inactive dead")),),
     ),
     "docker masked": Fault(
         link="docker",
         state="warn",
         text="is masked",
         remedy="systemctl unmask docker",
-        says=(("units", units(docker="masked inactive dead")),),
+        answers=(("units", units(docker="masked inactive dead")),),
     ),
     "docker silent": Fault(
         link="docker",
         state="broken",
         text="does not answer",
         remedy="systemctl restart docker",
-        says=(("docker", "Cannot connect to the Docker daemon\n"),),
+        answers=(("docker", "Cannot connect to the Docker daemon\n"),),
     ),
     "daemon.json broken": Fault(
         link="docker",
@@ -101,7 +101,7 @@ FAULTS = {
         text="/etc/docker/daemon.json:2: ",
         remedy="systemctl restart docker",
         files=(("etc/docker/daemon.json", '{\n  "dns": [,]\n}\n'),),
-        says=(("units", units(docker="loaded failed failed")),),
+        answers=(("units", units(docker="loaded failed failed")),),
     ),
     "daemon.json broken under a running one": Fault(
         link="docker",
@@ -115,56 +115,56 @@ FAULTS = {
         state="warn",
         text="the firewall drops",
         remedy=f"iptables -I INPUT -d {ADDRESS} -j ACCEPT",
-        says=(("iptables", "-P INPUT DROP\n"), ("networks", "")),
+        answers=(("iptables", "-P INPUT DROP\n"), ("networks", "")),
     ),
     "Registrator stopped": Fault(
         link="registrator",
         state="broken",
         text="is stopped",
         remedy="systemctl start registrator.service",
-        says=(NO_REGISTRATOR, ("units", units(registrator="loaded inactive dead"))),
+        answers=(NO_REGISTRATOR, ("units", units(registrator="loaded inactive dead"))),
     ),
     "Registrator masked, and without its image": Fault(
         link="registrator",
         state="broken",
         text="is masked",
         remedy="systemctl unmask registrator.service",
-        says=(NO_REGISTRATOR, ("image", ""), ("units", units(registrator="masked inactive dead"))),
+        answers=(NO_REGISTRATOR, ("image", ""), ("units", units(registrator="masked inactive dead"))),
     ),
     "Registrator keeps crashing": Fault(
         link="registrator",
         state="broken",
         text="keeps crashing",
         remedy="journalctl -u registrator.service",
-        says=(NO_REGISTRATOR, ("units", units(registrator="loaded activating auto-restart"))),
+        answers=(NO_REGISTRATOR, ("units", units(registrator="loaded activating auto-restart"))),
     ),
     "Registrator's image missing": Fault(
         link="registrator",
         state="broken",
         text="image is not on this host: fayrus/registrator",
         remedy="docker pull fayrus/registrator",
-        says=(NO_REGISTRATOR, ("image", "")),
+        answers=(NO_REGISTRATOR, ("image", "")),
     ),
     "another Registrator": Fault(
         link="registrator",
         state="warn",
         text="a container named registrator",
         remedy="docker rm -f registrator",
-        says=(("ps", DATA["ps"] + "registrator\thost\t\n"),),
+        answers=(("ps", DATA["ps"] + "registrator\thost\t\n"),),
     ),
     "published on 127.0.0.1": Fault(
         link="registrator",
         state="warn",
         text="published only on 127.0.0.1, which other hosts cannot reach: web",
         remedy="SERVICE_IGNORE=1",
-        says=(("ps", DATA["ps"].replace("0.0.0.0:", "127.0.0.1:")),),
+        answers=(("ps", DATA["ps"].replace("0.0.0.0:", "127.0.0.1:")),),
     ),
     "registered at 127.x": Fault(
         link="registrator",
         state="broken",
         text="127.x, which other hosts cannot reach: web",
         remedy="systemctl restart registrator",
-        says=(("agent.services", f'{{"h:web:80": {SERVICE.replace("10.0.0.5", "127.0.1.1")}}}'),),
+        answers=(("agent.services", f'{{"h:web:80": {SERVICE.replace("10.0.0.5", "127.0.1.1")}}}'),),
     ),
     "registered at 127.x by a setting": Fault(
         link="registrator",
@@ -172,26 +172,26 @@ FAULTS = {
         text="127.x",
         remedy="set HOST_IP=",
         files=settings("HOST_IP=127.0.0.1\n"),
-        says=(("agent.services", f'{{"h:web:80": {SERVICE.replace("10.0.0.5", "127.0.0.1")}}}'),),
+        answers=(("agent.services", f'{{"h:web:80": {SERVICE.replace("10.0.0.5", "127.0.0.1")}}}'),),
     ),
     "a container cut off by ufw": Fault(
         link="container",
         state="broken",
         text="web gets no answer from 169.254.1.1, but the host does: the firewall",
         remedy=f"ufw allow to {ADDRESS}",
-        says=(
+        answers=(
             ("iptables", "-P INPUT DROP\n-N ufw-user-input\n"),
             ("dns-inside-53-name", SILENT),
             ("dns-inside-53-own", SILENT),
         ),
-        also="docker",
+        also_not_ok="docker",
     ),
     "a container cut off by nftables": Fault(
         link="container",
         state="broken",
         text="the firewall drops it",
         remedy=f"nft insert rule inet fw in ip daddr {ADDRESS} accept",
-        says=(
+        answers=(
             (
                 "chains",
                 "table inet fw {\n\tchain in {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}\n",
@@ -199,13 +199,13 @@ FAULTS = {
             ("dns-inside-53-name", SILENT),
             ("dns-inside-53-own", SILENT),
         ),
-        also="docker",
+        also_not_ok="docker",
     ),
     "a container cut off by nobody knows what": Fault(
         link="container",
         state="broken",
         text="a firewall or the guard drops it",
         remedy="iptables -I INPUT",
-        says=(("dns-inside-53-name", SILENT), ("dns-inside-53-own", SILENT)),
+        answers=(("dns-inside-53-name", SILENT), ("dns-inside-53-own", SILENT)),
     ),
 }

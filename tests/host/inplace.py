@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from tests.host.conftest import Host
+from tests.support.speed import scaled
 
 # Overlays end with the namespace. The network is one of its own as well: links and tables are made there.
 SCRIPT = """
@@ -33,7 +34,7 @@ def run_in_place(host: Host, script: str, *, code: int = 0) -> subprocess.Comple
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=scaled(60),
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done

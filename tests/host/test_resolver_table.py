@@ -7,6 +7,7 @@ import subprocess
 from typing import NamedTuple
 
 from tests.host.conftest import SCRIPTS, Host
+from tests.support.speed import scaled
 
 FILES = ("resolved", "resolvconf", "nm", "missing", "symlink", "static")
 NO_YES = ("no", "yes")
@@ -69,7 +70,7 @@ def decided(host: Host) -> dict[Evidence, str]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=scaled(60),
     )
     return dict(zip(COMBINATIONS, done.stdout.split(), strict=True))
 

@@ -215,7 +215,7 @@ def test_a_secret_that_others_can_read_is_told_and_used(host: Host, bits: int) -
 @needs_root
 def test_the_check_tells_what_is_wrong_with_a_file(host: Host) -> None:
     for name in ("curl", "pidof", "docker", "getent", "bash"):
-        host.fake(name, "exit 1")
+        host.replace(name, "exit 1")
     give(host, "etc/secret", KEY, bits=0o644)
     host.configure("GOSSIP_KEY_FILE=/etc/secret\nAGENT_TOKEN_FILE=/etc/none\n")
 
@@ -281,7 +281,7 @@ def test_registrator_keeps_its_token_when_the_file_goes(host: Host) -> None:
 def test_no_program_gets_a_secret_as_its_argument(host: Host) -> None:
     """Everybody can list the arguments of every process."""
     programs = "cat chgrp chmod cksum cmp curl grep mkdir mv openssl python3 rm sed stat tail tr wc"
-    records = [host.fake(name, f'exec "$(command -pv {name})" "$@"') for name in programs.split(" ")]
+    records = [host.replace(name, f'exec "$(command -pv {name})" "$@"') for name in programs.split(" ")]
     records += [host.fake(name) for name in ("consul", "docker", "systemctl", "pidof")]
     certificates(host, "etc/secret")
     for name, content in {"token": TOKEN, "gossip": KEY}.items():

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from host_program.output import clean
 from host_program.settings import load_host, read_built_in
 from tests.host.conftest import SCRIPTS, Host
+from tests.support.speed import scaled
 
 LINES = (
     b"HOST_IP=10.0.0.1",
@@ -164,7 +165,7 @@ def by_shell(root: Path, shell: str) -> tuple[dict[str, str], list[str]]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=scaled(60),
     )
     *values, problems = done.stdout.decode(errors="surrogateescape").split("\0")
     return dict(zip(names(root), values, strict=True)), [clean(line) for line in problems.split("\n") if line]

@@ -12,6 +12,7 @@ import pytest
 
 from tests.host.conftest import COMMAND, Host, needs_root
 from tests.host.inplace import run_in_place
+from tests.support.speed import scaled
 
 RENDERED = "run/consul-docker-host/consul.d"
 TLS = "run/consul-docker-host/tls"
@@ -43,25 +44,25 @@ def test_of_a_start_and_an_apply_at_once_the_newer_settings_stay(host: Host, tmp
     """A start that had read the file before an edit wrote the former role over the new one, unseen."""
     hold, held, go = (tmp_path / name for name in ("hold", "held", "go"))
     slow = f"if mv {hold} {held} 2>/dev/null; then until [ -e {go} ]; do sleep 0.05; done; fi"
-    host.fake("python3", f'{slow}\nexec /usr/bin/python3 "$@"')
+    host.replace("python3", f'{slow}\nexec /usr/bin/python3 "$@"')
     hold.touch()
     with ThreadPoolExecutor(max_workers=2) as pool:
         start = pool.submit(host.script, "render", "consul")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + scaled(20)
         while not held.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         host.configure("ROLE=server\n")
         apply = pool.submit(host.script, "render", "consul", "--now")
         wait((apply,), timeout=2)
         go.touch()
-        wait((start, apply), timeout=40)
+        wait((start, apply), timeout=scaled(40))
     assert (start.result().returncode, apply.result().returncode) == (0, 0)
     assert rendered(host)["server"] is True
 
 
 def test_comments_and_plain_lines_cost_no_program(host: Host) -> None:
     """Each script reads the file; a program a line took 5 s of each on a small machine."""
-    record = host.fake("sed", 'exec /bin/sed "$@"')
+    record = host.replace("sed", 'exec /bin/sed "$@"')
     host.configure("# a comment\n\n" * 50 + "DATACENTER=dc1\n")
     host.script("guard", "rules")
     assert len(record.read_text().splitlines()) < 10

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from host_program import status
-from tests.host.sound import ADDRESS, Sound, in_process, units
+from tests.host.healthy import ADDRESS, HealthyHost, in_process, units
 
 MEMBERS = [
     {
@@ -28,16 +28,16 @@ Rows = Callable[[], dict[str, str]]
 
 
 @pytest.fixture(params=["in process", "by the command"])
-def rows(request: pytest.FixtureRequest, sound: Sound) -> Rows:
+def rows(request: pytest.FixtureRequest, healthy: HealthyHost) -> Rows:
     """Give what returns the rows by their names; what stands below a row belongs to it."""
     if request.param == "in process":
-        command = in_process(sound, request.getfixturevalue("monkeypatch"), request.getfixturevalue("capsys"))
+        command = in_process(healthy, request.getfixturevalue("monkeypatch"), request.getfixturevalue("capsys"))
 
         def run() -> str:
             return command("status")
 
     else:
-        connected: Sound = request.getfixturevalue("connected")
+        connected: HealthyHost = request.getfixturevalue("connected")
 
         def run() -> str:
             return connected.run("status", code=0).stdout
@@ -53,7 +53,7 @@ def rows(request: pytest.FixtureRequest, sound: Sound) -> Rows:
     return rows
 
 
-def test_it_shows_who_this_host_is_and_what_it_sees(sound: Sound, rows: Rows) -> None:
+def test_it_shows_who_this_host_is_and_what_it_sees(healthy: HealthyHost, rows: Rows) -> None:
     shown = rows()
     assert shown["node"] == "host-a, server in dc1, advertises 10.0.0.5, Consul 1.22.7"
     assert shown["cluster"] == "leader 10.0.0.5:8300"
@@ -65,26 +65,26 @@ def test_it_shows_who_this_host_is_and_what_it_sees(sound: Sound, rows: Rows) ->
     assert shown["units"].startswith("consul.service             active for ")
 
 
-def test_the_cache_is_counted_by_dnsmasq_itself(sound: Sound, rows: Rows) -> None:
+def test_the_cache_is_counted_by_dnsmasq_itself(healthy: HealthyHost, rows: Rows) -> None:
     """The numbers come one a question, each as the end of an answer."""
-    sound.say("dns-53-own", "5000 90 10")
+    healthy.set_answer("dns-53-own", "5000 90 10")
     assert rows()["dns"] == "90 % of 100 answers from the cache of 5000 names"
 
 
-def test_ten_members_are_named_and_those_that_failed_come_first(sound: Sound, rows: Rows) -> None:
-    sound.say("agent.members", json.dumps(MEMBERS))
+def test_ten_members_are_named_and_those_that_failed_come_first(healthy: HealthyHost, rows: Rows) -> None:
+    healthy.set_answer("agent.members", json.dumps(MEMBERS))
     lines = rows()["members"].splitlines()
     assert lines[0] == "12: 11 alive, 1 failed"
     assert lines[1].split() == ["node-12", "10.0.0.12", "failed", "client"]
     assert (len(lines), lines[-1]) == (12, "and 2 more: consul members")
 
 
-def test_what_does_not_answer_is_reported(sound: Sound, rows: Rows) -> None:
+def test_what_does_not_answer_is_reported(healthy: HealthyHost, rows: Rows) -> None:
     for name in ("agent.self", "agent.members", "agent.services", "status.leader", "address", "units"):
-        sound.say(name, "")
+        healthy.set_answer(name, "")
     for port in ("53", "8600"):
         for question in ("own", "name"):
-            sound.say(f"dns-{port}-{question}", "")
+            healthy.set_answer(f"dns-{port}-{question}", "")
     shown = rows()
     assert shown["cluster"] == f"Consul does not answer at http://{ADDRESS}:8500"
     assert shown["address"] == f"{ADDRESS} is not on dummy0"
@@ -93,8 +93,8 @@ def test_what_does_not_answer_is_reported(sound: Sound, rows: Rows) -> None:
 
 
 @pytest.mark.parametrize("state", ["loaded inactive dead", "not-found inactive dead", "masked inactive dead"])
-def test_a_unit_that_does_not_run_is_shown(sound: Sound, rows: Rows, state: str) -> None:
-    sound.say("units", units(docker=state))
+def test_a_unit_that_does_not_run_is_shown(healthy: HealthyHost, rows: Rows, state: str) -> None:
+    healthy.set_answer("units", units(docker=state))
     load, active, _ = state.split()
     line = next(line for line in rows()["units"].splitlines() if line.startswith("docker.service"))
     assert line.split() == ["docker.service", active if load == "loaded" else load]
@@ -108,6 +108,6 @@ def test_a_time_is_shown_in_its_largest_units(seconds: int, text: str) -> None:
     assert status.span(seconds) == text
 
 
-def test_wrong_settings_are_counted(sound: Sound, rows: Rows) -> None:
-    sound.host.configure("NONSENSE\nHOST_IP=no\n")
+def test_wrong_settings_are_counted(healthy: HealthyHost, rows: Rows) -> None:
+    healthy.host.configure("NONSENSE\nHOST_IP=no\n")
     assert rows()["settings"].startswith("2 wrong in /etc/default/consul-docker-host")

@@ -13,6 +13,7 @@ import pytest
 from consul_docker_host.package.scripts import with_lifecycle
 from tests.host.conftest import COMMAND, REPOSITORY, SCRIPTS, Host, needs_root
 from tests.host.inplace import run_in_place
+from tests.support.speed import scaled
 
 KINDS = ("missing", "exits", "killed", "hangs")
 RUN = "run/consul-docker-host"
@@ -45,9 +46,9 @@ def take_python(host: Host, programs: Path) -> Take:
     def take(kind: str) -> str:
         if kind == "missing":
             return f"{host.fakes}:{programs}"
-        host.fake("python3", BROKEN[kind])
+        host.replace("python3", BROKEN[kind])
         if kind == "hangs":
-            host.fake("timeout", SHORT_TIMEOUT)
+            host.replace("timeout", SHORT_TIMEOUT)
         return f"{host.fakes}:/usr/sbin:/usr/bin:/sbin:/bin"
 
     return take
@@ -62,7 +63,7 @@ def run(host: Host, path: str, *argv: str, code: int = 0) -> subprocess.Complete
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=scaled(60),
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done
@@ -148,7 +149,7 @@ def test_every_other_command_names_what_is_missing(host: Host, take_python: Take
 
 def test_a_python_that_is_too_old_is_named(host: Host) -> None:
     old = "import sys; sys.version_info = (3, 8, 17); exec(sys.argv[-1])"
-    host.fake("python3", f'exec /usr/bin/python3 -c "{old}" "$@"')
+    host.replace("python3", f'exec /usr/bin/python3 -c "{old}" "$@"')
     said = host.run(COMMAND, "env", code=3).stderr
     assert said == "consul-docker-host: python3 is older than 3.9: upgrade it\n"
 
@@ -181,7 +182,7 @@ runpy.run_path(sys.argv[0], run_name='__main__')"""
 def test_an_incomplete_library_of_python_is_named(host: Host) -> None:
     host.write("incomplete.py", INCOMPLETE)
     body = f'case $1 in -IB) shift; exec /usr/bin/python3 -B {host.root}/incomplete.py "$@" ;; esac'
-    host.fake("python3", f'{body}\nexec /usr/bin/python3 "$@"')
+    host.replace("python3", f'{body}\nexec /usr/bin/python3 "$@"')
     done = host.run(COMMAND, "docker-dns", "status", code=3)
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()

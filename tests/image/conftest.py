@@ -9,8 +9,8 @@ import pytest
 
 from consul_docker_host.core.workspace import ROOT
 from tests.image.kit import Made, docker_archive, image_of, inv_image
-from tests.support.registrator import standin_program
-from tests.support.vm.hosts import REGISTRATOR_IMAGE, registrator_tar, tools_tar
+from tests.support.machines.hosts import REGISTRATOR_IMAGE, registrator_tar, tools_tar
+from tests.support.programs.registrator import standin_program
 from tests.unit.kit import copy_checkout
 
 TOOLS = "tools:latest"

@@ -25,8 +25,9 @@ from consul_docker_host.core.workspace import Workspace
 from consul_docker_host.image.bootstrap import CACHE
 from consul_docker_host.image.manifest import Manifest, read_manifest
 from consul_docker_host.image.proof import EMULATORS, Machine, cloud_config, text_of, write_seed
-from tests.support.consul import consul_package
-from tests.support.engine import Handle
+from tests.support.containers.engine import Handle
+from tests.support.programs.consul import consul_package
+from tests.support.speed import scaled
 
 IMAGE_SECONDS = 1500.0
 TOLD = re.compile(r"boot ([0-9a-f-]+) (\w+): (.*)")
@@ -54,6 +55,8 @@ echo "boot $boot resolver: $(grep -c ^nameserver /etc/resolv.conf)"
 [ ! -r /root/question ] || sh /root/question 2>&1 | sed "s/^/boot $boot /"
 echo "boot $boot end: $(cut -d' ' -f1 /proc/uptime)"
 """
+# Switches a machine off when it has told how it is: its end is one in good order, and the next boot a cold one.
+OFF = 'echo "off: soon"; systemd-run --quiet --on-active=2 systemctl poweroff\n'
 # Prints the state of check's report, with the links that are not ok.
 STATE = """
 import json, sys
@@ -106,10 +109,10 @@ def inv_image(work: Workspace, *options: str, before: str = "", consul: Path | N
     return run(argv, cwd=work.root, timeout=IMAGE_SECONDS, check=False)
 
 
-def start_image(work: Workspace, log: Path, *options: str) -> Handle:
-    """Start `inv image` and return at once."""
+def start_image(work: Workspace, log: Path, *options: str, consul: Path | None = None) -> Handle:
+    """Start `inv image` and return at once; ``consul`` as for `inv_image`."""
     argv = ["env", f"--chdir={work.root}", *passed(), sys.executable, "-m", "invoke", "image", "--no-proof"]
-    return start([*argv, f"--with=consul={consul_package()}", *options], log=log)
+    return start([*argv, f"--with=consul={consul or consul_package()}", *options], log=log)
 
 
 def passed() -> list[str]:
@@ -149,13 +152,39 @@ def kill_image(made: Made, log: Path, wait: float, *options: str) -> None:
         except subprocess.TimeoutExpired:
             break
         wait /= 2  # what slowed down the one that was timed has ended
+    kill(made, bake, before, f"killed after {wait:.1f} s")
+
+
+def kill_image_at(made: Made, log: Path, pattern: str, *options: str) -> None:
+    """Kill a bake as soon as a file of that pattern is in its scratch folder; fail as `kill_image` does."""
+    before, stale = images_of(made), scratch_of(made, pattern)
+    bake = start_image(made.work, log, *options)
+    wait_for_work(made, stale, pattern)
+    kill(made, bake, before, f"killed at {pattern}")
+
+
+def kill(made: Made, bake: Handle, before: dict[str, int], moment: str) -> None:
+    """Kill a bake that is under way; fail where it leaves anything but its scratch folder."""
     os.kill(bake.pid, signal.SIGKILL)
-    bake.wait(timeout=20)
-    deadline = time.monotonic() + 10
+    bake.wait(timeout=scaled(20))
+    deadline = time.monotonic() + scaled(10)
     while leftovers(made) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert leftovers(made) == [], f"killed after {wait:.1f} s"
-    assert images_of(made) == before, f"killed after {wait:.1f} s"
+    assert leftovers(made) == [], moment
+    assert images_of(made) == before, moment
+
+
+def scratch_of(made: Made, pattern: str = "") -> set[Path]:
+    """Return the scratch folders of bakes, or what lies in them by a pattern."""
+    return set((made.work.dist / "images").glob(f".making-*{pattern}"))
+
+
+def wait_for_work(made: Made, stale: set[Path], pattern: str = "") -> None:
+    """Wait until a bake that was started a moment ago is at work in a scratch folder of its own."""
+    deadline = time.monotonic() + scaled(60)
+    while not scratch_of(made, pattern) - stale:
+        assert time.monotonic() < deadline, "it does not begin"
+        time.sleep(0.05)
 
 
 def images_of(made: Made) -> dict[str, int]:
@@ -202,13 +231,20 @@ class Booted:
         """Take the power away."""
         if self.handle is not None:
             os.kill(self.handle.pid, signal.SIGKILL)
-            self.handle.wait(timeout=20)
+            self.handle.wait(timeout=scaled(20))
             self.handle = None
+
+    def wait_for_console(self, text: str, seconds: float = 300.0) -> None:
+        """Wait until the console has shown a text."""
+        deadline = time.monotonic() + scaled(seconds)
+        while text not in text_of(self.folder / "console.log"):
+            assert time.monotonic() < deadline, f"{self.name}: {self.report()}"
+            time.sleep(0.1)
 
     def wait_for_its_end(self, seconds: float = 120.0) -> None:
         """Wait until it has switched itself off."""
         if self.handle is not None:
-            self.handle.wait(timeout=seconds)
+            self.handle.wait(timeout=scaled(seconds))
             self.handle = None
 
     def told(self) -> list[dict[str, str]]:
@@ -220,7 +256,7 @@ class Booted:
 
     def wait_for_boot(self, number: int, seconds: float = 700.0) -> dict[str, str]:
         """Wait until it has told of so many boots and return the last."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + scaled(seconds)
         while len(self.told()) < number:
             assert time.monotonic() < deadline, f"{self.name}: {self.report()}"
             time.sleep(0.5)

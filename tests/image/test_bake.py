@@ -6,31 +6,39 @@ import json
 import os
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from consul_docker_host.core.run import run
+from consul_docker_host.core.run import Result, run
 from consul_docker_host.core.workspace import cache_folder
 from consul_docker_host.image.bootstrap import CACHE
-from consul_docker_host.image.manifest import differences, digest_of, read_manifest
+from consul_docker_host.image.manifest import Manifest, differences, digest_of, read_manifest
 from consul_docker_host.prove.consul_binary import VERSION, consul_binary
 from tests.image.kit import (
     Made,
     assert_clean,
     image_of,
+    images_of,
     inv_image,
     kill_image,
+    kill_image_at,
     leftovers,
     manifest_of,
     moments,
+    scratch_of,
     start_image,
+    wait_for_work,
 )
+from tests.support.speed import scaled
 from tests.unit.kit import inv
 
 # SHA-256 of nothing.
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-KILLS, KILLS_LONG = 1, 10
+KILLS_LONG = 10
+# In a bake's scratch folder: the root is open; its file system is being written.
+OPENED, DISK = "/opened/ready", "/*.disk"
 # Puts a layer over dist/images in a mount namespace of its own, and moves what was made there down to where it belongs.
 LAYERED = """
 set -e
@@ -80,60 +88,18 @@ def test_the_file_systems_are_clean(made: Made, tmp_path: Path) -> None:
     assert_clean(made.image, tmp_path)
 
 
-def test_the_same_again_is_the_same_and_a_change_shows_as_a_difference(made: Made, suite: str) -> None:
-    before = made.manifest
-    # A program that somebody has is packed the same way each time.
-    done = inv_image(made.work, f"--suite={suite}", "--format=tar", "--no-proof", consul=consul_binary())
-    assert done.returncode == 0, done.output
-    tar = image_of(made.work, "tar")
-    once = read_manifest(manifest_of(tar))
-    # What lies in a layer itself, as a container's file system does, takes no other one over the base.
-    again = inv_image(
-        made.work, f"--suite={suite}", "--format=tar", "--no-proof", before=LAYERED, consul=consul_binary()
-    )
-    assert again.returncode == 0, again.output
-    assert ("the base is copied" in done.output, "the base is copied" in again.output) == (False, True)
-    assert differences(once, read_manifest(manifest_of(tar))) == ()
-    assert once.packages["consul:amd64"].startswith(f"{VERSION}-1 ")
-    assert once.files["usr/bin/consul"].endswith(digest_of(consul_binary()))
-    assert "security" in sources_of(tar)
-    said = inv(made.work, "image.diff", f"--old={manifest_of(made.image)}", f"--new={manifest_of(tar)}").stdout
-    gone = [line for line in said.splitlines() if line.startswith("- file var/lib/consul-docker-host/preload/")]
-    assert len(gone) == 2, said
-    assert before.digest != once.digest
-
-
-def sources_of(tar: Path) -> str:
-    """Return what tells apt in an image where packages come from."""
-    found = run(["tar", "--list", "--file", str(tar)], timeout=300).stdout.splitlines()
-    names = [name for name in found if name.startswith("./etc/apt/sources.list") and not name.endswith("/")]
-    return run(["tar", "--extract", "--to-stdout", "--file", str(tar), *names], timeout=300).stdout
-
-
-def wait_for_work(images: Path, before: set[Path], pattern: str = "") -> None:
-    """Wait until a bake that was started a moment ago is at work in a folder of its own."""
-    deadline = time.monotonic() + 60
-    while not [path for path in images.glob(f".making-*{pattern}") if path not in before]:
-        assert time.monotonic() < deadline, "it does not begin"
-        time.sleep(0.05)
-
-
-def test_a_bake_that_is_killed_at_any_moment_leaves_no_mount_no_process_and_no_image(
-    made: Made, suite: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    kills = KILLS_LONG if request.config.getoption("long") else KILLS
+def test_a_bake_that_is_interrupted_clears_up_at_once(made: Made, suite: str, tmp_path: Path) -> None:
     images = made.work.dist / "images"
-    # Of another kind than the image that the other stories boot: what comes to its end takes the place of its like.
-    options = (f"--suite={suite}", "--format=raw")
-    waits = moments(made, *options, number=kills)
-    before = [path.name for path in images.iterdir()]
-    for number, wait in enumerate(waits):
-        kill_image(made, tmp_path / f"log-{number}", wait, *options)
-    # What lies in a folder that nobody works in any more goes with the next one.
-    done = inv_image(made.work, f"--suite={suite}", "--format=tar", "--no-proof")
-    assert done.returncode == 0, done.output
-    assert list(images.glob(".making-*")) == []
-    assert [name for name in before if not (images / name).exists()] == []
+    before = sorted(path.name for path in images.iterdir())
+    log = tmp_path / "log"
+    stale = scratch_of(made, OPENED)
+    bake = start_image(made.work, log, f"--suite={suite}")
+    wait_for_work(made, stale, OPENED)
+    os.kill(bake.pid, signal.SIGTERM)
+    assert bake.wait(timeout=scaled(60)) != 0
+    assert "interrupted: dist/ contains only finished artefacts" in log.read_text()
+    assert sorted(path.name for path in images.iterdir()) == before
+    assert leftovers(made) == []
 
 
 @pytest.mark.long
@@ -150,28 +116,78 @@ def test_a_base_that_is_killed_in_its_making_leaves_the_one_before_it(made: Made
     assert list(cache_folder(CACHE).glob(".*")) == []
 
 
-def test_a_bake_that_is_interrupted_clears_up_at_once(made: Made, suite: str, tmp_path: Path) -> None:
-    images = made.work.dist / "images"
-    before = sorted(path.name for path in images.iterdir())
-    log = tmp_path / "log"
-    stale = set(images.glob(".making-*/opened/ready"))
-    bake = start_image(made.work, log, f"--suite={suite}")
-    wait_for_work(images, stale, "/opened/ready")
-    os.kill(bake.pid, signal.SIGTERM)
-    assert bake.wait(timeout=60) != 0
-    assert "interrupted: dist/ contains only finished artefacts" in log.read_text()
-    assert sorted(path.name for path in images.iterdir()) == before
-    assert leftovers(made) == []
+def test_a_bake_that_is_killed_at_any_moment_leaves_no_mount_no_process_and_no_image(
+    made: Made, suite: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    # Of another kind than the image that the other stories boot: what comes to its end takes the place of its like.
+    options = (f"--suite={suite}", "--format=raw")
+    kill_image_at(made, tmp_path / "log", DISK, *options)
+    if request.config.getoption("long"):
+        for number, wait in enumerate(moments(made, *options, number=KILLS_LONG)):
+            kill_image(made, tmp_path / f"log-{number}", wait, *options)
+    assert scratch_of(made) != set()
 
 
-def test_a_second_bake_at_the_same_time_is_told_to_wait(made: Made, suite: str, tmp_path: Path) -> None:
-    images = made.work.dist / "images"
-    stale = set(images.glob(".making-*"))
-    first = start_image(made.work, tmp_path / "log", f"--suite={suite}", "--format=tar")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plain:
+    """The tar without preloaded images: its manifest, what else its bake has shown, and what lay there before it."""
+
+    tar: Path
+    manifest: Manifest
+    output: str
+    refused: Result
+    before: tuple[str, ...]
+
+
+@pytest.fixture(scope="module")
+def plain(made: Made, suite: str, tmp_path_factory: pytest.TempPathFactory) -> Plain:
+    """Give the tar; while it was made, somebody asked for another image."""
+    log = tmp_path_factory.mktemp("plain") / "log"
+    options = (f"--suite={suite}", "--format=tar")
+    before, stale = tuple(images_of(made)), scratch_of(made)
+    # A program that somebody has is packed the same way each time.
+    first = start_image(made.work, log, *options, consul=consul_binary())
     try:
-        wait_for_work(images, stale)
-        second = inv_image(made.work, f"--suite={suite}", "--format=tar", "--no-proof")
-        assert second.returncode != 0
-        assert "another image is being made" in second.output
+        wait_for_work(made, stale)
+        refused = inv_image(made.work, *options, "--no-proof")
     finally:
-        assert first.wait(timeout=120) == 0
+        code = first.wait(timeout=scaled(300))
+    assert code == 0, log.read_text()
+    tar = image_of(made.work, "tar")
+    manifest = read_manifest(manifest_of(tar))
+    return Plain(tar=tar, manifest=manifest, output=log.read_text(), refused=refused, before=before)
+
+
+def test_a_second_bake_at_the_same_time_is_told_to_wait(plain: Plain) -> None:
+    assert plain.refused.returncode != 0
+    assert "another image is being made" in plain.refused.output
+
+
+def test_what_a_killed_bake_left_goes_with_the_next_one(made: Made, plain: Plain) -> None:
+    assert scratch_of(made) == set()
+    assert [name for name in plain.before if name not in images_of(made)] == []
+
+
+def test_the_same_again_is_the_same_and_a_change_shows_as_a_difference(made: Made, plain: Plain, suite: str) -> None:
+    before, once = made.manifest, plain.manifest
+    # What lies in a layer itself, as a container's file system does, takes no other one over the base.
+    again = inv_image(
+        made.work, f"--suite={suite}", "--format=tar", "--no-proof", before=LAYERED, consul=consul_binary()
+    )
+    assert again.returncode == 0, again.output
+    assert ("the base is copied" in plain.output, "the base is copied" in again.output) == (False, True)
+    assert differences(once, read_manifest(manifest_of(plain.tar))) == ()
+    assert once.packages["consul:amd64"].startswith(f"{VERSION}-1 ")
+    assert once.files["usr/bin/consul"].endswith(digest_of(consul_binary()))
+    assert "security" in sources_of(plain.tar)
+    said = inv(made.work, "image.diff", f"--old={manifest_of(made.image)}", f"--new={manifest_of(plain.tar)}").stdout
+    gone = [line for line in said.splitlines() if line.startswith("- file var/lib/consul-docker-host/preload/")]
+    assert len(gone) == 2, said
+    assert before.digest != once.digest
+
+
+def sources_of(tar: Path) -> str:
+    """Return what tells apt in an image where packages come from."""
+    found = run(["tar", "--list", "--file", str(tar)], timeout=300).stdout.splitlines()
+    names = [name for name in found if name.startswith("./etc/apt/sources.list") and not name.endswith("/")]
+    return run(["tar", "--extract", "--to-stdout", "--file", str(tar), *names], timeout=300).stdout

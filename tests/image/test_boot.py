@@ -1,4 +1,7 @@
-"""Story: two machines boot one image: each becomes itself, and both are the article's cluster."""
+"""Story: two machines boot one image: each becomes itself, and both are the article's cluster.
+
+The client loses its power in the middle of its first boot. What is told of it is told by the boot after that.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,18 @@ import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from tests.image.kit import Booted, Made, new_machine
-from tests.support.vm.lan import Lan, address_of, mac_of, running_lan
+from tests.image.kit import OFF, Booted, Made, assert_clean, new_machine
+from tests.support.machines.lan import Lan, address_of, mac_of, running_lan
+
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.sequence]  # the first test waits for the machines
 
 ADDRESS = "169.254.1.1"
+# What the console shows when disks are mounted, units start, and cloud-init has begun to make the machine itself.
+IN_THE_MIDDLE = "docker.service"
 RUN = "docker run --rm --volume /usr:/usr:ro $(consul-docker-host env --docker) tools:latest"
 # On the server: a container that publishes a port. On the client: a container that finds it by name.
 SERVES = """
@@ -48,7 +56,7 @@ def place(lan: Lan, number: int) -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def pair(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    """Give both machines, switched on a moment ago."""
+    """Give both machines, switched on a moment ago; the client had no power for a moment of its first boot."""
     folder = tmp_path_factory.mktemp("pair")
     with running_lan(folder) as lan, contextlib.ExitStack() as stack:
         joins = {"RETRY_JOIN": address_of(1)}
@@ -62,16 +70,21 @@ def pair(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]
                 question=SERVES,
             ),
             new_machine(
-                made.image, folder / "client", name="client", settings=joins, network=place(lan, 2), question=ASKS
+                made.image, folder / "client", name="client", settings=joins, network=place(lan, 2), question=ASKS + OFF
             ),
         )
         for machine in machines:
             stack.callback(machine.cut_power)
             machine.switch_on()
-        yield Pair(*machines)
+        server, client = machines
+        client.wait_for_console(IN_THE_MIDDLE)
+        client.cut_power()
+        assert client.told() == [], "its boot had come to its end"
+        client.switch_on()
+        yield Pair(server, client)
 
 
-def test_both_come_to_their_first_boot_s_end_healthy(pair: Pair) -> None:
+def test_both_come_to_a_boot_s_end_healthy(pair: Pair) -> None:
     for machine in (pair.server, pair.client):
         assert machine.wait_for_boot(1)["state"] == "ok", machine.report()
 
@@ -97,3 +110,8 @@ def test_a_container_of_one_finds_a_container_of_the_other_by_name(pair: Pair) -
     assert "the page" in told["answer"]
     assert sorted(node["Node"] for node in json.loads(told["api"])) == ["client", "server"]
     assert told["metadata"] == "0"
+
+
+def test_the_end_after_the_cut_is_a_clean_one(pair: Pair, tmp_path: Path) -> None:
+    pair.client.wait_for_its_end()
+    assert_clean(pair.client.folder / "disk.qcow2", tmp_path)

@@ -21,8 +21,8 @@ from consul_docker_host.snippets.cloudinit import NO_URL
 from consul_docker_host.snippets.clouds import takers
 from tests.image.kit import Booted, alone, new_machine
 from tests.repository.site import Site, make_keys, make_site
-from tests.support.consul import consul_package
 from tests.support.packages import NAME, SERVER_SETTINGS
+from tests.support.programs.consul import consul_package
 from tests.support.user_data import SETTINGS, archive, settings
 
 EPOCH = 1_700_000_000

@@ -23,8 +23,8 @@ from consul_docker_host.snippets.confext import write_confext
 from consul_docker_host.snippets.ignition import ignition
 from tests.unit.kit import copy_checkout, inv
 
-SUPPORT = ROOT / "tests" / "support"
-IGNITION, PACKER = SUPPORT / "ignition-source", SUPPORT / "packer-source"
+PROGRAMS = ROOT / "tests" / "support" / "programs"
+IGNITION, PACKER = PROGRAMS / "ignition-source", PROGRAMS / "packer-source"
 IMAGES = ROOT / "packaging" / "images"
 BUILDERS = ("amazon-ebs", "azure-arm", "googlecompute", "qemu")
 

@@ -1,4 +1,7 @@
-"""Story: the power fails while a machine boots its image, the first time too: the next boot is a healthy one."""
+"""Story: the power fails while a machine boots its image, the first time too: the next boot is a healthy one.
+
+Of ten cuts only the first is in the short form: it is the client's in `test_boot`.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.image.kit import Made, alone, assert_clean, new_machine
+from tests.image.kit import OFF, Made, alone, assert_clean, new_machine
 
-ROUNDS, ROUNDS_LONG = 1, 10
-# It switches itself off when it has told how it is: the next boot is a cold one.
-OFF = 'echo "off: soon"; systemd-run --quiet --on-active=2 systemctl poweroff\n'
+ROUNDS = 10
 
 
+@pytest.mark.long
 @pytest.mark.timeout(7200)
-def test_after_each_cut_comes_a_healthy_boot_and_a_clean_end(
-    made: Made, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
+def test_after_each_cut_comes_a_healthy_boot_and_a_clean_end(made: Made, tmp_path: Path) -> None:
     chance = random.Random(11)  # noqa: S311
     machine = new_machine(
         made.image,
@@ -29,7 +29,7 @@ def test_after_each_cut_comes_a_healthy_boot_and_a_clean_end(
         question=OFF,
     )
     try:
-        for _ in range(ROUNDS_LONG if request.config.getoption("long") else ROUNDS):
+        for _ in range(ROUNDS):
             machine.switch_on()
             moment = chance.uniform(10.0, 80.0)
             time.sleep(moment)

@@ -18,12 +18,12 @@ from consul_docker_host.core.run import run
 from consul_docker_host.core.workspace import ROOT
 from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.rpm_kit import is_settled
-from tests.support.bed import Bed
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.images import put_file
+from tests.support.containers.upstream import Upstream
 from tests.support.figures import tell
-from tests.support.host import Host
-from tests.support.images import put_file
 from tests.support.packages import INSTALL_SECONDS, NAME, Installer
-from tests.support.upstream import Upstream
 
 BARE = "bare-files"
 GOAL_SECONDS = 2.0
@@ -56,11 +56,11 @@ def bare(distribution: Distribution, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def host(
-    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer, bare: Path
+    bed: Bed, ready: str, upstream: Upstream, distribution: Distribution, installer: Installer, bare: Path
 ) -> Iterator[Host]:
     """Give a host with Consul and all that ours depends on, and both packages at hand."""
-    with bed.host(consul_base, name=f"{distribution.name}-bench", resolv_conf=upstream.resolv_conf) as host:
-        installer.install_dependencies(host)
+    with bed.host(ready, name=f"{distribution.name}-bench", resolv_conf=upstream.resolv_conf) as host:
+        installer.bring(host)
         put_file(host.container, f"/var/tmp/{bare.name}", bare)
         yield host
 
@@ -72,10 +72,10 @@ def test_the_time_of_an_install(
     taken: dict[str, list[float]] = {NAME: [], BARE: []}
     for _ in range(rounds):
         for name, path in ((NAME, installer.target), (BARE, f"/var/tmp/{bare.name}")):
-            taken[name].append(int(host.output(TIMED.format(line=f"{install} {path}"), timeout=INSTALL_SECONDS)) / 1000)
+            taken[name].append(int(host.output(TIMED.format(line=f"{install} {path}"), seconds=INSTALL_SECONDS)) / 1000)
             if name == NAME:
                 host.wait_until(lambda: is_settled(host), 60)
-            host.run(f"{remove} {name}", timeout=INSTALL_SECONDS)
+            host.run(f"{remove} {name}", seconds=INSTALL_SECONDS)
     ours, theirs = (statistics.median(taken[name]) for name in (NAME, BARE))
     what = f"own time on {distribution.name}: {ours:.2f} s with scripts / {theirs:.2f} s without (medians of {rounds})"
     tell(what, f"{ours - theirs:.2f} s", f"< {GOAL_SECONDS:.2f} s")

@@ -1,6 +1,6 @@
 """Options and fixtures of the install stories.
 
-The stories of one distribution go to one worker, so `-n 2` runs two distributions side by side.
+The stories of one file and distribution go to one worker, in their order, because they share a host.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consul_docker_host.core.errors import BuildError
-from consul_docker_host.core.workspace import ROOT
-from consul_docker_host.prove.distributions import Distribution, Family, select
+from consul_docker_host.prove.distributions import Distribution, Family
 from tests.conftest import leave_out
-from tests.support.bed import Bed
-from tests.support.consul import consul_image
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.images import base_image, system_recipe
+from tests.support.containers.official import official_image
+from tests.support.containers.settled import ready_image, settled_image
+from tests.support.containers.upstream import Upstream, running_upstream
 from tests.support.fixtures import bed, engine
-from tests.support.host import Host
-from tests.support.images import base_image, system_recipe
-from tests.support.official import official_image
-from tests.support.packages import Installer
-from tests.support.registrator import standin_program
-from tests.support.rpm_system import rpm_image
+from tests.support.packages import Installer, built_package, wait_for_consul
+from tests.support.programs.consul import consul_image
+from tests.support.programs.registrator import standin_program
+from tests.support.rpm.system import rpm_image
 from tests.support.schedule import pytest_xdist_make_scheduler
-from tests.support.upstream import Upstream, running_upstream
+from tests.support.selection import leave_out_by_marks, parametrize_distribution
 from tests.support.variants import earlier_version
 
 if TYPE_CHECKING:
@@ -46,40 +46,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "distribution" in metafunc.fixturenames:
-        is_long = bool(metafunc.config.getoption("long"))
-        chosen = select(str(metafunc.config.getoption("distro", default="")), is_long=is_long)
-        parameters = [pytest.param(one, id=one.name) for one in chosen]
-        metafunc.parametrize("distribution", parameters, scope="session")
+    parametrize_distribution(metafunc)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the stories that --story does not name, and those that are told of the other family."""
+    """Leave out the stories that --story does not name, and the distributions that their marks exclude."""
     word = str(config.getoption("story", default=""))
     leave_out(config, items, lambda item: HERE in item.path.parents and word not in item.path.stem)
-    leave_out(config, items, is_of_another_family)
-    if not (config.getoption("long") or config.getoption("distro")):
-        leave_out(config, items, is_told_elsewhere)
-
-
-def told_on(item: pytest.Item, word: str) -> tuple[Distribution | None, object]:
-    """Return the test's distribution, if it has one, and what its file says by ``word`` of those it is meant for."""
-    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    distribution = parameters.get("distribution")
-    said = getattr(getattr(item, "module", None), word, None)
-    return (distribution if isinstance(distribution, Distribution) else None), said
-
-
-def is_told_elsewhere(item: pytest.Item) -> bool:
-    """Say whether the test's file names others as the distributions that are enough for the short form."""
-    distribution, enough = told_on(item, "SHORT_FORM_ON")
-    return distribution is not None and isinstance(enough, tuple) and distribution.name not in enough
-
-
-def is_of_another_family(item: pytest.Item) -> bool:
-    """Say whether the test's distribution is none of those that its file names as FAMILY (without that, all are)."""
-    distribution, family = told_on(item, "FAMILY")
-    return distribution is not None and family not in (None, distribution.family)
+    leave_out_by_marks(config, items)
 
 
 @pytest.fixture(scope="session")
@@ -110,13 +84,7 @@ def package(request: pytest.FixtureRequest, distribution: Distribution) -> Path:
     """Give the package under test: what `inv build` left, or what --package names."""
     if given := str(request.config.getoption("package", default="")):
         return Path(given).resolve(strict=True)
-    pattern = (
-        "consul-docker-host_*_all.deb" if distribution.family is Family.DEB else "consul-docker-host-[0-9]*.noarch.rpm"
-    )
-    found = sorted((ROOT / "dist").glob(pattern), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise BuildError(f"dist/ holds no {pattern}", hint="./inv build")
-    return found[-1]
+    return built_package(distribution.family)
 
 
 @pytest.fixture(scope="session")
@@ -141,14 +109,26 @@ def installer(package: Path, distribution: Distribution) -> Installer:
 
 
 @pytest.fixture(scope="session")
-def server(
-    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer
-) -> Iterator[Host]:
-    """Give the host that the article promises: Consul as a cluster of one, our package, a hand-written resolv.conf.
+def ready_base(bed: Bed, base: str, distribution: Distribution, installer: Installer) -> str:
+    """Give the image of a host without Consul on which all that the package depends on is installed."""
+    return ready_image(bed, base, f"{distribution.name}-alone", installer)
 
-    The tests that share it leave it as they found it.
-    """
-    with bed.host(consul_base, name=distribution.name, resolv_conf=upstream.resolv_conf) as host:
-        installer.install(host)
-        installer.become_server(host)
+
+@pytest.fixture(scope="session")
+def ready(bed: Bed, consul_base: str, distribution: Distribution, installer: Installer) -> str:
+    """Give the image of a host with Consul on which all that the package depends on is installed."""
+    return ready_image(bed, consul_base, distribution.name, installer)
+
+
+@pytest.fixture(scope="session")
+def settled(bed: Bed, ready: str, distribution: Distribution, installer: Installer) -> str:
+    """Give the image of a host with the package that has been a cluster of one."""
+    return settled_image(bed, ready, distribution.name, installer)
+
+
+@pytest.fixture(scope="module")
+def server(bed: Bed, settled: str, upstream: Upstream, distribution: Distribution) -> Iterator[Host]:
+    """Give the host that the article promises: Consul as a cluster of one, our package, a hand-written resolv.conf."""
+    with bed.host(settled, name=distribution.name, resolv_conf=upstream.resolv_conf) as host:
+        wait_for_consul(host)
         yield host

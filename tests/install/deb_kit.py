@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consul_docker_host.core.run import Result
-from tests.support.host import Host
-from tests.support.images import put_file
+from tests.support.containers.host import Host
+from tests.support.containers.images import put_file
 from tests.support.packages import INSTALL_SECONDS, NAME
 
 QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
@@ -22,11 +22,11 @@ class Deb:
     def apt(self, *arguments: str, check: bool = True) -> Result:
         """Run apt-get without a terminal and without options that answer questions."""
         command = ["apt-get", "--yes", *arguments]
-        return self.host.run(command, timeout=INSTALL_SECONDS, environment=QUIET, check=check)
+        return self.host.run(command, seconds=INSTALL_SECONDS, environment=QUIET, check=check)
 
     def dpkg(self, *arguments: str, check: bool = True) -> Result:
         """Run dpkg."""
-        return self.host.run(["dpkg", *arguments], timeout=INSTALL_SECONDS, environment=QUIET, check=check)
+        return self.host.run(["dpkg", *arguments], seconds=INSTALL_SECONDS, environment=QUIET, check=check)
 
     def put(self, package: Path, *, name: str = "") -> str:
         """Copy a package to the host and return its path there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from tests.support.host import Host
+from tests.support.containers.host import Host
 from tests.support.packages import ADDRESS, NAME
 
 # What an administrator may have in /etc/environment: quotes, comments, no newline at the end.

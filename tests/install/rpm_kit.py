@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from consul_docker_host.core.run import Result
-from tests.support.host import Host
+from tests.support.containers.host import Host
 from tests.support.packages import ADDRESS, INSTALL_SECONDS, NAME
 
 SETTLED = f"""
@@ -23,11 +23,11 @@ class Rpm:
 
     def run(self, *arguments: str) -> Result:
         """Run rpm; Debian's own would advise against itself."""
-        return self.host.run(["rpm", "--force-debian", *arguments], timeout=INSTALL_SECONDS)
+        return self.host.run(["rpm", "--force-debian", *arguments], seconds=INSTALL_SECONDS)
 
     def dnf(self, *arguments: str) -> Result:
         """Run dnf without questions."""
-        return self.host.run(["dnf", "--assumeyes", *arguments], timeout=INSTALL_SECONDS)
+        return self.host.run(["dnf", "--assumeyes", *arguments], seconds=INSTALL_SECONDS)
 
     def verify(self) -> str:
         """Return what `rpm -V` has to say of the package; empty is the good answer."""

@@ -7,22 +7,25 @@ from collections.abc import Iterator
 
 import pytest
 
-from consul_docker_host.prove.distributions import Distribution, Family
-from tests.support import upstream
-from tests.support.bed import Bed
-from tests.support.host import Host
+from consul_docker_host.prove.distributions import Distribution
+from tests.support.containers import upstream
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, DIG, NAME, Installer
-from tests.support.upstream import Upstream
 
-FAMILY = Family.DEB  # what apt-get prints is judged; test_rpm tells it of rpm
+# What apt-get prints is judged; test_rpm tells it of rpm.
+pytestmark = [pytest.mark.family("deb"), pytest.mark.sequence]
 APT_UTILS = "debconf: delaying package configuration, since apt-utils is not installed"
 
 
 @pytest.fixture(scope="module")
-def host(bed: Bed, base: str, upstream: Upstream, distribution: Distribution, installer: Installer) -> Iterator[Host]:
+def host(
+    bed: Bed, ready_base: str, upstream: Upstream, distribution: Distribution, installer: Installer
+) -> Iterator[Host]:
     """Give a host without Consul. The dependencies are there, so that what the install prints is the package's own."""
-    with bed.host(base, name=f"{distribution.name}-alone", resolv_conf=upstream.resolv_conf) as host:
-        installer.install_dependencies(host)
+    with bed.host(ready_base, name=f"{distribution.name}-alone", resolv_conf=upstream.resolv_conf) as host:
+        installer.bring(host)
         yield host
 
 

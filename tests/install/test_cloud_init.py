@@ -16,20 +16,19 @@ import pytest
 from docker.models.containers import Container
 
 from consul_docker_host.core.workspace import ROOT
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from consul_docker_host.snippets.cloudinit import APPEND, NO_URL
-from tests.support.bed import Bed
-from tests.support.consul import consul_image
-from tests.support.host import Host
-from tests.support.images import base_image, prepare, put_bytes, put_file, system_recipe, temporary_image
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.images import base_image, prepare, put_file, system_recipe, temporary_image
+from tests.support.containers.upstream import ADDRESS as OUTSIDE_ADDRESS
+from tests.support.containers.upstream import NAME as OUTSIDE
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, DIG, NAME, SERVER_SETTINGS, Installer, wait_for_consul
-from tests.support.upstream import ADDRESS as OUTSIDE_ADDRESS
-from tests.support.upstream import NAME as OUTSIDE
-from tests.support.upstream import Upstream
+from tests.support.programs.consul import consul_image
 from tests.support.user_data import SETTINGS, archive, settings
 
-FAMILY = Family.DEB
-SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
+pytestmark = [pytest.mark.family("deb"), pytest.mark.short_form_on("debian-13")]
 SEED = "/var/lib/cloud/seed/nocloud"
 FIRST_BOOT_SECONDS = 180
 # What lies in apt's cache becomes a repository that `apt-get update` reaches without a network.
@@ -77,18 +76,15 @@ def image(engine: docker.DockerClient, distribution: Distribution, installer: In
 @contextlib.contextmanager
 def first_boot(bed: Bed, image: str, upstream: Upstream, user_data: bytes, name: str) -> Iterator[Host]:
     """Give a host whose first boot has ended."""
-
-    def seed(container: Container) -> None:
-        prepare(container, f"mkdir -p {SEED}")
-        put_bytes(container, f"{SEED}/user-data", user_data)
-        put_bytes(container, f"{SEED}/meta-data", f"instance-id: {name}\nlocal-hostname: {name}\n".encode())
-
-    with temporary_image(bed.client, image, name, seed) as tag:
-        begin = time.monotonic()
-        with bed.host(tag, name=name, resolv_conf=upstream.resolv_conf) as host:
-            host.run("cloud-init status --wait", check=False, timeout=FIRST_BOOT_SECONDS)
-            print(f"{name}: from power on to cloud-init's end {time.monotonic() - begin:.1f} s")
-            yield host
+    seed = {
+        f"{SEED}/user-data": user_data,
+        f"{SEED}/meta-data": f"instance-id: {name}\nlocal-hostname: {name}\n".encode(),
+    }
+    begin = time.monotonic()
+    with bed.host(image, name=name, resolv_conf=upstream.resolv_conf, files=seed) as host:
+        host.run("cloud-init status --wait", check=False, seconds=FIRST_BOOT_SECONDS)
+        print(f"{name}: from power on to cloud-init's end {time.monotonic() - begin:.1f} s")
+        yield host
 
 
 def assert_ready(host: Host) -> None:

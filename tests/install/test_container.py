@@ -6,14 +6,16 @@ environment what --env-file reads.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.support import upstream
-from tests.support.containers import CONTAINER
-from tests.support.host import Host
+from tests.support.containers import upstream
+from tests.support.containers.host import Host
+from tests.support.containers.namespace import CONTAINER
 from tests.support.packages import ADDRESS, DIG
+from tests.support.speed import scaled
 
 # What any machine of the same network can do: it routes the address to the host.
 NEIGHBOUR = f"""
@@ -77,7 +79,7 @@ def test_a_container_reaches_the_api(server: Host, app: str) -> None:
 
 def test_a_container_is_not_shut_out_later(server: Host, app: str) -> None:
     """The guard is brought up to date when a bridge appears: that must not take the way back."""
-    server.run("sleep 2")
+    time.sleep(scaled(2))
     assert server.output(f"{app} {DIG} consul.service.consul") == server.address()
 
 
@@ -90,7 +92,7 @@ def test_a_container_may_write_keys(server: Host, app: str) -> None:
 
 def test_a_neighbour_gets_no_answer(server: Host, neighbour: str) -> None:
     # The way is open: Consul's own port on the host's address answers, so silence below is the guard's.
-    server.run(f"{neighbour} timeout 5 bash -c '</dev/tcp/{server.address()}/8300'")
+    server.run(f"{neighbour} timeout {scaled(5):g} bash -c '</dev/tcp/{server.address()}/8300'")
     assert_silence(server, neighbour)
 
 

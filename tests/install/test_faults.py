@@ -17,11 +17,11 @@ import jsonschema
 import pytest
 
 from consul_docker_host.core.workspace import ROOT
-from tests.support import upstream
-from tests.support.host import Host
+from tests.support.containers import upstream
+from tests.support.containers.host import Host
 from tests.support.packages import ADDRESS, DIG, NAME, wait_for_consul
 
-SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
+pytestmark = pytest.mark.short_form_on("debian-13")
 
 SCHEMA = json.loads((ROOT / "tests/host/check.schema.json").read_text())
 HEALED_SECONDS = 15.0
@@ -55,7 +55,7 @@ class Line:
 
 def check(host: Host) -> tuple[list[Line], dict[str, Any]]:
     """Return the lines of the check and the whole report, which fits its schema and its exit code."""
-    result = host.run([NAME, "check", "--json"], check=False, timeout=BOUND_SECONDS + 10)
+    result = host.run([NAME, "check", "--json"], check=False, seconds=BOUND_SECONDS + 10)
     report: dict[str, Any] = json.loads(result.stdout)
     jsonschema.validate(report, SCHEMA)
     assert result.returncode == {"ok": 0, "warn": 1, "broken": 2}[report["state"]]
@@ -250,7 +250,7 @@ def test_the_walk_ends_in_time_when_all_hang(server: Host) -> None:
         server.run("systemctl kill --signal=STOP consul dnsmasq")
         for command in ("check", "status"):
             begin = time.monotonic()
-            server.run([NAME, command], check=False, timeout=BOUND_SECONDS + 10)
+            server.run([NAME, command], check=False, seconds=BOUND_SECONDS + 10)
             print(f"{command}: {time.monotonic() - begin:.1f} s")
             assert time.monotonic() - begin < BOUND_SECONDS
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.host import Host
+from tests.support.containers.host import Host
 from tests.support.packages import ADDRESS, NAME
 
-SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
+pytestmark = pytest.mark.short_form_on("debian-13")
 
 FOLDER = "/run/docker-story"  # where Registrator's unit may write
 DOCKER = f"""#!/bin/sh

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
-from tests.support import upstream
-from tests.support.host import Host
-from tests.support.packages import ADDRESS, DIG, wait_for_consul
+from consul_docker_host.prove.distributions import Distribution
+from tests.support.containers import upstream
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.upstream import Upstream
+from tests.support.packages import ADDRESS, DIG, Installer, wait_for_consul
+
+
+@pytest.fixture(scope="module")
+def server(
+    bed: Bed, ready: str, upstream: Upstream, distribution: Distribution, installer: Installer
+) -> Iterator[Host]:
+    """Give a host on which the package was installed a moment ago: what needs a new boot is a fault."""
+    with bed.host(ready, name=distribution.name, resolv_conf=upstream.resolv_conf) as host:
+        installer.install(host)
+        installer.become_server(host)
+        yield host
 
 
 def test_the_address_is_on_the_interface(server: Host) -> None:
@@ -67,7 +82,7 @@ def test_a_session_knows_the_api(server: Host) -> None:
 
 
 def test_a_systemd_service_knows_the_api(server: Host) -> None:
-    said = server.output("systemd-run --quiet --wait --pipe sh -c 'echo $CONSUL_HTTP_ADDR'", timeout=20)
+    said = server.output("systemd-run --quiet --wait --pipe sh -c 'echo $CONSUL_HTTP_ADDR'", seconds=20)
     assert said == f"{ADDRESS}:8500"
 
 

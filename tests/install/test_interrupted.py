@@ -7,32 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from tests.install.deb_kit import Deb
 from tests.install.kit import FILL, assert_late_writers_leave_nothing
+from tests.install.step_kit import Interruption, choose, scripts
 from tests.support import tree
-from tests.support.bed import Bed
-from tests.support.host import Host
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import NAME, Installer
-from tests.support.upstream import Upstream
 
-FAMILY = Family.DEB
-SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
+pytestmark = [pytest.mark.family("deb"), pytest.mark.short_form_on("debian-13")]
 MOMENTS, LONG_MOMENTS = 10, 50
-# A session of its own: whatever dpkg has started dies with it. Before there is one, dpkg dies alone.
-KILLED = """
-setsid dpkg --force-confold --install {package} >/var/tmp/killed.log 2>&1 &
-process=$!
-sleep {seconds}
-env kill -KILL -- -$process 2>/dev/null || kill -KILL $process 2>/dev/null
-wait $process
-[ $? -eq 137 ]
-"""
-TIMED = """
-begin=$(date +%s%N)
-dpkg --force-confold --install {package} >/dev/null 2>&1
-echo $((($(date +%s%N) - begin) / 1000000))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -69,17 +55,23 @@ def heal(host: Host, package: str) -> None:
     assert host.output("dpkg --audit") == ""
 
 
+def assert_as_before(host: Host, before: tree.Tree) -> None:
+    """Fail where the package has left something, or something does not run."""
+    assert tree.compare(before, host.tree()) == tree.Difference(left=(), changed=(), missing=())
+    host.wait_until(lambda: host.failed_units() == "" and host.service("dnsmasq").is_active, 10, what="dnsmasq is back")
+
+
 @pytest.mark.timeout(1800)
-def test_an_install_killed_at_any_moment_is_healed(
+def test_an_install_killed_at_any_step_is_healed(
     host: Host, before: tree.Tree, installer: Installer, moments: int
 ) -> None:
     deb = Deb(host)
-    took = int(host.output(TIMED.format(package=installer.target))) / 1000
-    deb.dpkg("--purge", NAME)
-    killed = 0
-    for number in range(moments):
-        result = host.run(KILLED.format(package=installer.target, seconds=took * (number + 0.5) / moments), check=False)
-        killed += result.returncode == 0
+    command = ["dpkg", "--force-confold", "--install", installer.target]
+    install = Interruption(host=host, command=command, back=lambda: deb.dpkg("--purge", NAME))
+    steps = install.steps()
+    assert scripts(steps) == ["preinst", "postinst"]
+    for number, step in enumerate(choose(steps, moments)):
+        install.kill(step)
         deb.dpkg("--configure", "--pending", check=False)
         # Of one that was half unpacked dpkg knows no conffiles yet, and wants it installed before it removes it.
         if number % 2 and deb.status() and not deb.status().endswith("R"):
@@ -88,11 +80,25 @@ def test_an_install_killed_at_any_moment_is_healed(
         else:
             heal(host, installer.target)
             deb.dpkg("--purge", NAME)
-        assert tree.compare(before, host.tree()) == tree.Difference(left=(), changed=(), missing=())
-        host.wait_until(
-            lambda: host.failed_units() == "" and host.service("dnsmasq").is_active, 10, what="dnsmasq is back"
-        )
-    assert killed > moments // 2, "most installs ended before they could be killed"
+        assert_as_before(host, before)
+
+
+@pytest.mark.timeout(1800)
+def test_a_purge_killed_at_any_step_leaves_nothing_when_repeated(
+    host: Host, before: tree.Tree, installer: Installer, moments: int
+) -> None:
+    deb = Deb(host)
+    deb.dpkg("--install", installer.target)
+    command = ["dpkg", "--purge", NAME]
+    purge = Interruption(host=host, command=command, back=lambda: deb.dpkg("--install", installer.target))
+    steps = purge.steps()
+    assert scripts(steps) == ["prerm", "postrm"]
+    for step in choose(steps, moments // 2):
+        purge.kill(step)
+        deb.dpkg("--purge", NAME)
+        assert_as_before(host, before)
+        deb.dpkg("--install", installer.target)
+    deb.dpkg("--purge", NAME)
 
 
 def test_a_start_that_is_under_way_does_not_hinder_a_purge(host: Host, installer: Installer) -> None:
@@ -101,16 +107,24 @@ def test_a_start_that_is_under_way_does_not_hinder_a_purge(host: Host, installer
 
 
 @pytest.mark.timeout(1800)
-def test_an_upgrade_killed_at_any_moment_is_the_old_or_the_new_version(
+def test_an_upgrade_killed_at_any_step_is_the_old_or_the_new_version(
     host: Host, installer: Installer, old: Path, moments: int
 ) -> None:
     deb = Deb(host)
-    deb.dpkg("--install", f"/var/tmp/{old.name}")
-    took = int(host.output(TIMED.format(package=installer.target))) / 1000
-    new = deb.version()
-    for number in range(moments):
+
+    def go_back() -> None:
         deb.dpkg("--force-confold", "--install", f"/var/tmp/{old.name}")
-        host.run(KILLED.format(package=installer.target, seconds=took * (number + 0.5) / moments), check=False)
+
+    go_back()
+    command = ["dpkg", "--force-confold", "--install", installer.target]
+    upgrade = Interruption(host=host, command=command, back=go_back)
+    steps = upgrade.steps()
+    assert scripts(steps) == ["prerm", "preinst", "postrm", "postinst"]
+    deb.dpkg("--force-confold", "--install", installer.target)
+    new = deb.version()
+    for step in choose(steps, moments):
+        go_back()
+        upgrade.kill(step)
         heal(host, installer.target)
         assert deb.version() in {"0.0.9", new}
         assert host.failed_units() == ""

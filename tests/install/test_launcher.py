@@ -15,10 +15,10 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from consul_docker_host.core import run
+from consul_docker_host.core.checkout import project_files
 from consul_docker_host.core.workspace import ROOT
 from consul_docker_host.prove.distributions import Distribution, read_distributions
-from tests.support.images import bare_recipe, base_image, execute, put_bytes, temporary_container
+from tests.support.containers.images import bare_recipe, base_image, execute, put_bytes, temporary_container
 
 CHECKOUT = "/home/newcomer/consul-docker-host"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
@@ -33,14 +33,10 @@ def bare() -> Distribution:
 @pytest.fixture(scope="module")
 def checkout() -> bytes:
     """Give a tar of what git would give a newcomer: tracked files, and new ones that are not ignored."""
-    listed = run.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, hint="apt install git"
-    ).stdout
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        for name in sorted(filter(None, listed.split("\0"))):
-            if (ROOT / name).is_file():
-                tar.add(ROOT / name, arcname=f"{CHECKOUT}/{name}".lstrip("/"))
+        for name in project_files(ROOT):
+            tar.add(ROOT / name, arcname=f"{CHECKOUT}/{name}".lstrip("/"))
     return archive.getvalue()
 
 

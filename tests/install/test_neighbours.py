@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from consul_docker_host.core.run import Result
-from consul_docker_host.prove.distributions import Distribution, Family
-from tests.support import tree, upstream
-from tests.support.bed import Bed
-from tests.support.host import Host
+from consul_docker_host.prove.distributions import Distribution
+from tests.support import tree
+from tests.support.containers import upstream
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, DIG, NAME, Installer, wait_for_consul
-from tests.support.upstream import Upstream
 
-SHORT_FORM_ON = ("debian-12",)  # the others by --long or --distro
-FAMILY = Family.DEB
+pytestmark = [pytest.mark.family("deb"), pytest.mark.short_form_on("debian-12")]
 DNSMASQ = f"""server=/consul/{ADDRESS}#8600
 server=/corp.example/192.0.2.53
 listen-address=127.0.0.1,{ADDRESS}
@@ -32,12 +32,10 @@ ENVIRONMENT = "CONSUL_HTTP_ADDR=169.254.1.1:8500\nCONSUL_RPC_ADDR=169.254.1.1:84
 
 
 @pytest.fixture(scope="module")
-def host(
-    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer
-) -> Iterator[Host]:
+def host(bed: Bed, ready: str, upstream: Upstream, distribution: Distribution, installer: Installer) -> Iterator[Host]:
     """Give a host with the article's files, written by hand, and dnsmasq at work on them."""
-    with bed.host(consul_base, name=f"{distribution.name}-by-hand", resolv_conf=upstream.resolv_conf) as host:
-        installer.install_dependencies(host)
+    with bed.host(ready, name=f"{distribution.name}-by-hand", resolv_conf=upstream.resolv_conf) as host:
+        installer.bring(host)
         host.run(f"ip link add dummy0 type bridge && ip address add {ADDRESS}/32 dev dummy0 && ip link set dummy0 up")
         host.run("mkdir -p /etc/consul.d /etc/systemd/network")
         for path, text in FILES.items():
@@ -78,7 +76,7 @@ def test_the_host_works_on_what_was_made_by_hand(host: Host, said: Result, insta
 def test_a_reinstall_asks_and_says_nothing_more(host: Host, said: Result, installer: Installer) -> None:
     again = host.run(
         ["apt-get", "--yes", "--reinstall", "install", installer.target],
-        timeout=120,
+        seconds=120,
         environment={"DEBIAN_FRONTEND": "noninteractive"},
     )
     assert "by hand" not in again.output

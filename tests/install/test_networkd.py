@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from consul_docker_host.prove.distributions import Distribution, Family
-from tests.support.bed import Bed
-from tests.support.host import Host
+from consul_docker_host.prove.distributions import Distribution
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, DIG, Installer
-from tests.support.upstream import Upstream
 
-pytestmark = pytest.mark.long
-FAMILY = Family.DEB  # rpm distributions have networkd in no base repository
+# Rpm distributions have networkd in no base repository.
+pytestmark = [pytest.mark.long, pytest.mark.family("deb")]
 
 UPLINK = """
 [Match]
@@ -62,7 +62,7 @@ def test_the_uplink_is_still_managed(host: Host) -> None:
 
 def test_being_online_does_not_wait_for_our_link(host: Host) -> None:
     host.run("systemctl restart systemd-networkd.service")
-    host.run("systemctl restart systemd-networkd-wait-online.service", timeout=15)
+    host.run("systemctl restart systemd-networkd-wait-online.service", seconds=15)
     assert f" {ADDRESS}/32 " in host.output("ip -4 -o address show dev dummy0")
 
 

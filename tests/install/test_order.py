@@ -9,16 +9,16 @@ import docker
 import pytest
 
 from consul_docker_host.core.run import Result
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from tests.install.deb_kit import Deb
 from tests.support import tree
-from tests.support.bed import Bed
-from tests.support.host import Host
-from tests.support.images import temporary_container
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.images import temporary_container
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import NAME, Installer, wait_for_consul
-from tests.support.upstream import Upstream
 
-FAMILY = Family.DEB
+pytestmark = pytest.mark.family("deb")
 WANTED = f"/etc/systemd/system/multi-user.target.wants/{NAME}.target"
 DENY = "#!/bin/sh\nexit 101\n"
 
@@ -50,21 +50,21 @@ def own_words(said: Result) -> list[str]:
 
 @pytest.fixture(scope="module")
 def denied(
-    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer
+    bed: Bed, ready: str, upstream: Upstream, distribution: Distribution, installer: Installer
 ) -> Iterator[Host]:
     """Give a booted host whose policy-rc.d forbids to start anything."""
-    with bed.host(consul_base, name=f"{distribution.name}-order", resolv_conf=upstream.resolv_conf) as host:
-        installer.install_dependencies(host)
+    with bed.host(ready, name=f"{distribution.name}-order", resolv_conf=upstream.resolv_conf) as host:
+        installer.bring(host)
         host.put("/usr/sbin/policy-rc.d", DENY, mode=0o755)
         yield host
 
 
 def test_an_install_without_systemd_is_silent_and_enables_the_target(
-    engine: docker.DockerClient, consul_base: str, installer: Installer
+    engine: docker.DockerClient, ready: str, installer: Installer
 ) -> None:
-    with chroot_of(engine, consul_base) as root:
+    with chroot_of(engine, ready) as root:
         root.put("/usr/sbin/policy-rc.d", DENY, mode=0o755)
-        installer.install_dependencies(root)
+        installer.bring(root)
         deb = Deb(root)
         before = root.tree()
         assert own_words(deb.dpkg("--install", installer.target)) == []
@@ -75,11 +75,11 @@ def test_an_install_without_systemd_is_silent_and_enables_the_target(
 
 
 def test_an_install_into_another_root_touches_nothing_of_this_host(
-    engine: docker.DockerClient, consul_base: str, installer: Installer
+    engine: docker.DockerClient, ready: str, installer: Installer
 ) -> None:
     """DPKG_ROOT: dpkg runs the scripts of this system against a root that has no programs of its own."""
-    with chroot_of(engine, consul_base) as root:
-        installer.install_dependencies(root)
+    with chroot_of(engine, ready) as root:
+        installer.bring(root)
         root.run("mkdir -p /srv/target/etc /srv/target/var/lib/dpkg/info /srv/target/var/lib/dpkg/updates")
         root.run("touch /srv/target/var/lib/dpkg/status")
         before = {path: entry for path, entry in root.tree().items() if not path.startswith("/srv")}

@@ -9,12 +9,12 @@ import pytest
 from consul_docker_host.prove.distributions import Distribution
 from tests.install.bench_install import INSTALL
 from tests.install.rpm_kit import is_settled
-from tests.support.bed import Bed
-from tests.support.host import Host
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import INSTALL_SECONDS, Installer
-from tests.support.upstream import Upstream
 
-SHORT_FORM_ON = ("debian-13", "rpm-12")  # the others by --long or --distro
+pytestmark = pytest.mark.short_form_on("debian-13", "rpm-12")
 # What root's programs send. Consul and dnsmasq, which ask the network for a living, are not root's.
 COUNTER = """
 table inet story {
@@ -29,12 +29,10 @@ SENT = "nft --json list counter inet story sent | jq '.nftables[1].counter.packe
 
 
 @pytest.fixture(scope="module")
-def host(
-    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer
-) -> Iterator[Host]:
+def host(bed: Bed, ready: str, upstream: Upstream, distribution: Distribution, installer: Installer) -> Iterator[Host]:
     """Give a host with Consul and all that the package depends on, where root's packets are counted."""
-    with bed.host(consul_base, name=f"{distribution.name}-quiet", resolv_conf=upstream.resolv_conf) as host:
-        installer.install_dependencies(host)
+    with bed.host(ready, name=f"{distribution.name}-quiet", resolv_conf=upstream.resolv_conf) as host:
+        installer.bring(host)
         host.put("/srv/counter", COUNTER)
         host.run("nft -f /srv/counter")
         yield host
@@ -46,7 +44,7 @@ def test_an_install_asks_nobody(
     host.run(f"bash -c 'echo x >/dev/udp/{upstream.address}/9'")
     assert host.output(SENT) == "1", "nothing is counted"
     said = host.run(
-        f"{INSTALL[distribution.family]} {installer.target} </dev/null", timeout=INSTALL_SECONDS, environment={}
+        f"{INSTALL[distribution.family]} {installer.target} </dev/null", seconds=INSTALL_SECONDS, environment={}
     )
     # What was started without waiting belongs to it.
     host.wait_until(lambda: is_settled(host), 30)

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.registrator import World, running_world
+from tests.support.programs.registrator import World, running_world
+from tests.support.speed import scaled
 
-SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
+pytestmark = pytest.mark.short_form_on("debian-13")
 
 HOSTNAME = Path("/proc/sys/kernel/hostname").read_text(encoding="ascii").strip()
 ADDRESS = "10.1.2.3"
@@ -125,7 +126,7 @@ class Running:
 
     def wait_until(self, condition: Callable[[], bool], seconds: float = 10) -> None:
         """Wait until something holds."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + scaled(seconds)
         while not condition():
             assert time.monotonic() < end, self.world.services
             time.sleep(0.02)
@@ -177,7 +178,7 @@ def test_a_container_becomes_its_services(
     if expected:
         running.wait_until(lambda: len(told(running.world)) >= len(expected))
     else:
-        time.sleep(1.5)
+        time.sleep(scaled(1.5))
     assert told(running.world) == sorted(expected, key=lambda service: str(service["ID"]))
     del running.world.containers[one["Id"]]
     running.world.events.put({"status": "die", "id": one["Id"], "Action": "die"})

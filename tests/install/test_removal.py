@@ -6,25 +6,25 @@ from collections.abc import Iterator
 
 import pytest
 
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from tests.install.kit import ENVIRONMENT, assert_nothing_runs
-from tests.support import tree, upstream
-from tests.support.bed import Bed
-from tests.support.host import Host
+from tests.support import tree
+from tests.support.containers import upstream
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import DIG, NAME, Installer, wait_for_consul
-from tests.support.upstream import Upstream
 
-FAMILY = Family.DEB  # remove and purge are dpkg's; test_rpm tells it of rpm
+# Remove and purge are dpkg's; test_rpm tells it of rpm.
+pytestmark = [pytest.mark.family("deb"), pytest.mark.sequence]
 
 
 @pytest.fixture(scope="module")
-def host(
-    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer
-) -> Iterator[Host]:
+def host(bed: Bed, ready: str, upstream: Upstream, distribution: Distribution, installer: Installer) -> Iterator[Host]:
     """Give a host on which all that the package depends on is at work already."""
-    with bed.host(consul_base, name=f"{distribution.name}-removal", resolv_conf=upstream.resolv_conf) as host:
+    with bed.host(ready, name=f"{distribution.name}-removal", resolv_conf=upstream.resolv_conf) as host:
         host.put("/etc/environment", ENVIRONMENT)
-        installer.install_dependencies(host)
+        installer.bring(host)
         yield host
 
 

@@ -13,14 +13,14 @@ from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.deb_kit import Deb
 from tests.install.rpm_kit import Rpm, is_settled
 from tests.support import tree
-from tests.support.bed import Bed
-from tests.support.host import Host
-from tests.support.images import put_file
-from tests.support.packages import NAME, Installer
-from tests.support.upstream import Upstream
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.images import put_file
+from tests.support.containers.upstream import Upstream
+from tests.support.packages import NAME
 from tests.support.variants import Change, build_variant
 
-SHORT_FORM_ON = ("debian-13", "rpm-12")  # the others by --long or --distro
+pytestmark = [pytest.mark.short_form_on("debian-13", "rpm-12"), pytest.mark.sequence]
 FOLDER = f"/etc/{NAME}"
 FORMER, RENAMED = f"{FOLDER}/former.env", f"{FOLDER}/renamed.env"
 OLD, NEW = "0.0.8", "0.0.9"
@@ -64,15 +64,13 @@ def packages(tmp_path_factory: pytest.TempPathFactory, distribution: Distributio
 @pytest.fixture(scope="module")
 def host(
     bed: Bed,
-    base: str,
+    ready_base: str,
     upstream: Upstream,
     distribution: Distribution,
-    installer: Installer,
     packages: dict[str, Path],
 ) -> Iterator[Host]:
     """Give a host with both at hand."""
-    with bed.host(base, name=f"{distribution.name}-renamed", resolv_conf=upstream.resolv_conf) as host:
-        installer.install_dependencies(host)
+    with bed.host(ready_base, name=f"{distribution.name}-renamed", resolv_conf=upstream.resolv_conf) as host:
         for version, package in packages.items():
             put_file(host.container, f"/var/tmp/{version}.{distribution.family}", package)
         yield host

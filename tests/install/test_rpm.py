@@ -10,25 +10,24 @@ import pytest
 from consul_docker_host.prove.distributions import Distribution, Family
 from tests.install.kit import ENVIRONMENT, STARTED, assert_late_writers_leave_nothing, assert_nothing_runs
 from tests.install.rpm_kit import Rpm, is_settled
-from tests.support import tree, upstream
-from tests.support.bed import Bed
-from tests.support.host import Host
+from tests.support import tree
+from tests.support.containers import upstream
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, DIG, NAME, Installer, wait_for_consul
-from tests.support.upstream import Upstream
 from tests.support.variants import build_variant
 
-FAMILY = Family.RPM
+pytestmark = pytest.mark.family("rpm")
 CYCLES, LONG_CYCLES = 3, 20
 
 
 @pytest.fixture(scope="module")
-def host(
-    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer
-) -> Iterator[Host]:
+def host(bed: Bed, ready: str, upstream: Upstream, distribution: Distribution, installer: Installer) -> Iterator[Host]:
     """Give a host on which all that the package depends on is installed already."""
-    with bed.host(consul_base, name=f"{distribution.name}-cycles", resolv_conf=upstream.resolv_conf) as host:
+    with bed.host(ready, name=f"{distribution.name}-cycles", resolv_conf=upstream.resolv_conf) as host:
         host.put("/etc/environment", ENVIRONMENT)
-        installer.install_dependencies(host)
+        installer.bring(host)
         yield host
 
 
@@ -111,7 +110,7 @@ def test_install_and_erasure_repeat(
 @pytest.mark.parametrize("backend", ["fpm", "nfpm"])
 def test_each_backend_s_rpm_does_the_same(host: Host, before: tree.Tree, backend: str, tmp_path: Path) -> None:
     built = build_variant(tmp_path, "rpm", backend=backend, settings=f'[package]\nrevision = "1.{backend}"')
-    package = Installer(package=built, family=FAMILY)
+    package = Installer(package=built, family=Family.RPM)
     package.install(host)
     host.wait_until(lambda: is_settled(host), 30)
     assert Rpm(host).verify() == ""

@@ -1,33 +1,27 @@
-"""Story: rpm is killed at any moment of an installation or an upgrade, and the same command, repeated, heals it."""
+"""Story: rpm is killed at any step of what it does, and the same command, repeated, heals it."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from tests.install.kit import FILL
 from tests.install.rpm_kit import Rpm, is_settled
+from tests.install.step_kit import Interruption, choose, scripts, spread
 from tests.support import tree
-from tests.support.bed import Bed
-from tests.support.host import Host
-from tests.support.images import put_file
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.images import put_file
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import NAME, Installer
-from tests.support.upstream import Upstream
 from tests.support.variants import build_variant
 
-FAMILY = Family.RPM
+pytestmark = pytest.mark.family("rpm")
 MOMENTS, LONG_MOMENTS = 10, 50
 EARLIER = "/var/tmp/earlier.rpm"
 TARGET = f"{NAME}.target"
-KILL = """
-rpm --force-debian --upgrade {0} >/dev/null 2>&1 & process=$!
-sleep {1:.3f}
-kill -9 $process 2>/dev/null
-wait $process
-"""
 # In systemctl's place: as if the power failed when a scriptlet comes to it.
 POWER_FAILURE = "#!/bin/sh\nkill -9 $(pgrep -x rpm) $PPID\n"
 FAKE = "/var/tmp/systemctl"
@@ -68,20 +62,27 @@ def clean(host: Host, before: tree.Tree, installer: Installer) -> tree.Tree:
     return after
 
 
+@pytest.fixture
+def moments(request: pytest.FixtureRequest) -> int:
+    return LONG_MOMENTS if request.config.getoption("long") else MOMENTS
+
+
 @pytest.fixture(scope="module")
-def moments(host: Host, clean: tree.Tree, installer: Installer, request: pytest.FixtureRequest) -> list[float]:
-    """Give the seconds after which rpm is killed, more of them while it unpacks than while its scriptlets run."""
-    start = time.monotonic()
-    Rpm(host).run("--upgrade", installer.target)
-    duration = time.monotonic() - start
-    Rpm(host).run("--erase", NAME)
-    count = LONG_MOMENTS if request.config.getoption("long") else MOMENTS
-    return [duration * ((number + 0.5) / count) ** 2 for number in range(count)]
+def upgrade(host: Host, clean: tree.Tree, installer: Installer) -> Interruption:
+    """Give the upgrade from the earlier version."""
+    return Interruption(host=host, command=upgrade_command(installer), back=lambda: go_back(host))
 
 
-def kill(host: Host, package: str, moment: float) -> bool:
-    """Kill rpm at work and say whether it was."""
-    return host.run(KILL.format(package, moment), check=False).returncode == 137
+@pytest.fixture(scope="module")
+def upgrade_steps(host: Host, upgrade: Interruption) -> list[str]:
+    """Give the steps of an undisturbed upgrade."""
+    go_back(host)
+    return upgrade.steps()
+
+
+def upgrade_command(installer: Installer) -> list[str]:
+    """Return the command that installs the package or brings it to the present version."""
+    return ["rpm", "--force-debian", "--upgrade", installer.target]
 
 
 def go_back(host: Host) -> None:
@@ -101,15 +102,41 @@ def assert_healed(host: Host, installer: Installer) -> None:
 
 
 @pytest.mark.timeout(1800)
-def test_a_killed_installation_heals(host: Host, before: tree.Tree, moments: list[float], installer: Installer) -> None:
-    killed = 0
-    for moment in moments:
-        killed += kill(host, installer.target, moment)
+def test_a_killed_installation_heals(
+    host: Host, before: tree.Tree, clean: tree.Tree, moments: int, installer: Installer
+) -> None:
+    install = Interruption(host=host, command=upgrade_command(installer), back=lambda: Rpm(host).run("--erase", NAME))
+    steps = install.steps()
+    assert scripts(steps) == ["scriptlet-1", "scriptlet-2", "scriptlet-3"], "%pre, %post, %posttrans"
+    for number, step in enumerate(choose(steps, moments)):
+        # Where rpm alone is killed, as when memory is short, the script that it has started runs to its end.
+        install.kill(step, is_all=number % 2 == 1)
         assert len(Rpm(host).versions()) <= 1
         assert_healed(host, installer)
         Rpm(host).run("--erase", NAME)
     assert tree.compare(before, host.tree()) == tree.Difference(left=(), changed=(), missing=())
-    assert killed > len(moments) // 2
+
+
+@pytest.mark.timeout(1800)
+def test_a_killed_erasure_leaves_nothing_when_repeated(
+    host: Host, before: tree.Tree, clean: tree.Tree, moments: int, installer: Installer
+) -> None:
+    def install() -> None:
+        Rpm(host).run("--upgrade", installer.target)
+        host.wait_until(lambda: is_settled(host), 30)
+
+    install()
+    erasure = Interruption(host=host, command=["rpm", "--force-debian", "--erase", NAME], back=install)
+    steps = erasure.steps()
+    assert scripts(steps) == ["scriptlet-1", "scriptlet-2"], "%preun, %postun"
+    for number, step in enumerate(choose(steps, moments // 2)):
+        erasure.kill(step, is_all=number % 2 == 1)
+        if Rpm(host).versions():
+            Rpm(host).run("--erase", NAME)
+        assert tree.compare(before, host.tree()) == tree.Difference(left=(), changed=(), missing=()), step
+        assert host.failed_units() == ""
+        install()
+    Rpm(host).run("--erase", NAME)
 
 
 def test_a_first_installation_cut_short_is_one_still(host: Host, clean: tree.Tree, installer: Installer) -> None:
@@ -126,24 +153,26 @@ def test_a_first_installation_cut_short_is_one_still(host: Host, clean: tree.Tre
 
 
 @pytest.mark.timeout(1800)
-def test_a_killed_upgrade_heals(host: Host, clean: tree.Tree, moments: list[float], installer: Installer) -> None:
-    killed = 0
-    for moment in moments:
+def test_a_killed_upgrade_heals(
+    host: Host, clean: tree.Tree, upgrade: Interruption, upgrade_steps: list[str], moments: int, installer: Installer
+) -> None:
+    ran = ["scriptlet-1", "scriptlet-2", "scriptlet-3", "scriptlet-4", "scriptlet-5"]
+    assert scripts(upgrade_steps) == ran, "%pre, %post, %preun and %postun of the earlier version, %posttrans"
+    for number, step in enumerate(choose(upgrade_steps, moments)):
         go_back(host)
-        killed += kill(host, installer.target, moment)
+        upgrade.kill(step, is_all=number % 2 == 1)
         assert host.service(TARGET).is_active
         assert_healed(host, installer)
     host.wait_until(lambda: is_settled(host), 30)
     assert tree.compare(clean, host.tree()) == tree.Difference(left=(), changed=(), missing=())
-    assert killed > len(moments) // 2
 
 
 def test_disabled_stays_disabled_when_the_upgrade_was_killed(
-    host: Host, moments: list[float], installer: Installer
+    host: Host, upgrade: Interruption, upgrade_steps: list[str], installer: Installer
 ) -> None:
     go_back(host)
     host.run(["systemctl", "disable", TARGET])
-    kill(host, installer.target, moments[len(moments) // 2])
+    upgrade.kill(spread(upgrade_steps, 1)[0], is_all=False)
     host.run(NEXT_SECOND)
     Rpm(host).run("--upgrade", "--replacepkgs", installer.target)
     assert not host.service(TARGET).is_enabled

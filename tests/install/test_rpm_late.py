@@ -8,20 +8,21 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from tests.install.kit import STARTED, assert_nothing_runs
 from tests.install.rpm_kit import Rpm, is_settled
-from tests.support.bed import Bed
-from tests.support.consul import consul_repository
-from tests.support.host import Host
-from tests.support.images import prepare, put_file, temporary_image
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.images import prepare, put_file, temporary_image
+from tests.support.containers.settled import ready_image
+from tests.support.containers.upstream import ADDRESS as OUTSIDE_ADDRESS
+from tests.support.containers.upstream import NAME as OUTSIDE
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import ADDRESS, DIG, NAME, Installer
-from tests.support.rpm_system import CONSUL_REPOSITORY
-from tests.support.upstream import ADDRESS as OUTSIDE_ADDRESS
-from tests.support.upstream import NAME as OUTSIDE
-from tests.support.upstream import Upstream
+from tests.support.programs.consul import consul_repository
+from tests.support.rpm.system import CONSUL_REPOSITORY
 
-FAMILY = Family.RPM
+pytestmark = [pytest.mark.family("rpm"), pytest.mark.sequence]
 TARGET = f"{NAME}.target"
 # A root of its own in which nothing runs: the host's own files below, what is changed above.
 ROOT = "/mnt/root"
@@ -44,9 +45,9 @@ def host(
     bed: Bed, repository: str, upstream: Upstream, distribution: Distribution, installer: Installer
 ) -> Iterator[Host]:
     """Give a host without Consul."""
-    with bed.host(repository, name=f"{distribution.name}-late", resolv_conf=upstream.resolv_conf) as host:
-        put_file(host.container, installer.target, installer.package)
-        installer.install_dependencies(host)
+    ready = ready_image(bed, repository, f"{distribution.name}-repository", installer)
+    with bed.host(ready, name=f"{distribution.name}-late", resolv_conf=upstream.resolv_conf) as host:
+        installer.bring(host)
         yield host
 
 

@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from consul_docker_host.core.workspace import Workspace
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from tests.install.kit import ENVIRONMENT
 from tests.install.rpm_kit import Rpm, is_settled
 from tests.support import tree
-from tests.support.bed import Bed
-from tests.support.host import Host
-from tests.support.images import put_file
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.images import put_file
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import NAME, Installer, wait_for_consul
-from tests.support.upstream import Upstream
 from tests.support.variants import build_variant
 
-FAMILY = Family.RPM
+pytestmark = [pytest.mark.family("rpm"), pytest.mark.sequence]
 CONFIG = f"/etc/default/{NAME}"
 TARGET = f"{NAME}.target"
 OLD_UNIT = f"{NAME}-former.service"
@@ -46,7 +46,7 @@ def with_other_files(work: Workspace) -> None:
 @pytest.fixture(scope="module")
 def host(
     bed: Bed,
-    consul_base: str,
+    ready: str,
     upstream: Upstream,
     distribution: Distribution,
     installer: Installer,
@@ -61,9 +61,9 @@ def host(
         change=with_other_files,
     )
     even_earlier = build_variant(tmp_path_factory.mktemp("even-earlier"), "rpm", settings=LEGACY)
-    with bed.host(consul_base, name=f"{distribution.name}-upgrade", resolv_conf=upstream.resolv_conf) as host:
+    with bed.host(ready, name=f"{distribution.name}-upgrade", resolv_conf=upstream.resolv_conf) as host:
         host.put("/etc/environment", ENVIRONMENT)
-        installer.install_dependencies(host)
+        installer.bring(host)
         put_file(host.container, EARLIER, earlier)
         put_file(host.container, EVEN_EARLIER, even_earlier)
         yield host

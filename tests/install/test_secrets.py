@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from consul_docker_host.prove.distributions import Distribution
-from tests.support.bed import Bed
 from tests.support.cluster import (
     API,
     FOLDER,
@@ -32,10 +30,11 @@ from tests.support.cluster import (
     members,
     pid,
 )
-from tests.support.packages import ADDRESS, DIG, NAME, Installer
-from tests.support.upstream import Upstream
+from tests.support.containers.bed import Bed
+from tests.support.containers.upstream import Upstream
+from tests.support.packages import ADDRESS, DIG, NAME
 
-SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
+pytestmark = [pytest.mark.short_form_on("debian-13"), pytest.mark.sequence]
 
 SERVICE = '{"service": {"name": "from-file", "port": 7}}'
 # Reads the arguments of every process as fast as it can, for as long as the story lasts.
@@ -46,18 +45,14 @@ POLICIES = f"/usr/share/{NAME}/policies"
 
 
 @pytest.fixture(scope="module")
-def cluster(
-    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer
-) -> Iterator[Cluster]:
-    """Give two hosts, and a server without tokens: the client has no settings yet."""
+def cluster(bed: Bed, settled: str, upstream: Upstream, distribution: Distribution) -> Iterator[Cluster]:
+    """Give a server and a client to be; Consul is stopped, has no data, and gets its settings by the tests."""
     names = (f"{distribution.name}-s", f"{distribution.name}-c")
     with (
-        bed.host(consul_base, name=names[0], resolv_conf=upstream.resolv_conf) as server,
-        bed.host(consul_base, name=names[1], resolv_conf=upstream.resolv_conf) as client,
+        bed.host(settled, name=names[0], resolv_conf=upstream.resolv_conf) as server,
+        bed.host(settled, name=names[1], resolv_conf=upstream.resolv_conf) as client,
     ):
         made = Cluster(server=server, client=client)
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            list(pool.map(installer.install, made.hosts))
         for host in made.hosts:
             host.run(
                 f"mkdir -m 0750 {FOLDER} && chgrp consul {FOLDER} && systemctl stop consul && rm -rf /opt/consul/*"

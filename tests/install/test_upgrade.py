@@ -7,29 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.prove.distributions import Distribution, Family
+from consul_docker_host.prove.distributions import Distribution
 from tests.install.deb_kit import Deb
-from tests.support.bed import Bed
-from tests.support.host import Host
+from tests.support.containers.bed import Bed
+from tests.support.containers.host import Host
+from tests.support.containers.settled import settled_image
+from tests.support.containers.upstream import Upstream
 from tests.support.packages import DIG, NAME, Installer, wait_for_consul
-from tests.support.upstream import Upstream
 from tests.support.variants import OLD_CONFFILE, OLD_UNIT
 
-SHORT_FORM_ON = ("debian-13",)  # the others by --long or --distro
-FAMILY = Family.DEB
+pytestmark = [pytest.mark.family("deb"), pytest.mark.short_form_on("debian-13"), pytest.mark.sequence]
 EDITED = "/etc/dnsmasq.d/consul.conf"
 
 
 @pytest.fixture(scope="module")
 def host(
-    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer, old: Path
+    bed: Bed, ready: str, upstream: Upstream, distribution: Distribution, installer: Installer, old: Path
 ) -> Iterator[Host]:
     """Give a cluster of one on which the earlier version is at work."""
-    with bed.host(consul_base, name=f"{distribution.name}-versions", resolv_conf=upstream.resolv_conf) as host:
-        deb = Deb(host)
-        deb.apt("install", deb.put(old))
-        deb.put(installer.package)
-        installer.become_server(host)
+    earlier = Installer(package=old, family=distribution.family)
+    image = settled_image(bed, ready, f"{distribution.name}-earlier", earlier)
+    with bed.host(image, name=f"{distribution.name}-versions", resolv_conf=upstream.resolv_conf) as host:
+        installer.bring(host)
+        wait_for_consul(host)
         yield host
 
 

@@ -10,6 +10,7 @@ import pytest
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.programs import find_fpm
 from consul_docker_host.core.workspace import Workspace, cache_folder
+from tests.support.shared import make_once, worker_number
 from tests.unit.kit import ARCHIVE_KEY, RICH, copy_checkout, inv
 
 BACKENDS = ("fpm", "nfpm")
@@ -57,18 +58,30 @@ def built(
     return work
 
 
+def shared_builds(factory: pytest.TempPathFactory, cache: Path, *, rich: bool) -> dict[str, Workspace]:
+    """Return a build by each backend that all workers share; nobody may change it."""
+    builds = {}
+    # Two workers begin with different backends and so build beside each other.
+    for backend in BACKENDS if worker_number() % 2 == 0 else BACKENDS[::-1]:
+
+        def make(folder: Path, backend: str = backend) -> None:
+            built(copy_checkout(folder), backend, cache=cache, rich=rich)
+
+        name = f"{'rich' if rich else 'default'}-{backend}"
+        builds[backend] = Workspace(root=make_once(factory, name, make))
+    return builds
+
+
 @pytest.fixture(scope="session")
 def default_builds(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> dict[str, Workspace]:
     """Return a build of the default settings by each backend."""
-    folder = tmp_path_factory.mktemp("default")
-    return {name: built(copy_checkout(folder / name), name, cache=cache, rich=False) for name in BACKENDS}
+    return shared_builds(tmp_path_factory, cache, rich=False)
 
 
 @pytest.fixture(scope="session")
 def rich_builds(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> dict[str, Workspace]:
     """Return a build of the rich settings by each backend."""
-    folder = tmp_path_factory.mktemp("rich")
-    return {name: built(copy_checkout(folder / name), name, cache=cache) for name in BACKENDS}
+    return shared_builds(tmp_path_factory, cache, rich=True)
 
 
 @pytest.fixture(params=["default", "rich"])

@@ -26,7 +26,7 @@ from consul_docker_host.core.run import run
 from consul_docker_host.core.workspace import Workspace, file_digest
 from consul_docker_host.snippets.cloudinit import APPEND
 from tests.package.conftest import artefact
-from tests.support.cloud_init import CloudInit, read_yaml, unpacked
+from tests.support.programs.cloud_init import CloudInit, read_yaml, unpacked
 from tests.support.user_data import SETTINGS, archive, dump, plain_archive
 from tests.unit.kit import copy_checkout, fake_program, inv
 

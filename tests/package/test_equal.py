@@ -14,7 +14,7 @@ from consul_docker_host.package import archive_sources
 from consul_docker_host.package.plan import FOLDERS_OF_OTHERS, Plan
 from tests.package.conftest import BACKENDS, artefact, built
 from tests.package.readers import Deb, Rpm, read_deb, read_rpm
-from tests.unit.kit import copy_checkout, plan_of
+from tests.unit.kit import ARCHIVE_KEY, RICH, copy_checkout, plan_of
 
 LIMIT = 200 * 1000
 Builds = dict[str, Workspace]
@@ -32,10 +32,12 @@ def rpms(builds: Builds) -> tuple[Rpm, Rpm]:
     return fpm, nfpm
 
 
-@pytest.fixture
-def rich_plan(rich_builds: Builds) -> Plan:
-    work = rich_builds["nfpm"]
-    return plan_of(work, (work.root / "rich.toml").read_text(encoding="utf-8"))
+@pytest.fixture(scope="session")
+def rich_plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """Return the plan of the rich settings, rendered in a checkout of its own: the builds are shared."""
+    work = copy_checkout(tmp_path_factory.mktemp("plan") / "checkout")
+    (work.root / "archive.asc").write_text(ARCHIVE_KEY)
+    return plan_of(work, RICH.read_text(encoding="utf-8"))
 
 
 def test_the_debs_hold_the_same_files(builds: Builds) -> None:

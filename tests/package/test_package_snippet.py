@@ -18,7 +18,7 @@ from consul_docker_host.core.workspace import ROOT
 from consul_docker_host.package.description import Format
 from consul_docker_host.package.plan import Plan
 from consul_docker_host.snippets.cloudinit import NO_URL, Download, package_snippet
-from tests.support.cloud_init import CloudInit, read_yaml, unpacked
+from tests.support.programs.cloud_init import CloudInit, read_yaml, unpacked
 from tests.unit.kit import copy_checkout, fake_program, plan_of
 
 SCRIPTS = ROOT / "packaging" / "cloud-init"

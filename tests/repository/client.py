@@ -16,8 +16,8 @@ from docker.models.containers import Container
 
 from consul_docker_host.core.run import Result
 from consul_docker_host.prove.distributions import Distribution, Family
-from tests.support.host import Host
-from tests.support.images import (
+from tests.support.containers.host import Host
+from tests.support.containers.images import (
     DEPENDENCIES,
     DOWNLOAD,
     PREPARE,
@@ -29,7 +29,7 @@ from tests.support.images import (
     prepare,
 )
 from tests.support.packages import INSTALL_SECONDS, NAME
-from tests.support.rpm_system import rpm_image
+from tests.support.rpm.system import rpm_image
 
 FOLDER = "/srv/site"
 PUBLICATIONS = itertools.count()
@@ -50,18 +50,21 @@ rpm -i --force-debian /tmp/rpms/*.rpm
 RPM_CHANGES = ("dnf --assumeyes install dnsmasq nftables python3", SHADOW_UTILS)
 
 
+def client_recipe(distribution: Distribution) -> Recipe:
+    """Return the recipe of a host that upgrades itself."""
+    return Recipe(
+        name=f"{distribution.name}-client",
+        suite=distribution.suite,
+        include=(*SYSTEM, *TOOLS, "python3", "unattended-upgrades"),
+        hooks=(*PREPARE, *DOWNLOAD),
+    )
+
+
 def client_image(client: docker.DockerClient, distribution: Distribution) -> str:
     """Return the image of a host that has what the package depends on."""
     changes = DEB_CHANGES if distribution.family is Family.DEB else RPM_CHANGES
     if distribution.family is Family.DEB:
-        include = (*SYSTEM, *TOOLS, "python3", "unattended-upgrades")
-        recipe = Recipe(
-            name=f"{distribution.name}-client",
-            suite=distribution.suite,
-            include=include,
-            hooks=(*PREPARE, *DOWNLOAD),
-        )
-        base = base_image(client, recipe)
+        base = base_image(client, client_recipe(distribution))
     else:
         base = rpm_image(client, distribution)
 
@@ -103,11 +106,11 @@ class Client:
     def apt(self, *arguments: str, check: bool = True) -> Result:
         """Run apt-get without a terminal and without options that answer questions."""
         command = ["apt-get", "--yes", *arguments]
-        return self.host.run(command, timeout=INSTALL_SECONDS, environment=QUIET, check=check)
+        return self.host.run(command, seconds=INSTALL_SECONDS, environment=QUIET, check=check)
 
     def dnf(self, *arguments: str, check: bool = True) -> Result:
         """Run dnf without questions."""
-        return self.host.run(["dnf", "--assumeyes", *arguments], timeout=INSTALL_SECONDS, check=check)
+        return self.host.run(["dnf", "--assumeyes", *arguments], seconds=INSTALL_SECONDS, check=check)
 
     def version(self, name: str = NAME) -> str:
         """Return the installed version of a deb; empty where it is not there or not whole."""

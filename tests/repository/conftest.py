@@ -9,12 +9,13 @@ from pathlib import Path
 import docker
 import pytest
 
-from consul_docker_host.prove.distributions import Distribution, select
+from consul_docker_host.prove.distributions import Distribution
 from tests.repository.client import Client, client_image
-from tests.repository.site import Site, make_keys, make_site
-from tests.support.bed import Bed
+from tests.repository.site import Site, make_keys, published_site
+from tests.support.containers.bed import Bed
 from tests.support.fixtures import bed, engine
 from tests.support.schedule import pytest_xdist_make_scheduler
+from tests.support.selection import leave_out_by_marks, parametrize_distribution
 
 __all__ = ["bed", "engine", "pytest_xdist_make_scheduler"]  # pytest finds fixtures and hooks here
 
@@ -22,18 +23,17 @@ Change = Callable[[Path], None]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "distribution" in metafunc.fixturenames:
-        family, short = (getattr(metafunc.module, word, None) for word in ("FAMILY", "SHORT_FORM_ON"))
-        is_long = bool(metafunc.config.getoption("long"))
-        known = [one for one in select("", is_long=is_long) if family in (None, one.family)]
-        chosen = [one for one in known if is_long or short is None or one.name in short]
-        metafunc.parametrize("distribution", [pytest.param(one, id=one.name) for one in chosen], scope="session")
+    parametrize_distribution(metafunc)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    leave_out_by_marks(config, items)
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """Give the published trees."""
-    return make_site(tmp_path_factory.mktemp("site"), make_keys())
+    return published_site(tmp_path_factory.mktemp("published") / "site", make_keys())
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,16 @@ from consul_docker_host.core.workspace import ROOT, Workspace, cache_folder
 from consul_docker_host.repository import yum
 from consul_docker_host.repository.rpms import read_rpm
 from consul_docker_host.repository.signing import GPG, make_key, short_home, signer
+from tests.support import variants
+from tests.support.kept import kept_directory
 from tests.support.variants import earlier_version
-from tests.unit.kit import copy_checkout, inv
+from tests.unit.kit import CHECKOUT_FILES, CHECKOUT_FOLDERS, copy_checkout, inv, walk
 
 URL = "http://127.0.0.1:8080"
 OLD_VERSION, NEW_VERSION = "0.0.9", "0.1.0"
 NAMES = ("old", "new", "wrong", "expired")
+STATES = ("old", "new", "rotated")
+CHECKOUT = "checkout"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +141,24 @@ def copied_halfway(site: Site, folder: Path) -> Path:
     return target
 
 
+def published_site(folder: Path, keys: Keys) -> Site:
+    """Return the site in ``folder``, which must be new; it is published once a day for the same content."""
+    made = kept_directory("site", folder, key=site_key(keys), make=lambda target: make_site(target, keys))
+    return Site(keys=keys, trees={state: made / state for state in STATES}, work=Workspace(root=made / CHECKOUT))
+
+
+def site_key(keys: Keys) -> list[bytes | str]:
+    """Return what a site is made of. Signatures and kept indices have times, so that a site of yesterday differs."""
+    sources = [ROOT / name for name in CHECKOUT_FILES]
+    sources += sorted(path for name in CHECKOUT_FOLDERS for path in walk(ROOT / name))
+    sources += [Path(__file__), Path(str(variants.__file__)), *built_packages()]
+    content = [part for path in sources for part in (path.name, path.read_bytes())]
+    return [time.strftime("%Y-%m-%d"), *keys.fingerprints.values(), *content]
+
+
 def make_site(folder: Path, keys: Keys) -> Site:
     """Publish an old version, a new one, and a change of keys."""
-    work = copy_checkout(folder / "checkout")
+    work = copy_checkout(folder / CHECKOUT)
     earlier = [earlier_version(folder / kind, kind) for kind in ("deb", "rpm")]
     trees: dict[str, Path] = {}
     site = Site(keys=keys, trees=trees, work=work)

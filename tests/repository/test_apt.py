@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from consul_docker_host.prove.distributions import Family
 from tests.repository.client import Client, command_of
 from tests.repository.site import NEW_VERSION, OLD_VERSION, Site, copied_halfway
 from tests.support.packages import NAME
 
-FAMILY = Family.DEB
+pytestmark = [pytest.mark.family("deb"), pytest.mark.sequence]
 KEYRING = f"{NAME}-archive-keyring"
 KEY_PATH = f"/usr/share/keyrings/{KEYRING}.asc"
 Changed = Callable[[str, Callable[[Path], None]], Path]
@@ -40,7 +39,7 @@ def sign_again(site: Site, tree: Path, key: str) -> None:
 def test_the_page_s_own_command_installs_the_package(client: Client, site: Site) -> None:
     client.serve(site.trees["old"])
     command = command_of(site.trees["old"] / "index.html", "apt-add").replace("apt-get ", "apt-get --yes ")
-    said = client.host.run(f"set -e\n{command}", timeout=180, environment={"DEBIAN_FRONTEND": "noninteractive"})
+    said = client.host.run(f"set -e\n{command}", seconds=180, environment={"DEBIAN_FRONTEND": "noninteractive"})
     assert client.version() == OLD_VERSION
     assert not [line for line in said.output.splitlines() if line.startswith(("W:", "E:"))]
     client.host.wait_until(f"systemctl --quiet is-active {NAME}.target", 30)
@@ -146,7 +145,7 @@ def test_unattended_upgrades_bring_the_new_version(client: Client, site: Site) -
     client.serve(site.trees["new"])
     client.host.put("/etc/apt/apt.conf.d/60consul-docker-host", UPGRADES)
     client.apt("update")
-    said = client.host.run(["unattended-upgrade", "--verbose"], timeout=180)
+    said = client.host.run(["unattended-upgrade", "--verbose"], seconds=180)
     assert client.version() == NEW_VERSION, said.output
     assert client.version(KEYRING) == NEW_VERSION
     client.host.wait_until(f"systemctl --quiet is-active {NAME}.target", 30)

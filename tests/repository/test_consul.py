@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -13,16 +14,28 @@ from consul_docker_host.prove.consul_binary import VERSION, architecture, consul
 from consul_docker_host.prove.distributions import Distribution, Family
 from consul_docker_host.settings.load import project_settings
 from tests.repository.client import Client, command_of
-from tests.repository.site import Site
+from tests.repository.site import Site, site_key
+from tests.support.kept import kept_directory
 from tests.support.packages import ADDRESS, DIG, NAME, Installer
 
-SHORT_FORM_ON = ("debian-13",)
+pytestmark = [pytest.mark.short_form_on("debian-13"), pytest.mark.sequence]
 
 
 @pytest.fixture(scope="session")
 def tree(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a repository with Consul, made of an archive as HashiCorp publishes it, signed by a key of the tests'."""
-    folder = tmp_path_factory.mktemp("release")
+
+    def publish(target: Path) -> None:
+        folder = tmp_path_factory.mktemp("release")
+        provide_consul(site, folder)
+        shutil.copytree(site.publish("rotated", "--with-consul"), target)
+
+    key = [*site_key(site.keys), VERSION, architecture(), Path(__file__).read_bytes()]
+    return kept_directory("consul-site", tmp_path_factory.mktemp("consul") / "tree", key=key, make=publish)
+
+
+def provide_consul(site: Site, folder: Path) -> None:
+    """Make the packages of an archive as HashiCorp publishes it, in the site's dist/."""
     archive = folder / f"consul_{VERSION}_linux_{architecture()}.zip"
     with zipfile.ZipFile(archive, "w") as opened:
         opened.write(consul_binary(), "consul")
@@ -34,7 +47,6 @@ def tree(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
     build_packages(
         site.work, project_settings(site.work), version=VERSION, archive=str(archive), key=str(key), backend="nfpm"
     )
-    return site.publish("rotated", "--with-consul")
 
 
 def test_consul_and_the_package_come_from_one_repository(
@@ -49,7 +61,7 @@ def test_consul_and_the_package_come_from_one_repository(
         host.run("mkdir -p /etc/pki/rpm-gpg")
         command = command_of(tree / "index.html", "dnf-add").replace("dnf install", "dnf --assumeyes install")
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
-    host.run(f"set -e\n{command} consul", timeout=180, environment=environment)
+    host.run(f"set -e\n{command} consul", seconds=180, environment=environment)
     assert host.output("consul version").startswith(f"Consul v{VERSION}")
     host.run('[ "$(stat -c %U:%G /etc/consul.d/consul.hcl)" = consul:consul ]')
     Installer(package=tree, family=distribution.family).become_server(host)

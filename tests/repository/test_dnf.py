@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from consul_docker_host.core.run import find_program, run
-from consul_docker_host.prove.distributions import Family
 from consul_docker_host.repository.signing import short_home
 from tests.repository.client import Client, command_of
 from tests.repository.site import NEW_VERSION, OLD_VERSION, Site, copied_halfway
 from tests.support.packages import NAME
 
-FAMILY = Family.RPM
+pytestmark = [pytest.mark.family("rpm"), pytest.mark.sequence]
 KEYRING = f"{NAME}-archive-keyring"
 KEY_PATH = f"/etc/pki/rpm-gpg/RPM-GPG-KEY-{NAME}"
 Changed = Callable[[str, Callable[[Path], None]], Path]
@@ -44,7 +43,7 @@ def test_the_page_s_own_command_installs_the_package(client: Client, site: Site)
     client.serve(site.trees["old"])
     client.host.run("mkdir -p /etc/pki/rpm-gpg")  # part of every rpm distribution
     command = command_of(site.trees["old"] / "index.html", "dnf-add").replace("dnf install", "dnf --assumeyes install")
-    client.host.run(f"set -e\n{command}", timeout=180)
+    client.host.run(f"set -e\n{command}", seconds=180)
     assert client.rpm_version() == OLD_VERSION
     repository = client.host.file(f"/etc/yum.repos.d/{NAME}.repo").text
     assert "\ngpgcheck=1\nrepo_gpgcheck=1\n" in repository
@@ -166,7 +165,7 @@ def test_who_comes_during_the_change_gets_both_keys(client: Client, site: Site) 
     client.host.run(f"rm -f {KEY_PATH}* /etc/yum.repos.d/{NAME}.repo*")
     client.serve(site.trees["rotated"])
     command = command_of(site.trees["rotated"] / "index.html", "dnf-add")
-    client.host.run("set -e\n" + command.replace("dnf install", "dnf --assumeyes install"), timeout=180)
+    client.host.run("set -e\n" + command.replace("dnf install", "dnf --assumeyes install"), seconds=180)
     client.dnf("install", KEYRING)
     assert client.rpm_version() == NEW_VERSION
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import docker
 import pytest
 
-from tests.support.bed import Bed, test_network
-from tests.support.engine import running_engine
+from tests.support.containers.bed import Bed, test_network
+from tests.support.containers.engine import running_engine
 
 
 @pytest.fixture(scope="session")

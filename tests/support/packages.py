@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from consul_docker_host.core.run import Result
+import createrepo_c
+
+from consul_docker_host.core.errors import BuildError
+from consul_docker_host.core.run import Result, run
+from consul_docker_host.core.workspace import ROOT
 from consul_docker_host.prove.distributions import Family
-from tests.support.host import Host
-from tests.support.images import put_file
+from tests.support.containers.host import Host
+from tests.support.containers.images import put_file
 
 NAME = "consul-docker-host"
 ADDRESS = "169.254.1.1"
@@ -30,10 +35,14 @@ class Installer:
         """Where the package lies on the host; readable for apt's own user, who would warn otherwise."""
         return f"/var/tmp/{self.package.name}"
 
-    def install(self, host: Host) -> Result:
-        """Install the package with what it depends on."""
+    def bring(self, host: Host) -> None:
+        """Copy the package to the host, where it is not there yet."""
         if not host.file(self.target).exists:
             put_file(host.container, self.target, self.package)
+
+    def install(self, host: Host) -> Result:
+        """Install the package with what it depends on."""
+        self.bring(host)
         return self._manage("install", [self.target], host)
 
     def install_dependencies(self, host: Host) -> Result:
@@ -41,14 +50,18 @@ class Installer:
         return self._manage("install", self.dependencies(host), host)
 
     def dependencies(self, host: Host) -> list[str]:
-        """Return the first alternative of each dependency."""
-        put_file(host.container, self.target, self.package)
+        """Return the first alternative of each dependency that the host's repositories have."""
         if self.family is Family.RPM:
-            asked = ["rpm", "--query", "--package", "--requires", self.target]
-            lines = [line for line in host.output(asked).splitlines() if not line.startswith(("rpmlib(", "/"))]
-            return [first_provided(host, line.strip("()").split(" or ")) for line in lines]
-        text = host.output(["dpkg-deb", "--field", self.target, "Depends"])
-        return [part.split("|")[0].split("(")[0].strip() for part in text.split(",") if part.strip()]
+            return [first_provided(host, alternatives.split(" or ")) for alternatives in self.requirements()]
+        return [alternatives.split("|")[0].strip() for alternatives in self.requirements()]
+
+    def requirements(self) -> list[str]:
+        """Return the package's dependencies without versions, with their alternatives."""
+        if self.family is Family.RPM:
+            names = {name for name, *_ in createrepo_c.package_from_rpm(str(self.package)).requires}
+            return sorted(name.strip("()") for name in names if not name.startswith("/"))
+        text = run(["dpkg-deb", "--field", str(self.package), "Depends"]).stdout
+        return [re.sub(r"\s*\([^)]*\)", "", part).strip() for part in text.split(",") if part.strip()]
 
     def remove(self, host: Host) -> Result:
         """Remove the package; its configuration files stay, of an rpm those that were edited."""
@@ -69,9 +82,18 @@ class Installer:
         if self.family is Family.RPM:
             # What a removal no longer needs stays, as with apt-get.
             command = ["dnf", "--assumeyes", "--setopt=clean_requirements_on_remove=False", verb, *names]
-            return host.run(command, timeout=INSTALL_SECONDS)
+            return host.run(command, seconds=INSTALL_SECONDS)
         environment = {"DEBIAN_FRONTEND": "noninteractive"}
-        return host.run(["apt-get", "--yes", verb, *names], timeout=INSTALL_SECONDS, environment=environment)
+        return host.run(["apt-get", "--yes", verb, *names], seconds=INSTALL_SECONDS, environment=environment)
+
+
+def built_package(family: Family) -> Path:
+    """Return the newest package of a family that `inv build` left."""
+    pattern = f"{NAME}_*_all.deb" if family is Family.DEB else f"{NAME}-[0-9]*.noarch.rpm"
+    found = sorted((ROOT / "dist").glob(pattern), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise BuildError(f"dist/ contains no {pattern}", hint="./inv build")
+    return found[-1]
 
 
 def first_provided(host: Host, alternatives: list[str]) -> str:
@@ -83,8 +105,11 @@ def first_provided(host: Host, alternatives: list[str]) -> str:
 def wait_for_consul(host: Host) -> None:
     """Wait until Consul on a cluster of one answers for itself: its API, its own DNS, and dnsmasq before it.
 
-    Consul's DNS is asked past dnsmasq, which may still know an answer of a Consul that has gone since.
+    Consul's DNS is asked past dnsmasq, which may still know an answer of a Consul that has gone since. A restart
+    that is under way comes first: a Consul that is told to stop answers until it has left its cluster.
     """
+    pending = "systemctl list-jobs --no-legend --plain | grep -q consul.service"
+    host.wait_until(f"! {pending}", READY_SECONDS, what="no start or stop of Consul is pending")
     leader = f"curl --silent --fail --max-time 2 http://{ADDRESS}:8500/v1/status/leader | grep -q :"
     host.wait_until(leader, READY_SECONDS, what="the cluster of one has a leader")
     for port in (8600, 53):

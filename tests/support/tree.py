@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -40,6 +41,10 @@ class Entry:
 
 
 Tree = dict[str, Entry]
+# A file's digest by its path, with what changes whenever the file does: size, inode, and the kernel's time of the last
+# change, which no program can set. Most of a system is never written, and reading all of it takes seconds.
+Digests = dict[str, tuple[str, str]]
+LINE_LIMIT = 100_000  # the kernel takes 128 KiB in one argument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,18 +59,30 @@ class Difference:
         return bool(self.left or self.changed or self.missing)
 
 
-def read_tree(output: Callable[[str], bytes]) -> Tree:
-    """Read a tree by two commands that ``output`` runs on the host."""
+def read_tree(output: Callable[[str], bytes], known: Digests) -> Tree:
+    """Read a tree by commands that ``output`` runs on the host, and add to the digests that are ``known`` of it."""
     prune = " -o ".join(f"-path {path}" for path in EXCLUDED)
     walk = f"find / -xdev \\( {prune} \\) -prune -o"
-    listing = output(f"{walk} -printf '%p\\0%y\\0%m\\0%u:%g\\0%s\\0%l\\0'").decode(errors="surrogateescape")
-    sums = output(f"{walk} -type f -print0 | xargs -0 -r sha256sum -z --").decode(errors="surrogateescape")
-    digests = {line[66:]: line[:64] for line in sums.split("\0") if line}
-    fields = listing.split("\0")[:-1]
+    form = "".join(f"{field}\\0" for field in ("%p", "%y", "%m", "%u:%g", "%s", "%l", "%i %C@ %T@"))
+    fields = output(f"{walk} -printf '{form}'").decode(errors="surrogateescape").split("\0")[:-1]
+    rows = list(zip(*(iter(fields),) * 7, strict=True))
+    stamps = {path: f"{size} {stamp}" for path, kind, _, _, size, _, stamp in rows if kind == "f"}
+    changed = [path for path, stamp in stamps.items() if known.get(path, ("", ""))[0] != stamp]
+    listed = "printf '%s\\0' " + " ".join(shlex.quote(path) for path in changed)
+    source = listed if len(listed.encode(errors="surrogateescape")) < LINE_LIMIT else f"{walk} -type f -print0"
+    for path in changed:
+        known.pop(path, None)
+    if changed:
+        sums = output(f"{source} | xargs -0 -r sha256sum -z --").decode(errors="surrogateescape")
+        digests = {line[66:]: line[:64] for line in sums.split("\0") if line}
+        known.update({path: (stamps[path], digest) for path, digest in digests.items() if path in stamps})
     tree = {}
-    for path, kind, mode, owner, size, target in zip(*(iter(fields),) * 6, strict=True):
-        measure = size if kind == "f" else ""
-        tree[path] = Entry(kind=kind, mode=mode, owner=owner, size=measure, sha256=digests.get(path, ""), target=target)
+    for path, kind, mode, owner, size, target, _ in rows:
+        is_file = kind == "f"
+        digest = known[path][1] if is_file and path in known else ""
+        tree[path] = Entry(
+            kind=kind, mode=mode, owner=owner, size=size if is_file else "", sha256=digest, target=target
+        )
     return tree
 
 

@@ -14,7 +14,7 @@ from consul_docker_host.package.plan import Plan
 from tests.support.exposure import Limit, read_limits
 
 UNITS = "usr/lib/systemd/system"
-CONSUL = ROOT / "tests/support/consul-source/package" / UNITS / "consul.service"
+CONSUL = ROOT / "tests/support/programs/consul-source/package" / UNITS / "consul.service"
 # Debian's own unit, as far as it matters here: it has no sandbox. The install tests judge the real one.
 DNSMASQ = "[Service]\nType=forking\nExecStart=/usr/share/dnsmasq/systemd-helper exec\n"
 # Docker's unit is Docker's business: our drop-in only lets Registrator start with it.

@@ -13,9 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.figures import tell
-from tests.support.packages import ADDRESS
-from tests.support.vm.guest import Guest
-from tests.support.vm.hosts import (
+from tests.support.machines.guest import Guest
+from tests.support.machines.hosts import (
     DIG,
     TOOLS,
     Pair,
@@ -25,7 +24,8 @@ from tests.support.vm.hosts import (
     wait_for_leader,
     wait_for_registrator,
 )
-from tests.support.vm.lan import address_of
+from tests.support.machines.lan import address_of
+from tests.support.packages import ADDRESS
 from tests.vm.conftest import Bed
 
 pytestmark = pytest.mark.timeout(3600)
@@ -83,9 +83,9 @@ done
 @pytest.fixture(scope="module")
 def pair(bed: Bed) -> Iterator[tuple[Guest, Guest]]:
     """Give a server and a client that has joined it."""
-    a = bed.guest("server", 2, distribution="debian-12", uplink=ifupdown(2), is_baked=True, settings=SERVER)
+    a = bed.guest(bed.plan("server", 2, distribution="debian-12", uplink=ifupdown(2), is_baked=True, settings=SERVER))
     joins = {"RETRY_JOIN": a.address}
-    b = bed.guest("client", 3, distribution="debian-12", uplink=ifupdown(3), is_baked=True, settings=joins)
+    b = bed.guest(bed.plan("client", 3, distribution="debian-12", uplink=ifupdown(3), is_baked=True, settings=joins))
 
     def prepare(guest: Guest) -> None:
         assert guest.wait_for_boot() == "running", guest.report()
@@ -101,17 +101,19 @@ def pair(bed: Bed) -> Iterator[tuple[Guest, Guest]]:
 
 def test_time_to_multi_user(bed: Bed, rounds: int) -> None:
     """Compare boots with and without the package on images that have Consul, dnsmasq and Docker enabled."""
-    ours = bed.guest("with", 7, distribution="debian-12", uplink=ifupdown(7), is_baked=True, settings=SERVER)
+    ours = bed.guest(bed.plan("with", 7, distribution="debian-12", uplink=ifupdown(7), is_baked=True, settings=SERVER))
     bare = bed.guest(
-        "without",
-        BARE_NUMBER,
-        distribution="debian-12",
-        uplink=ifupdown(BARE_NUMBER),
-        is_baked=True,
-        has_package=False,
-        more=Uplink(
-            files={"/etc/consul.d/agent.json": BARE_AGENT}, links={WANTS: "/usr/lib/systemd/system/consul.service"}
-        ),
+        bed.plan(
+            "without",
+            BARE_NUMBER,
+            distribution="debian-12",
+            uplink=ifupdown(BARE_NUMBER),
+            is_baked=True,
+            has_package=False,
+            more=Uplink(
+                files={"/etc/consul.d/agent.json": BARE_AGENT}, links={WANTS: "/usr/lib/systemd/system/consul.service"}
+            ),
+        )
     )
     taken: dict[str, list[float]] = {guest.name: [] for guest in (ours, bare)}
     for number in range(rounds + 1):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import pytest
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.workspace import ROOT
 from consul_docker_host.prove.distributions import select
-from tests.support.vm.disk import baked_disk, guest_disk
-from tests.support.vm.guest import MEMORY, Guest, running_guest
-from tests.support.vm.hosts import SETTINGS_PATH, Uplink, settings_text, stock
-from tests.support.vm.lan import Lan, running_lan
+from tests.support.machines.disk import baked_disk, guest_disk
+from tests.support.machines.guest import MEMORY, Guest, Plan, running_guest
+from tests.support.machines.hosts import SETTINGS_PATH, Uplink, settings_text, stock
+from tests.support.machines.lan import Lan, running_lan
+from tests.support.machines.snapshot import Scene, resumed
 
 HERE = Path(__file__).resolve().parent
 
@@ -46,6 +48,16 @@ def registrator(request: pytest.FixtureRequest) -> Path | None:
     return Path(given).resolve(strict=True) if given else None
 
 
+def boot(guests: Sequence[Guest]) -> None:
+    """Let guests boot to the end, at the same time."""
+
+    def wait(guest: Guest) -> None:
+        assert guest.wait_for_boot() == "running", guest.report()
+
+    with ThreadPoolExecutor(max_workers=len(guests)) as pool:
+        list(pool.map(wait, guests))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bed:
     """Where guests are made: a network of their own, and the folder that keeps their disks and consoles."""
@@ -56,7 +68,7 @@ class Bed:
     package: Path
     registrator: Path | None
 
-    def guest(
+    def plan(
         self,
         name: str,
         number: int,
@@ -69,31 +81,31 @@ class Bed:
         settings: Mapping[str, str] | None = None,
         more: Uplink | None = None,
         devices: tuple[str, ...] = (),
-    ) -> Guest:
-        """Switch a guest on; it ends with the module that uses it.
+    ) -> Plan:
+        """Return what makes a guest; its disk is made where it is missing.
 
-        A baked one has Consul in it and, unless ``has_package`` is False, the package, with ``settings`` in the host's
-        own file before its first boot. ``more`` are files and links beside those of the uplink; ``memory`` is in MiB,
-        ``devices`` are further arguments of QEMU.
+        The package lies ready on it, unless ``has_package`` is False. A baked one has Consul in it and the package as
+        well, with ``settings`` in the host's own file before its first boot. ``more`` are files and links beside those
+        of the uplink; ``memory`` is in MiB, ``devices`` are further arguments of QEMU.
         """
         chosen = select(distribution)[0]
-        disk = baked_disk(chosen, self.package if has_package else None) if is_baked else guest_disk(chosen)
+        package = self.package if has_package else None
+        disk = baked_disk(chosen, package) if is_baked else guest_disk(chosen)
         extra = more or Uplink(files={})
-        files: dict[str, str | bytes | Path] = {**stock(self.package, self.registrator), **uplink.files, **extra.files}
+        files: dict[str, str | bytes | Path] = {**stock(package, self.registrator), **uplink.files, **extra.files}
         if settings:
             files[SETTINGS_PATH] = settings_text(settings)
-        made = running_guest(
-            disk,
-            self.lan,
-            self.folder / name,
-            name=name,
-            number=number,
-            files=files,
-            links={**uplink.links, **extra.links},
-            memory=memory,
-            devices=devices,
-        )
-        return self.stack.enter_context(made)
+        links = {**uplink.links, **extra.links}
+        return Plan(name=name, number=number, disk=disk, files=files, links=links, memory=memory, devices=devices)
+
+    def guest(self, plan: Plan) -> Guest:
+        """Switch a guest on; it ends with the module that uses it."""
+        return self.stack.enter_context(running_guest(plan, self.lan, self.folder / plan.name))
+
+    def resumed(self, name: str, *plans: Plan, settle: Callable[[Sequence[Guest]], object] = boot) -> tuple[Guest, ...]:
+        """Give guests that were booted and settled once for this content, resumed from there (a scene)."""
+        scene = Scene(name=name, plans=plans, settle=settle)
+        return self.stack.enter_context(resumed(scene, self.lan, self.folder))
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.packages import ADDRESS, NAME
-from tests.support.vm.guest import Guest
-from tests.support.vm.hosts import (
+from tests.support.machines.guest import Guest
+from tests.support.machines.hosts import (
     DIG,
     Pair,
     answers_from,
@@ -25,11 +24,13 @@ from tests.support.vm.hosts import (
     start_web,
     wait_for_registrator,
 )
-from tests.support.vm.lan import OUTSIDE_ADDRESS, OUTSIDE_NAME
+from tests.support.machines.lan import OUTSIDE_ADDRESS, OUTSIDE_NAME
+from tests.support.packages import ADDRESS, NAME
+from tests.support.speed import scaled
 from tests.unit.kit import copy_checkout, inv
 from tests.vm.conftest import Bed
 
-pytestmark = [pytest.mark.timeout(1500), pytest.mark.long]
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.long, pytest.mark.sequence]
 SETTINGS = '[consul]\nrun = "container"\nacl = "deny"\n'
 AGENT = f"{NAME}-agent"
 API = f"http://{ADDRESS}:8500/v1"
@@ -59,8 +60,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pair(bed: Bed) -> Pair:
     """Give two hosts with the package, Docker, and no Consul in any form."""
-    a = bed.guest("host-a", 2, distribution="debian-12", uplink=ifupdown(2))
-    b = bed.guest("host-b", 3, distribution="debian-13", uplink=networkd(3))
+    a = bed.guest(bed.plan("host-a", 2, distribution="debian-12", uplink=ifupdown(2)))
+    b = bed.guest(bed.plan("host-b", 3, distribution="debian-13", uplink=networkd(3)))
 
     def prepare(guest: Guest) -> None:
         assert guest.wait_for_boot() == "running", guest.report()
@@ -164,7 +165,7 @@ def test_registrator_comes_and_goes_with_its_token(a: Guest, b: Guest) -> None:
 def test_outside_names_resolve_while_docker_is_down(a: Guest) -> None:
     a.run("systemctl stop docker.socket docker.service", seconds=90)
     assert OUTSIDE_ADDRESS in a.output(f"{DIG} {OUTSIDE_NAME}")
-    a.run(f"{NAME} apply; sleep 10")
+    a.run(f"{NAME} apply; sleep {scaled(10):g}")
     assert a.failed_units() == ""
     # An administrator's stopped Docker is not started.
     assert a.run("systemctl is-active docker.service", check=False).stdout.strip() == "inactive"

@@ -18,9 +18,8 @@ import pytest
 from consul_docker_host.core.run import run
 from consul_docker_host.core.workspace import ROOT
 from tests.support.inventory import new_key, write_inventory
-from tests.support.packages import ADDRESS
-from tests.support.vm.guest import Guest
-from tests.support.vm.hosts import (
+from tests.support.machines.guest import Guest
+from tests.support.machines.hosts import (
     INSTALL_SECONDS,
     Uplink,
     answers_from,
@@ -33,9 +32,10 @@ from tests.support.vm.hosts import (
     start_web,
     wait_for_registrator,
 )
+from tests.support.packages import ADDRESS
 from tests.vm.conftest import Bed
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800), pytest.mark.sequence]
 
 INSIDE = "10.99.0.15"
 IFUPDOWN = f"auto eth1\niface eth1 inet static\n    address {INSIDE}/24\n"
@@ -94,7 +94,9 @@ def fleet(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     for name, number, distribution, uplink in (*wanted, ("two", 4, "debian-12", ifupdown(4))):
         port, devices = way_in(number)
         more = with_ops(uplink, key)
-        guests.append(bed.guest(name, number, distribution=distribution, uplink=uplink, more=more, devices=devices))
+        guests.append(
+            bed.guest(bed.plan(name, number, distribution=distribution, uplink=uplink, more=more, devices=devices))
+        )
         hosts[name] = {"ssh_hostname": "127.0.0.1", "ssh_port": port}
     write_inventory(
         folder,

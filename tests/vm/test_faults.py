@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.packages import ADDRESS
-from tests.support.vm.guest import Guest
-from tests.support.vm.hosts import (
+from tests.support.machines.guest import Guest
+from tests.support.machines.hosts import (
     DIG,
     INSTALL_SECONDS,
     TOOLS,
@@ -20,7 +19,8 @@ from tests.support.vm.hosts import (
     wait_for_leader,
     wait_for_registrator,
 )
-from tests.support.vm.lan import METADATA, NETWORK, OUTSIDE_ADDRESS, OUTSIDE_NAME, ROUTER, Lan
+from tests.support.machines.lan import METADATA, NETWORK, OUTSIDE_ADDRESS, OUTSIDE_NAME, ROUTER, Lan
+from tests.support.packages import ADDRESS
 from tests.vm.conftest import Bed
 
 pytestmark = [pytest.mark.timeout(1200), pytest.mark.long]
@@ -44,7 +44,9 @@ DuplicateAddressDetection=ipv4
 def host(bed: Bed) -> Guest:
     """Give a cluster of one with a waiting container, after a first boot that needed no hand."""
     server = {"ROLE": "server", "BOOTSTRAP_EXPECT": "1"}
-    guest = bed.guest("faulty", 5, distribution="debian-13", uplink=networkd(5), is_baked=True, settings=server)
+    guest = bed.guest(
+        bed.plan("faulty", 5, distribution="debian-13", uplink=networkd(5), is_baked=True, settings=server)
+    )
     assert guest.wait_for_boot() == "running", guest.report()
     load_images(guest)
     wait_for_leader(guest)

@@ -9,9 +9,8 @@ import json
 
 import pytest
 
-from tests.support.packages import ADDRESS, NAME
-from tests.support.vm.guest import Guest
-from tests.support.vm.hosts import (
+from tests.support.machines.guest import Guest
+from tests.support.machines.hosts import (
     DIG,
     INSTALL_SECONDS,
     Uplink,
@@ -24,10 +23,11 @@ from tests.support.vm.hosts import (
     networkd,
     wait_for_leader,
 )
-from tests.support.vm.lan import OUTSIDE_ADDRESS, OUTSIDE_NAME
+from tests.support.machines.lan import OUTSIDE_ADDRESS, OUTSIDE_NAME
+from tests.support.packages import ADDRESS, NAME
 from tests.vm.conftest import Bed
 
-pytestmark = [pytest.mark.timeout(1200), pytest.mark.long]
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.long, pytest.mark.sequence]
 NUMBER = 6
 CONSUL = "consul.service.consul"
 OWN = "10.9.9.1/24"
@@ -43,7 +43,7 @@ OWN_LINK = {
 def host(bed: Bed) -> Guest:
     """Give a cluster of one on a machine that had a dummy0 before, with a waiting container."""
     guest = bed.guest(
-        "neighbour", NUMBER, distribution="debian-13", uplink=networkd(NUMBER), more=Uplink(files=OWN_LINK)
+        bed.plan("neighbour", NUMBER, distribution="debian-13", uplink=networkd(NUMBER), more=Uplink(files=OWN_LINK))
     )
     assert guest.wait_for_boot() == "running", guest.report()
     assert guest.output(ADDRESSES) == OWN

@@ -17,13 +17,13 @@ from consul_docker_host.package.plans import make_plan
 from consul_docker_host.settings.load import project_settings
 from consul_docker_host.snippets.confext import write_confext
 from consul_docker_host.snippets.ignition import ignition
+from tests.support.machines.guest import Guest
+from tests.support.machines.hosts import configure, install_consul, networkd, wait_for_leader
 from tests.support.packages import ADDRESS, NAME
-from tests.support.vm.guest import Guest
-from tests.support.vm.hosts import configure, install_consul, networkd, wait_for_leader
 from tests.unit.kit import copy_checkout
 from tests.vm.conftest import Bed
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200), pytest.mark.sequence]
 
 CONFEXT = f"/var/lib/confexts/{NAME}.raw"
 
@@ -38,7 +38,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 @pytest.fixture(scope="module")
 def host(bed: Bed) -> Guest:
     """Give a machine with Consul, Docker and dnsmasq from its image and without the package."""
-    guest = bed.guest("readonly", 1, distribution="debian-13", uplink=networkd(1))
+    guest = bed.guest(bed.plan("readonly", 1, distribution="debian-13", uplink=networkd(1)))
     assert guest.wait_for_boot() == "running", guest.report()
     install_consul(guest)
     return guest

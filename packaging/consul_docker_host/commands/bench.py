@@ -51,6 +51,13 @@ def bench_check(*, rounds: str = "9") -> None:
     _figures("unit", "host/bench_render.py", rounds=rounds)
 
 
+def bench_test() -> None:
+    """Compare the last complete run of each test suite with tests/budget.toml."""
+    from consul_docker_host.prove import budget, suites
+
+    budget.compare(Workspace(), suites.EVERYTHING)
+
+
 def _figures(suite: str, file: str, *, rounds: str) -> None:
     from consul_docker_host.prove import suites
 

@@ -1,11 +1,19 @@
 """The help text of each option, and the packages that single tasks need beyond those of a build.
 
-An option means the same in every task.
+An option means the same in every task, unless TASK.OPTION has a text of its own.
 """
 
 from __future__ import annotations
 
 HELP = {
+    "quick": "lint, unit, package, and one host by one install",
+    "shard": "K/N: run the K-th of N parts of about the same time, such as 2/4",
+    "junit": "directory for reports in JUnit's format, one file for each suite",
+    "retries": "how often the stories around a failure are run again, from 0 to 9",
+    "keep": "wait at a failed test with its machines running, and print how to enter and how to remove them",
+    "times": "how often the test is run, from 1 to 1000",
+    "load": "number of processes that keep the machine busy meanwhile, from 0 to 64",
+    "prune": "remove what no current recipe refers to, unless a running process uses it",
     "backend": "auto, fpm or nfpm; auto uses fpm if it is installed",
     "settings": "TOML file whose keys override packaging/settings.toml",
     "distro": "run only on this distribution of tests/install/distributions.toml",
@@ -26,6 +34,7 @@ HELP = {
     "dry": "change nothing; print what would be done",
     "json": "print only the report, as JSON",
     "suite": "Debian suite: bookworm or trixie (default: bookworm)",
+    "test.suite": "only these suites, separated by commas, such as lint,unit",
     "base": "existing cloud image (raw or qcow2) to install into, instead of a new system",
     "format": "qcow2, raw or tar",
     "with_": "consul=FILE: a Debian package or a program of Consul; several separated by commas",
@@ -38,6 +47,7 @@ HELP = {
     "accel": "accelerator for the boot test: tcg, which works everywhere, or kvm",
     "image": "raw image from `inv image --format raw`",
     "region": "AWS region (default: from the environment or the profile)",
+    "test.repeat.name": "test, such as tests/install/test_host.py::test_x[debian-13], or its name alone",
     "name": "name of the AMI (default: from the image's name and content)",
     "old": "manifest of the older image",
     "new": "manifest of the newer image",
@@ -54,6 +64,7 @@ GROUPS = {
     "bench.image": "image",
     "bench.install": "test",
     "bench.repo": "repo",
+    "cache": "test",
     "deploy": "deploy",
     "image": "image",
     "image.ami": "aws",
@@ -65,6 +76,11 @@ GROUPS = {
     "test": "test",
     "verify": "verify",
 }
+
+
+def help_of(task: str, option: str) -> str:
+    """Return the help of one option of a task."""
+    return HELP.get(f"{task.removesuffix('.all')}.{option}") or HELP[option]
 
 
 def group_of(task: str) -> str:

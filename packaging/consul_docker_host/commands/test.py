@@ -3,12 +3,17 @@
 # ruff: noqa: PLC0415 - heavy modules are imported where they are needed
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from consul_docker_host.commands.build import build_all, read_settings
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.report import say
 from consul_docker_host.core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from consul_docker_host.prove.choices import Choice
 
 
 def verify(*, settings: str = "") -> None:
@@ -27,74 +32,133 @@ def verify(*, settings: str = "") -> None:
 
 def lint() -> None:
     """Check style and types with ruff, mypy, shellcheck, shfmt and rules for shell."""
-    from consul_docker_host.prove import lint as linters
-    from consul_docker_host.prove import suites
-
-    suites.run_suites((), first={"lint": lambda: linters.lint(Workspace())})
+    _test("lint")
 
 
-def run_all_tests(*, long: bool = False) -> None:
+def run_all_tests(
+    *,
+    quick: bool = False,
+    shard: str = "",
+    suite: str = "",
+    junit: str = "",
+    retries: str = "0",
+    keep: bool = False,
+    long: bool = False,
+) -> None:
     """Lint, verify and run all test suites; as root, install missing tools first."""
-    from consul_docker_host.prove import lint as linters
-    from consul_docker_host.prove import suites
+    from consul_docker_host.prove import choices, suites
 
-    def is_verified() -> bool:
-        try:
-            verify()
-        except BuildError as error:
-            say(str(error))
-            return False
-        return True
-
-    first = {"lint": lambda: linters.lint(Workspace()), "verify": is_verified}
-    _test(*suites.ALL, long=long, first=first)
+    names, choice = choices.choose(
+        suites.EVERYTHING,
+        suite=suite,
+        shard=shard,
+        junit=junit,
+        retries=retries,
+        keep=keep,
+        long=long,
+        quick=quick,
+    )
+    _test(*names, choice=choice, args=choices.QUICK_ARGS if quick else None)
 
 
 def run_unit_tests(*, long: bool = False, args: str = "") -> None:
     """Run the unit tests of the builder and of the host's programs."""
-    _test("unit", long=long, args=args)
+    _test_suite("unit", long=long, args=args)
 
 
 def run_package_tests(*, long: bool = False, args: str = "") -> None:
     """Test that the packages are valid, reproducible and the same from both backends."""
-    _test("package", long=long, args=args)
+    _test_suite("package", long=long, args=args)
 
 
-def run_install_tests(*, distro: str = "", story: str = "", long: bool = False, args: str = "") -> None:
+def run_install_tests(
+    *, distro: str = "", story: str = "", keep: bool = False, long: bool = False, args: str = ""
+) -> None:
     """Test install, upgrade and removal in systemd containers."""
     from consul_docker_host.prove import suites
 
     chosen = suites.story_options(Workspace(), distro=distro, story=story)
-    _test("install", long=long, args=f"{chosen} {args}")
+    _test_suite("install", keep=keep, long=long, args=f"{chosen} {args}")
 
 
-def run_repository_tests(*, long: bool = False, args: str = "") -> None:
+def run_repository_tests(*, keep: bool = False, long: bool = False, args: str = "") -> None:
     """Test the repository with apt, dnf and a browser."""
-    _test("repository", long=long, args=args)
+    _test_suite("repository", keep=keep, long=long, args=args)
 
 
-def run_deploy_tests(*, long: bool = False, args: str = "") -> None:
+def run_deploy_tests(*, keep: bool = False, long: bool = False, args: str = "") -> None:
     """Test the deploy over ssh to a server and two clients."""
-    _test("deploy", long=long, args=args)
+    _test_suite("deploy", keep=keep, long=long, args=args)
 
 
-def run_vm_tests(*, long: bool = False, args: str = "") -> None:
+def run_vm_tests(*, keep: bool = False, long: bool = False, args: str = "") -> None:
     """Test the packages on virtual machines."""
-    _test("vm", long=long, args=args)
+    _test_suite("vm", keep=keep, long=long, args=args)
 
 
 def run_image_tests(*, long: bool = False, args: str = "") -> None:
     """Test disk images: content, reproducibility, boot."""
-    _test("image", long=long, args=args)
+    _test_suite("image", long=long, args=args)
 
 
-def _test(*names: str, long: bool, args: str = "", first: Mapping[str, Callable[[], bool]] | None = None) -> None:
+def _test_suite(name: str, *, long: bool, args: str, keep: bool = False) -> None:
+    from consul_docker_host.prove.choices import Choice
+
+    _test(name, choice=Choice(is_long=long, is_kept=keep), args={name: args})
+
+
+def _test(*names: str, choice: Choice | None = None, args: Mapping[str, str] | None = None) -> None:
+    from consul_docker_host.prove import lint as linters
     from consul_docker_host.prove import suites
+    from consul_docker_host.prove.choices import Choice
 
-    suites.prepare(Workspace(), names)
-    if any(suites.SUITES[name].takes_packages for name in names):
+    work, chosen = Workspace(), choice or Choice()
+    parts = suites.shard_parts(work, names, chosen)
+    needed = [name for name in names if parts is None or name in parts]
+    if chosen.shard:
+        say(f"== shard {chosen.shard}: {', '.join(needed) or 'nothing'}")
+    suites.prepare(work, needed)
+    if any(suites.SUITES[name].takes_packages for name in needed if name in suites.SUITES):
         build_all()
-    suites.run_suites(names, first=first, long=long, args=args)
+    steps = {"lint": lambda: linters.lint(work), "verify": _verify_step}
+    suites.run_suites(names, steps=steps, choice=chosen, args=args)
+
+
+def _verify_step() -> dict[str, str]:
+    try:
+        verify()
+    except BuildError as error:
+        say(str(error))
+        return {"verify": str(error)}
+    return {"verify": ""}
+
+
+def repeat_test(name: str, *, times: str = "20", load: str = "0", long: bool = False) -> None:
+    """Run one story many times beside a load, and report how often it passed."""
+    from consul_docker_host.prove import repeat, suites
+
+    work = Workspace()
+    wanted = repeat.wanted(work, name, times=times, load=load, is_long=long)
+    suites.prepare(work, (wanted.suite,))
+    if suites.SUITES[wanted.suite].takes_packages:
+        build_all()
+    repeat.repeat(work, wanted)
+
+
+def write_times() -> None:
+    """Write tests/times.toml, by which shards are balanced, from the last complete runs."""
+    from consul_docker_host.prove import suites, times
+
+    work = Workspace()
+    written = times.rewrite_times(work, suites.EVERYTHING)
+    say(f"{times.times_file(work).relative_to(work.root)}: {', '.join(written)}")
+
+
+def show_cache(*, prune: bool = False) -> None:
+    """Show what the cache contains, how large and how old it is; with --prune, remove what is outdated."""
+    from consul_docker_host.prove import cache
+
+    cache.show(Workspace(), prune=prune)
 
 
 def setup_system() -> None:

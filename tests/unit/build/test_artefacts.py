@@ -19,6 +19,7 @@ from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.run import run, start
 from consul_docker_host.core.workspace import Workspace, only_one
 from consul_docker_host.settings.load import project_settings
+from tests.support.speed import is_within, scaled
 from tests.unit.kit import ARCHIVE_KEY, copy_checkout, fake_program, inv, path_with, replace_in, snapshot
 
 # Writes half a package and ends as the test wants.
@@ -168,14 +169,14 @@ def test_ctrl_c_ends_at_once_with_one_line_and_code_130(
     log = tmp_path / "log"
     shell = f"cd '{built.root}' && exec '{sys.executable}' -m invoke build --backend fpm"
     process = start(["sh", "-c", shell], log=log, env={"PATH": path_with(tmp_path / "bin")})
-    until = time.monotonic() + 30
+    until = time.monotonic() + scaled(30)
     while len(list((tmp_path / "bin").glob("started-*"))) < 2 and time.monotonic() < until:
         time.sleep(0.05)
     assert len(list((tmp_path / "bin").glob("started-*"))) == 2, log.read_text()
     begin = time.monotonic()
     (os.killpg if to_group else os.kill)(process.pid, number)
-    code = process.wait(timeout=30)
-    assert time.monotonic() - begin < 5
+    code = process.wait(timeout=scaled(30))
+    assert is_within(time.monotonic() - begin, 5)
     assert code == 130
     said = log.read_text().splitlines()
     assert said[-1] == "interrupted: dist/ contains only finished artefacts"
@@ -192,13 +193,13 @@ def test_ctrl_c_while_the_tree_is_judged_ends_as_well(built: Workspace, tmp_path
     log = tmp_path / "log"
     shell = f"cd '{built.root}' && exec '{sys.executable}' -m invoke build --backend nfpm"
     process = start(["sh", "-c", shell], log=log, env={"PATH": path_with(tmp_path / "bin")})
-    until = time.monotonic() + 30
+    until = time.monotonic() + scaled(30)
     while not (tmp_path / "bin" / "started").exists() and time.monotonic() < until:
         time.sleep(0.05)
     begin = time.monotonic()
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == 130
-    assert time.monotonic() - begin < 5
+    assert process.wait(timeout=scaled(30)) == 130
+    assert is_within(time.monotonic() - begin, 5)
     assert log.read_text().splitlines() == ["interrupted: dist/ contains only finished artefacts"]
     assert_untouched(built, before)
 

@@ -6,6 +6,7 @@ import pytest
 
 from consul_docker_host.commands import bench
 from consul_docker_host.core.errors import BuildError
+from consul_docker_host.prove.suites import EVERYTHING
 
 
 @pytest.mark.parametrize("rounds", ["0", "-1", "x", "", "1000", "٢"])
@@ -39,3 +40,10 @@ def test_figures_are_taken_on_what_was_built(
     with pytest.raises(BuildError, match="the benchmark failed"):
         task(rounds="2")  # type: ignore[operator]
     assert steps == [(suite,), "built", (file, 2)]
+
+
+def test_a_run_of_the_tests_is_compared_with_the_budget_of_every_suite(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("consul_docker_host.prove.budget.compare", lambda _, suites: asked.append(suites))
+    bench.bench_test()
+    assert asked == [EVERYTHING]

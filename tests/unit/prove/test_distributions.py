@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from consul_docker_host.core.errors import BuildError
 from consul_docker_host.core.workspace import ROOT
 from consul_docker_host.prove.distributions import Family, read_distributions, select, workflow_matrix
-from tests.support.official import wanted
+from tests.support.containers.official import wanted
 
 PROMISED = (
     *("debian-12", "debian-13", "ubuntu-22.04", "ubuntu-24.04", "ubuntu-26.04"),

@@ -16,7 +16,7 @@ from consul_docker_host.core.workspace import ROOT, Workspace
 from consul_docker_host.package.plan import Plan
 from consul_docker_host.snippets import cloudinit
 from consul_docker_host.snippets.cloudinit import Download
-from tests.support.cloud_init import read_yaml
+from tests.support.programs.cloud_init import read_yaml
 from tests.unit.kit import ARCHIVE_KEY, RICH, plan_of
 
 SCRIPTS = ROOT / "packaging" / "cloud-init"
