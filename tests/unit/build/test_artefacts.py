@@ -318,7 +318,7 @@ def test_without_a_package_of_this_version_there_is_no_package_snippet(
     assert not (built.dist / PACKAGE_SNIPPET).exists()
     assert set(sums(built)) == {DEB, RPM, SNIPPET}
     said = capsys.readouterr().out.splitlines()[-1]
-    assert said == f"dist/{PACKAGE_SNIPPET} is not made: dist/ has no package of this version; run ./inv build"
+    assert said == f"dist/{PACKAGE_SNIPPET} was not built: dist/ has no package of this version; run ./inv build"
 
 
 def test_the_sums_are_those_of_the_artefacts(built: Workspace) -> None:
