@@ -23,11 +23,11 @@ MOMENTS, LONG_MOMENTS = 10, 50
 
 @pytest.fixture(scope="module")
 def host(
-    bed: Bed, consul_base: str, upstream: Upstream, distribution: Distribution, installer: Installer, old: Path
+    bed: Bed, ready: str, upstream: Upstream, distribution: Distribution, installer: Installer, old: Path
 ) -> Iterator[Host]:
     """Give a host with all that the package depends on, and both versions at hand."""
-    with bed.host(consul_base, name=f"{distribution.name}-killed", resolv_conf=upstream.resolv_conf) as host:
-        installer.install_dependencies(host)
+    with bed.host(ready, name=f"{distribution.name}-killed", resolv_conf=upstream.resolv_conf) as host:
+        installer.bring(host)
         Deb(host).put(old)
         yield host
 

@@ -32,7 +32,7 @@ NEXT_SECOND = "sleep 1"
 @pytest.fixture(scope="module")
 def host(
     bed: Bed,
-    base: str,
+    ready_base: str,
     upstream: Upstream,
     distribution: Distribution,
     installer: Installer,
@@ -40,8 +40,8 @@ def host(
 ) -> Iterator[Host]:
     """Give a host without Consul, which takes its time to end, and with two versions at hand."""
     earlier = build_variant(tmp_path_factory.mktemp("earlier"), "rpm", settings='[package]\nversion = "0.0.9"')
-    with bed.host(base, name=f"{distribution.name}-killed", resolv_conf=upstream.resolv_conf) as host:
-        installer.install_dependencies(host)
+    with bed.host(ready_base, name=f"{distribution.name}-killed", resolv_conf=upstream.resolv_conf) as host:
+        installer.bring(host)
         put_file(host.container, EARLIER, earlier)
         yield host
 

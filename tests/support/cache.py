@@ -22,8 +22,10 @@ from tests.deploy.kit import SSHD
 from tests.repository.client import client_recipe
 from tests.support.containers.engine import answering, own_engine, running_engine
 from tests.support.containers.images import REPOSITORY, Recipe, bare_recipe, lock_of, system_recipe
+from tests.support.containers.images import last_use as noted_use
 from tests.support.machines.disk import disk_name
 from tests.support.machines.musl import program_name
+from tests.support.machines.snapshot import current_keys
 from tests.support.programs.registrator import standin_name
 from tests.support.rpm.system import rpm_recipe
 
@@ -59,11 +61,11 @@ def rooms() -> dict[str, dict[str, Any]]:
     return {
         "cloud-init": {"current": ["library"], "is_all": True},
         "ignition-source": {"current": [source_key("ignition-source")], "is_all": True},
-        "images": {"current": [f"{recipe.name}-{recipe.key}.tar" for recipe in recipes()], "is_all": False},
+        "images": {"current": [*(f"{recipe.name}-{recipe.key}.tar" for recipe in recipes()), "used"], "is_all": False},
         "packer-source": {"current": [source_key("packer-source")], "is_all": True},
         "registrator": {"current": [standin_name()], "is_all": True},
         "repository-keys": {"current": [KEYS_VERSION], "is_all": True},
-        "vm": {"current": [*disks, program_name()], "is_all": False},
+        "vm": {"current": [*disks, program_name(), *current_keys()], "is_all": False},
     }
 
 
@@ -81,7 +83,7 @@ def images(client: docker.DockerClient) -> list[dict[str, Any]]:
 def last_use(tag: str) -> float:
     """Return when a derived image was last asked for; 0 where that is not known."""
     lock = lock_of(tag)
-    return lock.stat().st_mtime if lock.exists() else 0.0
+    return max(noted_use(tag), lock.stat().st_mtime if lock.exists() else 0.0)
 
 
 def states_of(tags: dict[str, float]) -> dict[str, str]:
