@@ -41,7 +41,7 @@ def make_image(  # noqa: PLR0913 - one for each option
 
     work, mistakes = Workspace(), Mistakes()
     with mistakes.collected():
-        refuse_proof(accel=accel, has_consul=bool(with_ or base), has_proof=proof and format != "tar")
+        _refuse_proof(accel=accel, has_consul=bool(with_ or base), has_proof=proof and format != "tar")
     with mistakes.collected():
         request = read_request(
             work,
@@ -67,7 +67,7 @@ def make_image(  # noqa: PLR0913 - one for each option
         image.make_image(work, request, fresh=fresh, has_proof=proof, is_emulated=accel == "tcg")
 
 
-def refuse_proof(*, accel: str, has_consul: bool, has_proof: bool) -> None:
+def _refuse_proof(*, accel: str, has_consul: bool, has_proof: bool) -> None:
     """Raise one BuildError with every mistake in the options of the boot test."""
     mistakes = Mistakes()
     with mistakes.collected():
