@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.conftest import COMMAND, Host
+from tests.host.conftest import COMMAND, FakeHost
 from tests.host.former import SHELL, render_former
 from tests.host.healthy import ADDRESS, PROCESS, HealthyHost, make_healthy
 from tests.host.network import Network
@@ -43,7 +43,7 @@ def former(tmp_path_factory: pytest.TempPathFactory, network: Network) -> Health
     """Give the host as it was."""
     folder = tmp_path_factory.mktemp("former")
     shutil.copytree(render_former(SHELL, folder / "checkout"), folder / "root", symlinks=True)
-    host = Host(root=folder / "root", fakes=folder / "fakes")
+    host = FakeHost(root=folder / "root", fakes=folder / "fakes")
     healthy = make_connected(host, network)
     host.write(f"proc/{PROCESS}/root/etc/resolv.conf", f"nameserver {ADDRESS}\n")
     for name in FORMER_TOOLS:
@@ -60,10 +60,10 @@ def today(rendered: Path, tmp_path_factory: pytest.TempPathFactory, network: Net
     """Give the host as it is."""
     folder = tmp_path_factory.mktemp("today")
     shutil.copytree(rendered, folder / "root", symlinks=True)
-    return make_connected(Host(root=folder / "root", fakes=folder / "fakes"), network)
+    return make_connected(FakeHost(root=folder / "root", fakes=folder / "fakes"), network)
 
 
-def make_connected(host: Host, network: Network) -> HealthyHost:
+def make_connected(host: FakeHost, network: Network) -> HealthyHost:
     """Make a host on which all is well, in the network."""
     made = make_healthy(host)
     entry = host.root / f"proc/{PROCESS}/ns/net"

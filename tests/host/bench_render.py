@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.conftest import Host
+from tests.host.conftest import FakeHost
 from tests.host.former import SHELL, render_former
 from tests.support.figures import tell
 
@@ -32,15 +32,15 @@ HOSTS = {"a client": "RETRY_JOIN=10.0.0.1\n", "a client with secrets and certifi
 
 
 @pytest.fixture
-def former(tmp_path: Path) -> Host:
+def former(tmp_path: Path) -> FakeHost:
     """Give the host as it was."""
     root = tmp_path / "former"
     shutil.copytree(render_former(SHELL, tmp_path / "checkout"), root, symlinks=True)
     (tmp_path / "no-fakes").mkdir()
-    return Host(root=root, fakes=tmp_path / "no-fakes")
+    return FakeHost(root=root, fakes=tmp_path / "no-fakes")
 
 
-def configure(host: Host, text: str) -> None:
+def configure(host: FakeHost, text: str) -> None:
     """Write the settings, and the files that they name; render once."""
     for name, content in FILES.items():
         host.write(f"etc/{name}", f"{content}\n").chmod(0o640)
@@ -51,7 +51,7 @@ def configure(host: Host, text: str) -> None:
     host.script("render", "consul")
 
 
-def timed(host: Host) -> float:
+def timed(host: FakeHost) -> float:
     """Return the seconds of one rendering; it changes nothing."""
     begin = time.perf_counter()
     done = host.script("render", "consul")
@@ -61,7 +61,7 @@ def timed(host: Host) -> float:
 
 
 @pytest.mark.parametrize("name", HOSTS)
-def test_the_time_of_a_rendering(former: Host, host: Host, rounds: int, name: str) -> None:
+def test_the_time_of_a_rendering(former: FakeHost, host: FakeHost, rounds: int, name: str) -> None:
     for each in (former, host):
         configure(each, HOSTS[name])
     taken: dict[str, list[float]] = {"former": [], "today": []}

@@ -6,17 +6,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from consul_docker_host.core.run import Result, failure_text
 from consul_docker_host.package.description import collect_payload, load_package
 from consul_docker_host.package.render import render_files
 from consul_docker_host.settings.load import load_settings
 from tests.host.questions import fake_program, unknown_questions
+from tests.support.machine import COMMAND_SECONDS, File, Machine
 from tests.support.speed import scaled
 
 if TYPE_CHECKING:
@@ -48,35 +50,61 @@ def render(target: Path, own: str = "") -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class FakeHost(Machine):
     """A folder that stands for a host's root, with a folder of fake programs first on PATH."""
 
     root: Path
     fakes: Path
 
-    def run(self, *argv: str, code: int | None = 0, netns: str = "") -> subprocess.CompletedProcess[str]:
-        """Run a script of the tree, by its path in there; ``code`` is the expected exit code."""
-        environment = {
-            "PATH": f"{self.fakes}:/usr/sbin:/usr/bin:/sbin:/bin",
-            "LANG": "C.UTF-8",
-            "CONSUL_DOCKER_HOST_ROOT": str(self.root),
-        }
-        prefix = ["ip", "netns", "exec", netns] if netns else []
+    @property
+    def name(self) -> str:
+        """The directory that stands for its root."""
+        return str(self.root)
+
+    def run(self, command: str | Sequence[str], *, check: bool = True, seconds: float = COMMAND_SECONDS) -> Result:
+        """Run a program of this machine, or a line of shell, in the host's root and with the fakes first on PATH."""
+        argv = ["sh", "-c", command] if isinstance(command, str) else list(command)
         done = subprocess.run(
-            [*prefix, str(self.root / argv[0]), *argv[1:]],
-            env=environment,
+            argv,
+            cwd=self.root,
+            env={
+                "PATH": f"{self.fakes}:/usr/sbin:/usr/bin:/sbin:/bin",
+                "LANG": "C.UTF-8",
+                "CONSUL_DOCKER_HOST_ROOT": str(self.root),
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
-            timeout=scaled(60),
+            timeout=scaled(seconds),
         )
-        assert code is None or done.returncode == code, done.stdout + done.stderr
-        return done
+        result = Result(argv=tuple(argv), returncode=done.returncode, stdout=done.stdout, stderr=done.stderr)
+        assert not check or result.returncode == 0, failure_text(result)
+        return result
 
-    def script(self, name: str, *arguments: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+    def put(self, path: str, data: str | bytes, *, mode: int = 0o644) -> None:
+        """Write a file below the root."""
+        self.write(path.lstrip("/"), data).chmod(mode)
+
+    def file(self, path: str) -> File:
+        """Return a path below the root."""
+        return File(machine=self, path=str(self.root / path.lstrip("/")))
+
+    def report(self) -> str:
+        """Return what each fake was asked."""
+        calls = sorted(self.fakes.glob("*.calls"))
+        return "\n".join(f"--- {path.stem}\n{path.read_text(encoding='utf-8')}" for path in calls)
+
+    def call(self, path: str, *arguments: str, code: int | None = 0, netns: str = "") -> Result:
+        """Run a script of the tree, by its path in there; ``code`` is the expected exit code."""
+        prefix = ["ip", "netns", "exec", netns] if netns else []
+        result = self.run([*prefix, str(self.root / path), *arguments], check=False)
+        assert code is None or result.returncode == code, result.output
+        return result
+
+    def script(self, name: str, *arguments: str, code: int | None = 0) -> Result:
         """Run one of the scripts below usr/lib/consul-docker-host."""
-        return self.run(f"{SCRIPTS}/{name}", *arguments, code=code)
+        return self.call(f"{SCRIPTS}/{name}", *arguments, code=code)
 
     def write(self, path: str, content: str | bytes) -> Path:
         """Write a file below the root, byte for byte."""
@@ -125,10 +153,10 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def host(rendered: Path, tmp_path: Path) -> Iterator[Host]:
+def host(rendered: Path, tmp_path: Path) -> Iterator[FakeHost]:
     shutil.copytree(rendered, tmp_path / "root", symlinks=True)
     (tmp_path / "fakes").mkdir()
-    made = Host(root=tmp_path / "root", fakes=tmp_path / "fakes")
+    made = FakeHost(root=tmp_path / "root", fakes=tmp_path / "fakes")
     yield made
     made.fail_on_unknown_questions()
 
@@ -140,7 +168,7 @@ def healthy_template(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -
 
     folder = tmp_path_factory.mktemp("healthy")
     shutil.copytree(rendered, folder / "root", symlinks=True)
-    make_healthy(Host(root=folder / "root", fakes=folder / "fakes"))
+    make_healthy(FakeHost(root=folder / "root", fakes=folder / "fakes"))
     return folder
 
 
@@ -150,7 +178,7 @@ def healthy(healthy_template: Path, tmp_path: Path) -> Iterator[HealthyHost]:
     from tests.host.healthy import HealthyHost  # noqa: PLC0415
 
     shutil.copytree(healthy_template, tmp_path / "healthy", symlinks=True)
-    made = Host(root=tmp_path / "healthy/root", fakes=tmp_path / "healthy/fakes")
+    made = FakeHost(root=tmp_path / "healthy/root", fakes=tmp_path / "healthy/fakes")
     yield HealthyHost(host=made)
     made.fail_on_unknown_questions()
 

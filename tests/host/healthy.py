@@ -15,7 +15,7 @@ import pytest
 from host_program import agent_api, cli, dns
 from host_program.facts import namespace
 from tests.host import network as servers
-from tests.host.conftest import COMMAND, SCRIPTS, Host
+from tests.host.conftest import COMMAND, SCRIPTS, FakeHost
 from tests.host.network import Network
 from tests.support.speed import scaled
 
@@ -130,7 +130,7 @@ def units(**states: str) -> str:
 class HealthyHost:
     """The host and its folder of answers."""
 
-    host: Host
+    host: FakeHost
     network: Network | None = None
 
     @property
@@ -209,13 +209,13 @@ def in_process(
     return run
 
 
-def build(host: Host, **values: object) -> None:
+def build(host: FakeHost, **values: object) -> None:
     """Let the host be one that was built with other values."""
     file = host.root / SCRIPTS / "defaults.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | values))
 
 
-def make_healthy(host: Host) -> HealthyHost:
+def make_healthy(host: FakeHost) -> HealthyHost:
     """Put the fakes and their answers in place."""
     healthy = HealthyHost(host=host)
     (host.fakes / "tools").mkdir(parents=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from tests.host.conftest import Host
+from tests.host.conftest import FakeHost
 from tests.support.speed import scaled
 
 # Overlays end with the namespace. The network is one of its own as well: links and tables are made there.
@@ -23,7 +23,7 @@ exec "$@"
 """
 
 
-def run_in_place(host: Host, script: str, *, code: int = 0) -> subprocess.CompletedProcess[str]:
+def run_in_place(host: FakeHost, script: str, *, code: int = 0) -> subprocess.CompletedProcess[str]:
     """Run shell text as root on a machine that has the tree installed, with the fakes first on PATH."""
     folder = host.root.parent
     (folder / "upper").mkdir(exist_ok=True)

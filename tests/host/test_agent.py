@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.conftest import SCRIPTS, Host, needs_root, render
+from tests.host.conftest import SCRIPTS, FakeHost, needs_root, render
 from tests.host.inplace import calls_of, run_in_place
 
 UNIT = "consul-docker-host-agent.service"
@@ -16,9 +16,9 @@ NAME = "consul-docker-host-agent"
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
+def host(tmp_path: Path) -> Iterator[FakeHost]:
     (tmp_path / "fakes").mkdir()
-    made = Host(root=render(tmp_path / "root", '[consul]\nrun = "container"\n'), fakes=tmp_path / "fakes")
+    made = FakeHost(root=render(tmp_path / "root", '[consul]\nrun = "container"\n'), fakes=tmp_path / "fakes")
     state = made.root / "var/lib/consul-docker-host"
     numbers = '"-u consul") echo 990 ;; "-g consul") echo 991 ;; *) echo 0 ;; esac'
     made.fake("id", f'case "$*" in consul) [ -e {state}/user-made ] ;; {numbers}')
@@ -34,7 +34,7 @@ def docker_runs(calls: Path) -> list[str]:
     return [line for line in calls.read_text().splitlines() if line.startswith("run ")]
 
 
-def test_the_agent_has_no_right_that_it_does_not_need(host: Host) -> None:
+def test_the_agent_has_no_right_that_it_does_not_need(host: FakeHost) -> None:
     calls = host.fake("docker")
 
     host.script("agent", "run")
@@ -63,14 +63,14 @@ def test_the_agent_has_no_right_that_it_does_not_need(host: Host) -> None:
     assert (run / "consul.d/host.json").exists()
 
 
-def test_the_host_s_own_address_comes_first(host: Host) -> None:
+def test_the_host_s_own_address_comes_first(host: FakeHost) -> None:
     calls = host.fake("docker")
     host.configure("HOST_IP=10.9.9.9\n")
     host.script("agent", "run")
     assert " -bind=10.9.9.9 " in docker_runs(calls)[0]
 
 
-def test_the_agents_user_is_made_once(host: Host) -> None:
+def test_the_agents_user_is_made_once(host: FakeHost) -> None:
     host.fake("docker")
     record = host.fake("useradd")
     host.script("agent", "run")
@@ -80,7 +80,7 @@ def test_the_agents_user_is_made_once(host: Host) -> None:
     assert made.endswith(" consul")
 
 
-def test_the_agent_waits_for_its_image_with_growing_patience(host: Host) -> None:
+def test_the_agent_waits_for_its_image_with_growing_patience(host: FakeHost) -> None:
     pauses = host.fake("sleep")
     calls = host.fake(
         "docker",
@@ -94,7 +94,7 @@ def test_the_agent_waits_for_its_image_with_growing_patience(host: Host) -> None
     assert " own/consul:1.21.0 agent " in docker_runs(calls)[0]
 
 
-def test_a_stopped_docker_is_waited_for_and_not_asked(host: Host) -> None:
+def test_a_stopped_docker_is_waited_for_and_not_asked(host: FakeHost) -> None:
     host.fake("systemctl", "case $1 in show) echo LoadState=loaded ;; esac; exit 3")
     host.fake("sleep", '[ "$(grep -c "" "$0.calls")" -lt 3 ] || kill $PPID')
     calls = host.fake("docker")
@@ -103,7 +103,7 @@ def test_a_stopped_docker_is_waited_for_and_not_asked(host: Host) -> None:
     assert not calls.exists()
 
 
-def test_settings_that_are_not_whole_start_nothing(host: Host) -> None:
+def test_settings_that_are_not_whole_start_nothing(host: FakeHost) -> None:
     calls = host.fake("docker")
     host.configure("GOSSIP_KEY_FILE=/etc/none\n")
     said = host.script("agent", "run", code=1).stderr
@@ -111,14 +111,14 @@ def test_settings_that_are_not_whole_start_nothing(host: Host) -> None:
     assert docker_runs(calls) == []
 
 
-def test_a_reload_reaches_the_container(host: Host) -> None:
+def test_a_reload_reaches_the_container(host: FakeHost) -> None:
     calls = host.fake("docker")
     host.script("agent", "reload")
     assert calls.read_text() == f"kill --signal HUP {NAME}\n"
 
 
 @needs_root
-def test_an_agent_of_another_package_is_not_fought(host: Host) -> None:
+def test_an_agent_of_another_package_is_not_fought(host: FakeHost) -> None:
     host.fake("systemctl", 'case "$*" in "--quiet is-active consul.service") exit 0 ;; esac; exit 3')
     host.fake("sleep", "kill $PPID")
     calls = host.fake("docker")
@@ -128,7 +128,7 @@ def test_an_agent_of_another_package_is_not_fought(host: Host) -> None:
 
 
 @needs_root
-def test_an_apply_restarts_the_container_and_no_other_agent(host: Host) -> None:
+def test_an_apply_restarts_the_container_and_no_other_agent(host: FakeHost) -> None:
     record = host.fake("systemctl", "case $1 in is-active) echo active ;; esac")
     host.fake("docker")
     change = "echo CONSUL_IMAGE=own/consul:1.21.0 >>/etc/default/consul-docker-host"
@@ -138,15 +138,15 @@ def test_an_apply_restarts_the_container_and_no_other_agent(host: Host) -> None:
     assert [line for line in restarts if line.endswith(" consul.service")] == []
 
 
-def test_the_check_does_not_ask_for_a_package(host: Host) -> None:
+def test_the_check_does_not_ask_for_a_package(host: FakeHost) -> None:
     for name in ("curl", "pidof", "docker", "getent", "bash"):
         host.replace(name, "exit 1")
-    said = host.run("usr/bin/consul-docker-host", "check", code=2).stdout
+    said = host.call("usr/bin/consul-docker-host", "check", code=2).stdout
     assert f"systemctl restart {UNIT}" in said
     assert "install consul" not in said
 
 
-def test_the_tree_has_no_word_for_the_other_way(host: Host) -> None:
+def test_the_tree_has_no_word_for_the_other_way(host: FakeHost) -> None:
     system = host.root / "usr/lib/systemd/system"
     assert UNIT in (system / "consul-docker-host.target").read_text()
     assert not (system / "consul.service.d").exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.host.conftest import Host
+from tests.host.conftest import FakeHost
 
 FILE = "etc/environment"
 ORIGINALS = {
@@ -20,7 +20,7 @@ ORIGINALS = {
 
 
 @pytest.mark.parametrize("original", ORIGINALS.values(), ids=ORIGINALS.keys())
-def test_apply_and_remove_give_the_same_bytes(host: Host, original: bytes) -> None:
+def test_apply_and_remove_give_the_same_bytes(host: FakeHost, original: bytes) -> None:
     path = host.write(FILE, original)
     path.chmod(0o640)
 
@@ -35,7 +35,7 @@ def test_apply_and_remove_give_the_same_bytes(host: Host, original: bytes) -> No
 
 
 @pytest.mark.parametrize("original", ORIGINALS.values(), ids=ORIGINALS.keys())
-def test_a_second_apply_changes_nothing(host: Host, original: bytes) -> None:
+def test_a_second_apply_changes_nothing(host: FakeHost, original: bytes) -> None:
     path = host.write(FILE, original)
     host.script("environment", "apply")
     once, inode = path.read_bytes(), path.stat().st_ino
@@ -46,7 +46,7 @@ def test_a_second_apply_changes_nothing(host: Host, original: bytes) -> None:
     assert path.stat().st_ino == inode
 
 
-def test_a_file_that_was_not_there_goes_with_the_package(host: Host) -> None:
+def test_a_file_that_was_not_there_goes_with_the_package(host: FakeHost) -> None:
     host.script("environment", "apply")
     assert host.read(FILE).startswith("# consul-docker-host: begin")
 
@@ -56,7 +56,7 @@ def test_a_file_that_was_not_there_goes_with_the_package(host: Host) -> None:
     assert not (host.root / "var/lib/consul-docker-host").exists()
 
 
-def test_a_block_that_stands_twice_becomes_one(host: Host) -> None:
+def test_a_block_that_stands_twice_becomes_one(host: FakeHost) -> None:
     host.write(FILE, "A=1\n")
     host.script("environment", "apply")
     twice = host.read(FILE) + host.read(FILE).partition("A=1\n")[2]
@@ -69,7 +69,7 @@ def test_a_block_that_stands_twice_becomes_one(host: Host) -> None:
     assert host.read(FILE) == "A=1\n"
 
 
-def test_lines_after_the_block_stay_and_get_no_other_end(host: Host) -> None:
+def test_lines_after_the_block_stay_and_get_no_other_end(host: FakeHost) -> None:
     host.write(FILE, "A=1")
     host.script("environment", "apply")
     host.write(FILE, host.read(FILE) + "B=2\n")
@@ -79,7 +79,7 @@ def test_lines_after_the_block_stay_and_get_no_other_end(host: Host) -> None:
     assert host.read(FILE) == "A=1\nB=2\n"
 
 
-def test_a_foreign_line_within_the_block_stays(host: Host) -> None:
+def test_a_foreign_line_within_the_block_stays(host: FakeHost) -> None:
     host.write(FILE, "A=1\n")
     host.script("environment", "apply")
     host.write(FILE, host.read(FILE).replace("CONSUL_RPC", "MINE=3\nCONSUL_RPC"))
@@ -89,7 +89,7 @@ def test_a_foreign_line_within_the_block_stays(host: Host) -> None:
     assert host.read(FILE) == "A=1\nMINE=3\n"
 
 
-def test_a_lost_end_of_the_block_costs_no_foreign_line(host: Host) -> None:
+def test_a_lost_end_of_the_block_costs_no_foreign_line(host: FakeHost) -> None:
     host.write(FILE, "A=1\n")
     host.script("environment", "apply")
     host.write(FILE, host.read(FILE).replace("# consul-docker-host: end\n", "") + "B=2\n")
@@ -99,7 +99,7 @@ def test_a_lost_end_of_the_block_costs_no_foreign_line(host: Host) -> None:
     assert host.read(FILE) == "A=1\nB=2\n"
 
 
-def test_the_administrators_own_value_wins_and_is_told(host: Host) -> None:
+def test_the_administrators_own_value_wins_and_is_told(host: FakeHost) -> None:
     host.write(FILE, "CONSUL_HTTP_ADDR=https://consul.example:8501\n")
 
     said = host.script("environment", "apply").stderr
@@ -110,7 +110,7 @@ def test_the_administrators_own_value_wins_and_is_told(host: Host) -> None:
     assert host.read(FILE) == "CONSUL_HTTP_ADDR=https://consul.example:8501\n"
 
 
-def test_unmarked_lines_of_a_host_made_by_hand_stay_and_are_not_repeated(host: Host) -> None:
+def test_unmarked_lines_of_a_host_made_by_hand_stay_and_are_not_repeated(host: FakeHost) -> None:
     by_hand = "CONSUL_HTTP_ADDR=169.254.1.1:8500\nCONSUL_RPC_ADDR=169.254.1.1:8400\n"
     host.write(FILE, by_hand)
 
@@ -120,7 +120,7 @@ def test_unmarked_lines_of_a_host_made_by_hand_stay_and_are_not_repeated(host: H
     assert done.stderr == ""
 
 
-def test_a_symlink_stays_a_symlink(host: Host) -> None:
+def test_a_symlink_stays_a_symlink(host: FakeHost) -> None:
     target = host.write("etc/environment.real", "A=1\n")
     (host.root / FILE).symlink_to("environment.real")
 

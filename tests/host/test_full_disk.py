@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.conftest import COMMAND, Host, needs_root
+from tests.host.conftest import COMMAND, FakeHost, needs_root
 
 ENVIRONMENT = b"# by hand\nA=1\n" + b"B=%d\n" * 500
 SERVERS = b"nameserver 10.0.0.1\nsearch a\n"
@@ -17,7 +17,7 @@ pytestmark = needs_root
 
 
 @pytest.fixture
-def etc(host: Host) -> Iterator[Path]:
+def etc(host: FakeHost) -> Iterator[Path]:
     """Put /etc on a file system of a few pages."""
     folder = host.root / "etc"
     kept = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
@@ -50,7 +50,7 @@ def assert_told_of(said: str, path: str) -> None:
     assert "No space left on device" in told[0]
 
 
-def test_the_environment_stays_whole_and_is_written_later(host: Host, etc: Path) -> None:
+def test_the_environment_stays_whole_and_is_written_later(host: FakeHost, etc: Path) -> None:
     path = host.write("etc/environment", ENVIRONMENT)
     path.chmod(0o640)
     ballast = fill(etc)
@@ -73,7 +73,7 @@ def test_the_environment_stays_whole_and_is_written_later(host: Host, etc: Path)
     assert path.read_bytes() == ENVIRONMENT
 
 
-def test_resolv_conf_stays_whole_and_is_written_later(host: Host, etc: Path) -> None:
+def test_resolv_conf_stays_whole_and_is_written_later(host: FakeHost, etc: Path) -> None:
     path = host.write("etc/resolv.conf", SERVERS)
     path.chmod(0o604)
     ballast = fill(etc)
@@ -94,7 +94,7 @@ def test_resolv_conf_stays_whole_and_is_written_later(host: Host, etc: Path) -> 
     assert path.read_bytes() == SERVERS
 
 
-def test_without_a_copy_of_its_servers_resolv_conf_is_not_touched(host: Host, tmp_path: Path) -> None:
+def test_without_a_copy_of_its_servers_resolv_conf_is_not_touched(host: FakeHost, tmp_path: Path) -> None:
     """DNS would go round in circles: the host asks dnsmasq, and dnsmasq knows nobody to ask."""
     path = host.write("etc/resolv.conf", SERVERS)
     run = host.root / "run/consul-docker-host"
@@ -109,54 +109,54 @@ def test_without_a_copy_of_its_servers_resolv_conf_is_not_touched(host: Host, tm
     assert path.read_bytes() == SERVERS
 
 
-def test_dockers_file_stays_whole_and_is_not_remembered_as_ours(host: Host, etc: Path) -> None:
+def test_dockers_file_stays_whole_and_is_not_remembered_as_ours(host: FakeHost, etc: Path) -> None:
     original = b'{"mtu": 1400}'
     path = host.write("etc/docker/daemon.json", original)
     ballast = fill(etc)
 
-    assert_told_of(host.run(COMMAND, "docker-dns", "on", code=1).stderr, "/etc/docker/daemon.json")
+    assert_told_of(host.call(COMMAND, "docker-dns", "on", code=1).stderr, "/etc/docker/daemon.json")
 
     assert path.read_bytes() == original
     assert left_over(etc) == []
     assert not (host.root / "var/lib/consul-docker-host").exists()
     ballast.unlink()
-    host.run(COMMAND, "docker-dns", "on")
+    host.call(COMMAND, "docker-dns", "on")
     ours = path.read_bytes()
     ballast = fill(etc)
 
-    assert_told_of(host.run(COMMAND, "docker-dns", "off", code=1).stderr, "/etc/docker/daemon.json")
+    assert_told_of(host.call(COMMAND, "docker-dns", "off", code=1).stderr, "/etc/docker/daemon.json")
 
     assert path.read_bytes() == ours
     ballast.unlink()
-    host.run(COMMAND, "docker-dns", "off")
+    host.call(COMMAND, "docker-dns", "off")
     assert path.read_bytes() == original
 
 
-def test_what_is_rendered_stays_whole_and_apply_tells_and_goes_on(host: Host) -> None:
+def test_what_is_rendered_stays_whole_and_apply_tells_and_goes_on(host: FakeHost) -> None:
     run = host.root / "run/consul-docker-host"
     run.mkdir(parents=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tests", str(run)], check=True)
     try:
-        host.run(COMMAND, "apply")
+        host.call(COMMAND, "apply")
         before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
         ballast = fill(run)
         host.configure("NODE_NAME=other\nUPSTREAMS=10.0.0.3\n")
         host.write("etc/environment", "A=1\n")
 
-        said = host.run(COMMAND, "apply", code=1).stderr
+        said = host.call(COMMAND, "apply", code=1).stderr
 
         assert_told_of(said, "/run/consul-docker-host/consul.d/host.json")
         assert_told_of(said, "/run/consul-docker-host/dnsmasq.env")
         assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path != ballast} == before
         assert "CONSUL_HTTP_ADDR" in host.read("etc/environment")
         ballast.unlink()
-        host.run(COMMAND, "apply")
+        host.call(COMMAND, "apply")
         assert "other" in host.read("run/consul-docker-host/consul.d/host.json")
     finally:
         subprocess.run(["umount", "--lazy", str(run)], check=True)
 
 
-def test_a_start_on_a_full_disk_takes_the_settings_it_had_but_never_half_of_them(host: Host) -> None:
+def test_a_start_on_a_full_disk_takes_the_settings_it_had_but_never_half_of_them(host: FakeHost) -> None:
     run = host.root / "run/consul-docker-host"
     run.mkdir(parents=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tests", str(run)], check=True)
@@ -175,7 +175,7 @@ def test_a_start_on_a_full_disk_takes_the_settings_it_had_but_never_half_of_them
         subprocess.run(["umount", "--lazy", str(run)], check=True)
 
 
-def mount_of_its_own(host: Host, path: str, size: str) -> tuple[Path, Path]:
+def mount_of_its_own(host: FakeHost, path: str, size: str) -> tuple[Path, Path]:
     """Make a file a mount of its own, as container engines do, from a small file system; return both."""
     source = host.root.parent / "engine"
     source.mkdir()
@@ -187,7 +187,7 @@ def mount_of_its_own(host: Host, path: str, size: str) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize("is_full", [False, True])
-def test_a_file_that_is_a_mount_is_written_only_where_there_is_room(host: Host, *, is_full: bool) -> None:
+def test_a_file_that_is_a_mount_is_written_only_where_there_is_room(host: FakeHost, *, is_full: bool) -> None:
     path, source = mount_of_its_own(host, "etc/environment", "32k")
     try:
         if is_full:
@@ -206,7 +206,7 @@ def test_a_file_that_is_a_mount_is_written_only_where_there_is_room(host: Host, 
     assert left_over(host.root / "etc") == []
 
 
-def test_a_file_that_cannot_be_replaced_and_is_no_mount_is_not_written_into(host: Host) -> None:
+def test_a_file_that_cannot_be_replaced_and_is_no_mount_is_not_written_into(host: FakeHost) -> None:
     path = host.write("etc/environment", ENVIRONMENT)
     host.replace("mv", "echo mv: busy >&2; exit 1")
 
@@ -217,7 +217,7 @@ def test_a_file_that_cannot_be_replaced_and_is_no_mount_is_not_written_into(host
 
 
 @pytest.mark.parametrize("action", ["apply", "remove"])
-def test_a_producer_that_fails_empties_no_file(host: Host, action: str) -> None:
+def test_a_producer_that_fails_empties_no_file(host: FakeHost, action: str) -> None:
     path = host.write("etc/environment", ENVIRONMENT)
     host.script("environment", "apply")
     marked = path.read_bytes()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.host.conftest import Host, needs_root
+from tests.host.conftest import FakeHost, needs_root
 
 GUARD = "usr/lib/consul-docker-host/guard"
 BRIDGE = "br-0123456789ab"
@@ -67,21 +67,21 @@ def network() -> Iterator[Network]:
 
 
 @needs_root
-def test_a_neighbour_with_a_route_is_dropped_and_was_answered_before(host: Host, network: Network) -> None:
+def test_a_neighbour_with_a_route_is_dropped_and_was_answered_before(host: FakeHost, network: Network) -> None:
     assert network.reaches(network.neighbour)
-    host.run(GUARD, "up", netns=network.host)
+    host.call(GUARD, "up", netns=network.host)
     assert not network.reaches(network.neighbour)
     assert network.reaches(network.host)
 
 
 @needs_root
-def test_every_other_address_of_the_host_stays_reachable_over_both_protocols(host: Host, network: Network) -> None:
+def test_every_other_address_of_the_host_stays_reachable_over_both_protocols(host: FakeHost, network: Network) -> None:
     for netns, port, number in ((network.host, "uplink", 1), (network.neighbour, "up0", 2)):
         ip("address", "add", f"fd00:99::{number}/64", "dev", port, "nodad", netns=netns)
     others = ("10.99.0.1", "fd00:99::1")
     assert all(network.reaches(network.neighbour, address) for address in others)
 
-    host.run(GUARD, "up", netns=network.host)
+    host.call(GUARD, "up", netns=network.host)
 
     assert [address for address in others if not network.reaches(network.neighbour, address)] == []
     assert not network.reaches(network.neighbour)
@@ -89,21 +89,21 @@ def test_every_other_address_of_the_host_stays_reachable_over_both_protocols(hos
 
 @needs_root
 @pytest.mark.parametrize("bridge", ["docker0", "docker_gwbridge", "podman7", BRIDGE])
-def test_containers_behind_their_engines_bridge_are_answered(host: Host, network: Network, bridge: str) -> None:
+def test_containers_behind_their_engines_bridge_are_answered(host: FakeHost, network: Network, bridge: str) -> None:
     network.connect(network.container, "veth1", master=bridge, subnet="172.30.0")
-    host.run(GUARD, "up", netns=network.host)
+    host.call(GUARD, "up", netns=network.host)
     assert network.reaches(network.container)
 
 
 @needs_root
 @pytest.mark.parametrize("bridge", ["br-lan", "br0", "br-0123", "br-0123456789xy", "virbr0"])
-def test_other_bridges_are_dropped_until_a_setting_names_them(host: Host, network: Network, bridge: str) -> None:
+def test_other_bridges_are_dropped_until_a_setting_names_them(host: FakeHost, network: Network, bridge: str) -> None:
     network.connect(network.container, "veth1", master=bridge, subnet="172.30.0")
-    host.run(GUARD, "up", netns=network.host)
+    host.call(GUARD, "up", netns=network.host)
     assert not network.reaches(network.container)
 
     host.configure(f"BRIDGES={bridge}\n")
-    host.run(GUARD, "heal", netns=network.host)
+    host.call(GUARD, "heal", netns=network.host)
 
     assert network.reaches(network.container)
 
@@ -111,38 +111,38 @@ def test_other_bridges_are_dropped_until_a_setting_names_them(host: Host, networ
 @needs_root
 @pytest.mark.parametrize("bridge", ["docker0", "podman0", BRIDGE])
 def test_a_bridge_with_the_default_route_is_never_allowed_by_its_name_alone(
-    host: Host, network: Network, bridge: str
+    host: FakeHost, network: Network, bridge: str
 ) -> None:
     network.connect(network.container, "veth1", master=bridge, subnet="172.30.0")
     ip("route", "add", "default", "via", "172.30.0.2", netns=network.host)
 
-    host.run(GUARD, "up", netns=network.host)
+    host.call(GUARD, "up", netns=network.host)
 
     assert not network.reaches(network.container)
-    assert host.run(GUARD, "refused", netns=network.host).stdout.strip() == bridge
+    assert host.call(GUARD, "refused", netns=network.host).stdout.strip() == bridge
 
 
 @needs_root
-def test_a_bridge_with_a_port_that_is_no_containers_is_never_allowed(host: Host, network: Network) -> None:
+def test_a_bridge_with_a_port_that_is_no_containers_is_never_allowed(host: FakeHost, network: Network) -> None:
     network.connect(network.container, "veth1", master=BRIDGE, subnet="172.30.0")
     ip("tuntap", "add", "tap0", "mode", "tap", netns=network.host)
     ip("link", "set", "tap0", "master", BRIDGE, netns=network.host)
 
-    host.run(GUARD, "up", netns=network.host)
+    host.call(GUARD, "up", netns=network.host)
 
     assert not network.reaches(network.container)
 
 
 @needs_root
-def test_a_container_network_made_later_is_let_in_by_heal(host: Host, network: Network) -> None:
-    host.run(GUARD, "up", netns=network.host)
+def test_a_container_network_made_later_is_let_in_by_heal(host: FakeHost, network: Network) -> None:
+    host.call(GUARD, "up", netns=network.host)
     network.connect(network.container, "veth1", master=BRIDGE, subnet="172.30.0")
     assert not network.reaches(network.container)
 
-    assert "restored or updated" in host.run(GUARD, "heal", netns=network.host).stdout
+    assert "restored or updated" in host.call(GUARD, "heal", netns=network.host).stdout
 
     assert network.reaches(network.container)
-    assert host.run(GUARD, "heal", netns=network.host).stdout == ""
+    assert host.call(GUARD, "heal", netns=network.host).stdout == ""
 
 
 @needs_root
@@ -154,28 +154,28 @@ def test_a_container_network_made_later_is_let_in_by_heal(host: Host, network: N
         ["flush", "chain", "ip", "consul_docker_host", "prerouting"],
     ],
 )
-def test_what_somebody_does_to_the_table_is_undone(host: Host, network: Network, harm: list[str]) -> None:
-    host.run(GUARD, "up", netns=network.host)
+def test_what_somebody_does_to_the_table_is_undone(host: FakeHost, network: Network, harm: list[str]) -> None:
+    host.call(GUARD, "up", netns=network.host)
     subprocess.run(["ip", "netns", "exec", network.host, "nft", *harm], check=True)
-    host.run(GUARD, "check", netns=network.host, code=1)
+    host.call(GUARD, "check", netns=network.host, code=1)
     assert network.reaches(network.neighbour)
 
-    host.run(GUARD, "heal", netns=network.host)
+    host.call(GUARD, "heal", netns=network.host)
 
     assert not network.reaches(network.neighbour)
 
 
 @needs_root
-def test_foreign_tables_stay_and_ours_goes_alone(host: Host, network: Network) -> None:
+def test_foreign_tables_stay_and_ours_goes_alone(host: FakeHost, network: Network) -> None:
     nft = ["ip", "netns", "exec", network.host, "nft"]
     subprocess.run([*nft, "add", "table", "inet", "foreign"], check=True)
-    host.run(GUARD, "up", netns=network.host)
-    host.run(GUARD, "down", netns=network.host)
+    host.call(GUARD, "up", netns=network.host)
+    host.call(GUARD, "down", netns=network.host)
     done = subprocess.run([*nft, "list", "tables"], check=True, capture_output=True, text=True)
     assert done.stdout == "table inet foreign\n"
 
 
-def test_names_stand_in_rules_of_their_own_because_old_nft_knows_no_wildcard_in_a_set(host: Host) -> None:
+def test_names_stand_in_rules_of_their_own_because_old_nft_knows_no_wildcard_in_a_set(host: FakeHost) -> None:
     host.configure("BRIDGES='cni* lxdbr0'\n")
     text = host.script("guard", "rules").stdout
     assert 'iifname "cni*" accept\n' in text

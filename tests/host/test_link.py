@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.host.conftest import Host, needs_root
+from tests.host.conftest import FakeHost, needs_root
 
 LINK = "usr/lib/consul-docker-host/link"
 NETNS = f"cdh-link-{os.getpid()}"  # apart from other workers
@@ -28,38 +28,38 @@ def addresses(netns: str) -> str:
 
 
 @needs_root
-def test_up_makes_interface_and_address_once(host: Host, netns: str) -> None:
-    host.run(LINK, "check", netns=netns, code=1)
-    host.run(LINK, "up", netns=netns)
-    host.run(LINK, "up", netns=netns)
+def test_up_makes_interface_and_address_once(host: FakeHost, netns: str) -> None:
+    host.call(LINK, "check", netns=netns, code=1)
+    host.call(LINK, "up", netns=netns)
+    host.call(LINK, "up", netns=netns)
     assert addresses(netns).count("169.254.1.1/32") == 1
-    host.run(LINK, "check", netns=netns)
+    host.call(LINK, "check", netns=netns)
 
 
 @needs_root
 @pytest.mark.parametrize(
     "harm", [["link", "delete", "dummy0"], ["address", "flush", "dev", "dummy0"], ["link", "set", "dummy0", "down"]]
 )
-def test_heal_puts_back_what_was_taken_and_is_silent_otherwise(host: Host, netns: str, harm: list[str]) -> None:
-    host.run(LINK, "up", netns=netns)
-    assert host.run(LINK, "heal", netns=netns).stdout == ""
+def test_heal_puts_back_what_was_taken_and_is_silent_otherwise(host: FakeHost, netns: str, harm: list[str]) -> None:
+    host.call(LINK, "up", netns=netns)
+    assert host.call(LINK, "heal", netns=netns).stdout == ""
     subprocess.run(["ip", "-n", netns, *harm], check=True)
-    assert "was restored" in host.run(LINK, "heal", netns=netns).stdout
-    host.run(LINK, "check", netns=netns)
+    assert "was restored" in host.call(LINK, "heal", netns=netns).stdout
+    host.call(LINK, "check", netns=netns)
 
 
 @needs_root
-def test_down_takes_what_we_made(host: Host, netns: str) -> None:
-    host.run(LINK, "up", netns=netns)
-    host.run(LINK, "down", netns=netns)
+def test_down_takes_what_we_made(host: FakeHost, netns: str) -> None:
+    host.call(LINK, "up", netns=netns)
+    host.call(LINK, "down", netns=netns)
     assert subprocess.run(["ip", "-n", netns, "link", "show", "dummy0"], check=False, capture_output=True).returncode
 
 
 @needs_root
-def test_an_interface_of_the_administrator_stays_without_our_address(host: Host, netns: str) -> None:
+def test_an_interface_of_the_administrator_stays_without_our_address(host: FakeHost, netns: str) -> None:
     subprocess.run(["ip", "-n", netns, "link", "add", "dummy0", "type", "bridge"], check=True)
     subprocess.run(["ip", "-n", netns, "address", "add", "10.9.9.9/32", "dev", "dummy0"], check=True)
-    host.run(LINK, "up", netns=netns)
-    host.run(LINK, "down", netns=netns)
+    host.call(LINK, "up", netns=netns)
+    host.call(LINK, "down", netns=netns)
     assert "10.9.9.9/32" in addresses(netns)
     assert "169.254.1.1" not in addresses(netns)

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.conftest import Host
+from tests.host.conftest import FakeHost
 from tests.host.healthy import FAKES
 from tests.host.questions import QUESTIONS, UNKNOWN_CODE
 
 
 @pytest.fixture
-def fakes(tmp_path: Path) -> Host:
+def fakes(tmp_path: Path) -> FakeHost:
     """Give a directory of fakes whose unknown questions fail no test by themselves."""
-    return Host(root=tmp_path, fakes=tmp_path)
+    return FakeHost(root=tmp_path, fakes=tmp_path)
 
 
-def ask(host: Host, *argv: str) -> subprocess.CompletedProcess[str]:
+def ask(host: FakeHost, *argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(host.fakes / argv[0]), *argv[1:]], check=False, capture_output=True, text=True)
 
 
@@ -34,14 +34,14 @@ def ask(host: Host, *argv: str) -> subprocess.CompletedProcess[str]:
         ("", False),
     ],
 )
-def test_a_fake_answers_what_it_knows_and_refuses_the_rest(fakes: Host, question: str, *, is_known: bool) -> None:
+def test_a_fake_answers_what_it_knows_and_refuses_the_rest(fakes: FakeHost, question: str, *, is_known: bool) -> None:
     calls = fakes.fake("systemctl", "echo active")
     done = ask(fakes, "systemctl", *question.split())
     assert (done.returncode, done.stdout) == ((0, "active\n") if is_known else (UNKNOWN_CODE, ""))
     assert calls.read_text() == f"{question}\n"
 
 
-def test_an_unknown_question_fails_the_test_with_the_fake_and_its_arguments(fakes: Host) -> None:
+def test_an_unknown_question_fails_the_test_with_the_fake_and_its_arguments(fakes: FakeHost) -> None:
     fakes.fake("systemctl")
     fakes.fake("docker")
     ask(fakes, "docker", "version")

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.host.conftest import COMMAND, SCRIPTS, Host, needs_root
+from tests.host.conftest import COMMAND, SCRIPTS, FakeHost, needs_root
 from tests.host.inplace import calls_of, run_in_place
 from tests.support.speed import is_within
 
@@ -53,14 +53,14 @@ class Agent:
     is_denying: bool = False
 
 
-def build_in(host: Host, **values: object) -> None:
+def build_in(host: FakeHost, **values: object) -> None:
     """Change what the build has decided."""
     file = host.root / SCRIPTS / "defaults.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | values))
 
 
 @pytest.fixture
-def agent(host: Host) -> Iterator[Agent]:
+def agent(host: FakeHost) -> Iterator[Agent]:
     """Give an agent where the host's scripts look for one."""
     state = Agent(services=[*OURS, *FOREIGN])
 
@@ -101,7 +101,7 @@ def agent(host: Host) -> Iterator[Agent]:
         server.shutdown()
 
 
-def run_line(host: Host) -> list[str]:
+def run_line(host: FakeHost) -> list[str]:
     """Return the words of `docker run` as the script calls it."""
     host.fake("systemctl")
     calls = host.fake("docker")
@@ -109,7 +109,7 @@ def run_line(host: Host) -> list[str]:
     return calls.read_text().splitlines()[-1].partition(" fayrus/registrator")[0].split()
 
 
-def test_the_container_has_no_more_rights_than_it_needs(host: Host) -> None:
+def test_the_container_has_no_more_rights_than_it_needs(host: FakeHost) -> None:
     host.configure("HOST_IP=10.1.2.3\n")
     words = run_line(host)
     assert {"--read-only", "--cap-drop=ALL"} <= set(words)
@@ -118,7 +118,7 @@ def test_the_container_has_no_more_rights_than_it_needs(host: Host) -> None:
     assert {("--restart", "no"), ("--log-opt", "max-size=1m"), ("--log-driver", "json-file")} <= pairs
 
 
-def test_a_docker_of_2020_knows_every_option(host: Host, tmp_path: Path) -> None:
+def test_a_docker_of_2020_knows_every_option(host: FakeHost, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("s3cret")
     host.configure(f"HOST_IP=10.1.2.3\nREGISTRATOR_TOKEN_FILE={tmp_path}/token\n")
     (host.root / "run/consul-docker-host").mkdir(parents=True)
@@ -127,7 +127,7 @@ def test_a_docker_of_2020_knows_every_option(host: Host, tmp_path: Path) -> None
     assert max(OPTIONS[name] for name in options) <= (20, 10)
 
 
-def test_the_file_of_the_token_never_keeps_a_wider_mode(host: Host) -> None:
+def test_the_file_of_the_token_never_keeps_a_wider_mode(host: FakeHost) -> None:
     host.write("etc/token", "s3cret\n")
     host.configure("HOST_IP=10.1.2.3\nREGISTRATOR_TOKEN_FILE=/etc/token\n")
     file = host.write("run/consul-docker-host/registrator.env", "old")
@@ -137,53 +137,53 @@ def test_the_file_of_the_token_never_keeps_a_wider_mode(host: Host) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_forget_takes_out_what_registrator_made_on_this_host(host: Host, agent: Agent) -> None:
-    done = host.run(COMMAND, "forget")
+def test_forget_takes_out_what_registrator_made_on_this_host(host: FakeHost, agent: Agent) -> None:
+    done = host.call(COMMAND, "forget")
     assert (done.stdout, done.stderr) == ("", "")
     assert agent.services == FOREIGN
     assert agent.tokens == {None}
 
 
-def test_forget_shows_its_token_to_consul_alone(host: Host, agent: Agent) -> None:
+def test_forget_shows_its_token_to_consul_alone(host: FakeHost, agent: Agent) -> None:
     host.write("etc/token", "s3cret\n")
     host.configure("REGISTRATOR_TOKEN_FILE=/etc/token\n")
-    host.run(COMMAND, "forget")
+    host.call(COMMAND, "forget")
     assert agent.services == FOREIGN
     assert agent.tokens == {"s3cret"}
     assert not [path for path in agent.paths if "s3cret" in path]
 
 
-def test_forget_says_what_consul_keeps(host: Host, agent: Agent) -> None:
+def test_forget_says_what_consul_keeps(host: FakeHost, agent: Agent) -> None:
     agent.is_denying = True
-    said = host.run(COMMAND, "forget", code=1).stderr
+    said = host.call(COMMAND, "forget", code=1).stderr
     assert said.startswith("consul-docker-host: Consul keeps 2 services of Registrator;")
     assert "REGISTRATOR_TOKEN_FILE" in said
     assert len(said.splitlines()) == 1
 
 
-def test_forget_does_not_wait_for_a_leader(host: Host, agent: Agent) -> None:
+def test_forget_does_not_wait_for_a_leader(host: FakeHost, agent: Agent) -> None:
     agent.is_stuck = True
     agent.services += [f"{HOSTNAME}:many{number}:80" for number in range(30)]
     begin = time.monotonic()
-    host.run(COMMAND, "forget")
+    host.call(COMMAND, "forget")
     assert time.monotonic() - begin < 10
     assert agent.services == FOREIGN
 
 
-def test_forget_is_silent_without_consul(host: Host, agent: Agent) -> None:
+def test_forget_is_silent_without_consul(host: FakeHost, agent: Agent) -> None:
     agent.services.clear()
     build_in(host, http_port=1)
-    done = host.run(COMMAND, "forget")
+    done = host.call(COMMAND, "forget")
     assert (done.stdout, done.stderr) == ("", "")
 
 
-def test_forget_leaves_a_host_alone_that_runs_no_registrator_of_ours(host: Host, agent: Agent) -> None:
+def test_forget_leaves_a_host_alone_that_runs_no_registrator_of_ours(host: FakeHost, agent: Agent) -> None:
     build_in(host, registrator=False)
-    host.run(COMMAND, "forget")
+    host.call(COMMAND, "forget")
     assert agent.services == [*OURS, *FOREIGN]
 
 
-def test_registrator_publishes_the_agents_address(host: Host, agent: Agent) -> None:
+def test_registrator_publishes_the_agents_address(host: FakeHost, agent: Agent) -> None:
     host.fake("systemctl")
     calls = host.fake("docker")
     host.configure("REGISTRATOR_OPTIONS='-tags *'\n")
@@ -201,11 +201,11 @@ def test_registrator_publishes_the_agents_address(host: Host, agent: Agent) -> N
 
 
 @pytest.mark.parametrize("answer", ["", "[]", "{}", '{"Member": 1}', '{"Member": {"Addr": ""}}'])
-def test_an_answer_without_an_address_is_none(host: Host, answer: str) -> None:
+def test_an_answer_without_an_address_is_none(host: FakeHost, answer: str) -> None:
     with socketserver.TCPServer(("127.0.0.1", 0), make_answer(answer)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         build_in(host, address="127.0.0.1", http_port=server.server_address[1])
-        done = host.run(COMMAND, "advertise", code=1)
+        done = host.call(COMMAND, "advertise", code=1)
         server.shutdown()
     assert (done.stdout, done.stderr) == ("", "")
 
@@ -231,7 +231,7 @@ def container(name: str, *, dns: str = "", variable: str = "", resolv_conf: str 
     }
 
 
-def fake_containers(host: Host, *containers: dict[str, object]) -> Path:
+def fake_containers(host: FakeHost, *containers: dict[str, object]) -> Path:
     """Let these containers run; return the record of what Docker is asked."""
     host.write("inspected", json.dumps(containers))
     return host.fake("docker", f"case $1 in ps) echo id ;; container) cat {host.root}/inspected ;; esac")
@@ -241,7 +241,7 @@ def fake_containers(host: Host, *containers: dict[str, object]) -> Path:
     ("step", "fate"),
     [("off", "keep using 169.254.1.1 until they are recreated"), ("remove", "nothing answers any more")],
 )
-def test_containers_that_ask_the_address_are_named(host: Host, step: str, fate: str) -> None:
+def test_containers_that_ask_the_address_are_named(host: FakeHost, step: str, fate: str) -> None:
     host.fake("systemctl")
     for name, server in (("ours", "169.254.1.1"), ("near", "169.254.1.10")):
         host.write(f"docker/{name}", f"nameserver {server} # a note\n")
@@ -253,38 +253,38 @@ def test_containers_that_ask_the_address_are_named(host: Host, step: str, fate: 
         container("other", dns="169.254.1.10", variable="169.254.1.10:8500", resolv_conf="/docker/near"),
         container("consul-docker-host-registrator", resolv_conf="/docker/ours"),
     )
-    done = host.run(COMMAND, "docker-dns", step)
+    done = host.call(COMMAND, "docker-dns", step)
     assert len(done.stderr.splitlines()) == 1
     assert fate in done.stderr
     assert done.stderr.endswith(": by-flag by-variable by-docker\n")
 
 
-def test_nothing_is_said_where_no_container_asks(host: Host) -> None:
+def test_nothing_is_said_where_no_container_asks(host: FakeHost) -> None:
     host.fake("systemctl")
     fake_containers(host, container("other"))
-    assert host.run(COMMAND, "docker-dns", "remove").stderr == ""
+    assert host.call(COMMAND, "docker-dns", "remove").stderr == ""
 
 
 @pytest.mark.parametrize("step", [(COMMAND, "docker-dns", "remove"), (f"{SCRIPTS}/registrator", "stop")])
-def test_a_stopped_docker_is_not_asked(host: Host, step: tuple[str, ...]) -> None:
+def test_a_stopped_docker_is_not_asked(host: FakeHost, step: tuple[str, ...]) -> None:
     """Its socket would start it."""
     host.fake("systemctl", "echo LoadState=loaded; echo ActiveState=inactive")
     calls = fake_containers(host, container("by-flag", dns="169.254.1.1"))
-    assert host.run(*step).stderr == ""
+    assert host.call(*step).stderr == ""
     assert not calls.exists()
 
 
 @pytest.mark.parametrize("step", [(COMMAND, "docker-dns", "remove"), (f"{SCRIPTS}/registrator", "stop")])
-def test_a_hung_docker_is_not_waited_for(host: Host, step: tuple[str, ...]) -> None:
+def test_a_hung_docker_is_not_waited_for(host: FakeHost, step: tuple[str, ...]) -> None:
     host.fake("systemctl")
     host.fake("docker", "exec sleep 50")
     begin = time.monotonic()
-    host.run(*step)
+    host.call(*step)
     assert time.monotonic() - begin < 15
 
 
 @needs_root
-def test_a_new_version_of_the_script_makes_a_new_container(host: Host) -> None:
+def test_a_new_version_of_the_script_makes_a_new_container(host: FakeHost) -> None:
     record = host.fake("systemctl", "case $1 in is-active) echo active ;; esac")
     change = "cp -p /usr/lib/consul-docker-host/registrator /run/new; echo '#' >>/run/new"
     mount = "mount --bind /run/new /usr/lib/consul-docker-host/registrator"
@@ -313,7 +313,7 @@ esac"""
 
 
 @needs_root
-def test_an_upgrade_that_restarts_nothing_says_so(host: Host) -> None:
+def test_an_upgrade_that_restarts_nothing_says_so(host: FakeHost) -> None:
     host.fake("systemctl", "case $1 in is-active) echo active ;; esac")
     ours = "--ns $$ --nslist mnt -fxc '/bin/sh /usr/share/consul-docker-host/upgrade'"  # others may be at it elsewhere
     left = f"sleep 0.3; ls /run/consul-docker-host; pgrep {ours}"
@@ -324,7 +324,7 @@ def test_an_upgrade_that_restarts_nothing_says_so(host: Host) -> None:
 
 
 @needs_root
-def test_an_upgrade_says_how_long_dns_was_away(host: Host) -> None:
+def test_an_upgrade_says_how_long_dns_was_away(host: FakeHost) -> None:
     host.fake("systemctl", SLOW_RESTART)
     change = "echo UPSTREAMS=192.0.2.1 >>/etc/default/consul-docker-host"
     said = run_in_place(host, f"{UPGRADE} {change}; /usr/share/consul-docker-host/upgrade").stdout.splitlines()[-1]
@@ -334,7 +334,7 @@ def test_an_upgrade_says_how_long_dns_was_away(host: Host) -> None:
 
 
 @needs_root
-def test_an_upgrade_waits_five_seconds_at_most(host: Host) -> None:
+def test_an_upgrade_waits_five_seconds_at_most(host: FakeHost) -> None:
     host.fake(
         "systemctl",
         'case "$*" in is-active*) echo active ;; *try-restart*dnsmasq*) kill $(cat /run/dnsmasq.pid) ;; esac',
@@ -347,6 +347,6 @@ def test_an_upgrade_waits_five_seconds_at_most(host: Host) -> None:
 
 
 @needs_root
-def test_an_upgrade_where_dns_is_off_says_nothing_of_it(host: Host) -> None:
+def test_an_upgrade_where_dns_is_off_says_nothing_of_it(host: FakeHost) -> None:
     host.fake("systemctl")
     assert run_in_place(host, "/usr/share/consul-docker-host/upgrade").stdout == ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.host.conftest import Host, needs_root
+from tests.host.conftest import FakeHost, needs_root
 from tests.host.inplace import calls_of, run_in_place
 
 FILE = "etc/resolv.conf"
@@ -76,7 +76,7 @@ CASES = {
 }
 
 
-def set_up(host: Host, case: Case) -> None:
+def set_up(host: FakeHost, case: Case) -> None:
     if case.text is not None:
         host.write(FILE, case.text)
     if case.link:
@@ -90,13 +90,13 @@ def set_up(host: Host, case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_the_decision_follows_the_evidence(host: Host, case: Case) -> None:
+def test_the_decision_follows_the_evidence(host: FakeHost, case: Case) -> None:
     set_up(host, case)
     assert host.script("resolver", "path").stdout.strip() == case.path
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_apply_twice_and_undo_restore_every_byte_and_symlink(host: Host, case: Case) -> None:
+def test_apply_twice_and_undo_restore_every_byte_and_symlink(host: FakeHost, case: Case) -> None:
     set_up(host, case)
     file = host.root / FILE
     before = (file.is_symlink(), file.read_bytes() if file.exists() else None)
@@ -115,7 +115,7 @@ def test_apply_twice_and_undo_restore_every_byte_and_symlink(host: Host, case: C
 @pytest.mark.parametrize(
     "original", [b"nameserver 10.0.0.1", b"nameserver 10.0.0.1\r\nsearch a\r\n", b"\n\n# x\nnameserver 10.0.0.1\n", b""]
 )
-def test_odd_line_ends_survive(host: Host, original: bytes) -> None:
+def test_odd_line_ends_survive(host: FakeHost, original: bytes) -> None:
     file = host.write(FILE, original)
     host.script("resolver", "apply")
     assert file.read_bytes() == OURS.encode() + original
@@ -125,7 +125,7 @@ def test_odd_line_ends_survive(host: Host, original: bytes) -> None:
     assert file.read_bytes() == original
 
 
-def test_dnsmasq_gets_the_files_servers_but_never_this_host(host: Host) -> None:
+def test_dnsmasq_gets_the_files_servers_but_never_this_host(host: FakeHost) -> None:
     host.write(
         FILE, "nameserver 127.0.0.1\nnameserver 10.0.0.1\nnameserver 169.254.1.1\nnameserver 10.0.0.2\nsearch x\n"
     )
@@ -136,7 +136,7 @@ def test_dnsmasq_gets_the_files_servers_but_never_this_host(host: Host) -> None:
     assert "--resolv-file=" in host.read("run/consul-docker-host/dnsmasq.env")
 
 
-def test_a_file_rewritten_by_dhcp_is_mended_and_its_new_servers_are_asked(host: Host) -> None:
+def test_a_file_rewritten_by_dhcp_is_mended_and_its_new_servers_are_asked(host: FakeHost) -> None:
     host.write(FILE, "nameserver 10.0.0.1\n")
     host.script("resolver", "fix")
     host.write(FILE, "nameserver 10.0.0.9\n")
@@ -147,7 +147,7 @@ def test_a_file_rewritten_by_dhcp_is_mended_and_its_new_servers_are_asked(host: 
     assert host.read("run/consul-docker-host/resolv.conf") == "nameserver 10.0.0.9\n"
 
 
-def test_servers_named_for_the_host_replace_those_of_resolv_conf(host: Host) -> None:
+def test_servers_named_for_the_host_replace_those_of_resolv_conf(host: FakeHost) -> None:
     host.configure("UPSTREAMS='10.0.0.3 10.0.0.4'\n")
 
     host.script("dnsmasq")
@@ -155,7 +155,7 @@ def test_servers_named_for_the_host_replace_those_of_resolv_conf(host: Host) -> 
     assert "--no-resolv --server=10.0.0.3 --server=10.0.0.4" in host.read("run/consul-docker-host/dnsmasq.env")
 
 
-def test_a_file_rewritten_while_it_is_mended_is_mended_once_more(host: Host) -> None:
+def test_a_file_rewritten_while_it_is_mended_is_mended_once_more(host: FakeHost) -> None:
     """Systemd does not look at the file while the service runs, so nobody else would come back to it."""
     host.write(FILE, "nameserver 10.0.0.1\n")
     rewritten = host.root / "rewritten"
@@ -169,7 +169,7 @@ def test_a_file_rewritten_while_it_is_mended_is_mended_once_more(host: Host) -> 
     assert host.read(FILE) == OURS + "nameserver 10.0.0.9\n"
 
 
-def test_who_keeps_rewriting_the_file_is_met_with_growing_pauses(host: Host) -> None:
+def test_who_keeps_rewriting_the_file_is_met_with_growing_pauses(host: FakeHost) -> None:
     sleeps = host.fake("sleep")
     for number in range(8):
         host.write(FILE, f"nameserver 10.0.0.{number}\n")
@@ -189,7 +189,7 @@ ln -s /run/systemd/resolve/stub-resolv.conf /etc/resolv.conf
 LISTENS = "UNCONN 0 0 {}:53 0.0.0.0:*"
 
 
-def fake_resolved(host: Host, *, listener: str, domains: str = "~consul") -> tuple[list[str], list[str]]:
+def fake_resolved(host: FakeHost, *, listener: str, domains: str = "~consul") -> tuple[list[str], list[str]]:
     """Apply twice beside a resolved that knows our server; return the restarts and what it was told of the link."""
     systemctl = host.fake("systemctl", f"case $1 in list-units) echo {RESOLVED} ;; is-active) exit 3 ;; esac")
     answers = f"case $1 in dns) echo Global: 10.0.0.1 169.254.1.1 ;; domain) echo 'Link 4 (dummy0): {domains}' ;; esac"
@@ -202,17 +202,17 @@ def fake_resolved(host: Host, *, listener: str, domains: str = "~consul") -> tup
 
 @needs_root
 @pytest.mark.parametrize("listener", ["127.0.0.53%lo", "127.0.0.53", "*"])
-def test_a_resolved_that_works_or_could_not_get_its_port_is_left_alone(host: Host, listener: str) -> None:
+def test_a_resolved_that_works_or_could_not_get_its_port_is_left_alone(host: FakeHost, listener: str) -> None:
     assert fake_resolved(host, listener=listener) == ([], [])
 
 
 @needs_root
-def test_a_resolved_that_gave_up_its_stub_is_restarted_once(host: Host) -> None:
+def test_a_resolved_that_gave_up_its_stub_is_restarted_once(host: FakeHost) -> None:
     """It writes its file anew when it starts, which wakes us again."""
     assert fake_resolved(host, listener="169.254.1.1")[0] == [f"--no-block try-restart {RESOLVED}"]
 
 
 @needs_root
-def test_a_link_of_our_own_is_asked_beside_servers_of_the_administrators(host: Host) -> None:
+def test_a_link_of_our_own_is_asked_beside_servers_of_the_administrators(host: FakeHost) -> None:
     told = fake_resolved(host, listener="127.0.0.53%lo", domains="")[1]
     assert told[:3] == ["dns dummy0 169.254.1.1", "domain dummy0 ~consul", "default-route dummy0 no"]

@@ -6,7 +6,7 @@ import itertools
 import subprocess
 from typing import NamedTuple
 
-from tests.host.conftest import SCRIPTS, Host
+from tests.host.conftest import SCRIPTS, FakeHost
 from tests.support.speed import scaled
 
 FILES = ("resolved", "resolvconf", "nm", "missing", "symlink", "static")
@@ -61,7 +61,7 @@ def expected(seen: Evidence) -> str:
     return decision
 
 
-def decided(host: Host) -> dict[Evidence, str]:
+def decided(host: FakeHost) -> dict[Evidence, str]:
     """Return what the host's own table decides for each combination."""
     done = subprocess.run(
         ["sh", "-euc", DECIDE, "sh", str(host.root / SCRIPTS)],
@@ -75,16 +75,16 @@ def decided(host: Host) -> dict[Evidence, str]:
     return dict(zip(COMBINATIONS, done.stdout.split(), strict=True))
 
 
-def test_the_table_decides_each_of_288_combinations_as_before(host: Host) -> None:
+def test_the_table_decides_each_of_288_combinations_as_before(host: FakeHost) -> None:
     assert len(COMBINATIONS) == 288
     assert decided(host) == {seen: expected(seen) for seen in COMBINATIONS}
 
 
-def test_every_decision_is_taken_for_some_evidence(host: Host) -> None:
+def test_every_decision_is_taken_for_some_evidence(host: FakeHost) -> None:
     assert set(decided(host).values()) == {"resolved", "resolvconf", "line", "wait", "leave"}
 
 
-def test_another_order_of_the_table_would_be_seen(host: Host) -> None:
+def test_another_order_of_the_table_would_be_seen(host: FakeHost) -> None:
     """The comparison is not a yes-man: a row that comes too early is a difference."""
     table = host.root / SCRIPTS / "resolv-conf.sh"
     text = table.read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.conftest import Host
+from tests.host.conftest import FakeHost
 
 GENERATOR = "usr/lib/systemd/system-generators/consul-docker-host"
 DROP_IN = "51-consul-docker-host-sandbox.conf"
@@ -63,11 +63,11 @@ NEEDS_NO_MORE = {
 }
 
 
-def lifted(host: Host, folder: Path) -> tuple[set[str], str]:
+def lifted(host: FakeHost, folder: Path) -> tuple[set[str], str]:
     """Run the generator as systemd does; return whose sandbox it lifted, and what it said."""
     for name in ("normal", "early", "late"):
         (folder / name).mkdir()
-    done = host.run(GENERATOR, *(str(folder / name) for name in ("normal", "early", "late")))
+    done = host.call(GENERATOR, *(str(folder / name) for name in ("normal", "early", "late")))
     made = {path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()}
     services = {path.parent.name.removesuffix(".service.d") for path in made}
     assert made == {Path(f"early/{service}.service.d/{DROP_IN}") for service in services}
@@ -81,12 +81,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "generator"
 
 
-def test_what_the_package_ships_needs_no_more(host: Host, folder: Path) -> None:
+def test_what_the_package_ships_needs_no_more(host: FakeHost, folder: Path) -> None:
     assert lifted(host, folder) == (set(), "")
 
 
 @pytest.mark.parametrize(("service", "path", "text"), NEEDS_MORE.values(), ids=NEEDS_MORE.keys())
-def test_it_is_lifted_where_settings_need_more(host: Host, folder: Path, service: str, path: str, text: str) -> None:
+def test_it_is_lifted_where_settings_need_more(
+    host: FakeHost, folder: Path, service: str, path: str, text: str
+) -> None:
     host.write(path, text + "\n")
     services, said = lifted(host, folder)
     assert services == {service}
@@ -94,19 +96,19 @@ def test_it_is_lifted_where_settings_need_more(host: Host, folder: Path, service
 
 
 @pytest.mark.parametrize(("path", "text"), NEEDS_NO_MORE.values(), ids=NEEDS_NO_MORE.keys())
-def test_it_stays_where_settings_need_no_more(host: Host, folder: Path, path: str, text: str) -> None:
+def test_it_stays_where_settings_need_no_more(host: FakeHost, folder: Path, path: str, text: str) -> None:
     host.write(path, text + "\n")
     assert lifted(host, folder) == (set(), "")
 
 
-def test_our_own_files_in_the_administrator_s_folder_lift_nothing(host: Host, folder: Path) -> None:
+def test_our_own_files_in_the_administrator_s_folder_lift_nothing(host: FakeHost, folder: Path) -> None:
     """The cloud-init snippet puts them there."""
     for path in host.root.glob("usr/lib/systemd/system/*.d/*.conf"):
         host.write(f"etc/{path.relative_to(host.root / 'usr/lib')}", path.read_text())
     assert lifted(host, folder) == (set(), "")
 
 
-def test_no_secret_is_told(host: Host, folder: Path) -> None:
+def test_no_secret_is_told(host: FakeHost, folder: Path) -> None:
     host.write("etc/consul.d/all.json", '{"encrypt": "c2VjcmV0", "enable_local_script_checks": true}\n')
     services, said = lifted(host, folder)
     assert services == {"consul"}

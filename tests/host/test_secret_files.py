@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.host.conftest import COMMAND, Host, needs_root
+from tests.host.conftest import COMMAND, FakeHost, needs_root
 from tests.host.inplace import calls_of, run_in_place
 
 RENDERED = "run/consul-docker-host/consul.d"
@@ -21,7 +21,7 @@ TOKEN = "4f5b9a0e-1d1c-4c55-9d3e-5f2a8f0c7b11"  # noqa: S105 - of no cluster
 TOKENS = {"AGENT": "agent", "DNS": "dns", "SERVICES": "config_file_service_registration"}
 
 
-def rendered(host: Host, name: str) -> Any:
+def rendered(host: FakeHost, name: str) -> Any:
     """Return one file that Consul reads."""
     return json.loads(host.read(f"{RENDERED}/{name}.json"))
 
@@ -30,12 +30,12 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-def give(host: Host, path: str, content: str | bytes, *, bits: int = 0o640) -> None:
+def give(host: FakeHost, path: str, content: str | bytes, *, bits: int = 0o640) -> None:
     """Write a file as an administrator hands a secret over."""
     host.write(path, content).chmod(bits)
 
 
-def certificates(host: Host, folder: str) -> None:
+def certificates(host: FakeHost, folder: str) -> None:
     """Make a certificate with its key below the host's root; it is its own authority."""
     target = host.root / folder
     target.mkdir(parents=True)
@@ -50,7 +50,7 @@ def tls_lines(folder: str) -> str:
 
 
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n", " \n\n"])
-def test_a_gossip_key_is_read_whatever_its_lines_end_with(host: Host, ending: str) -> None:
+def test_a_gossip_key_is_read_whatever_its_lines_end_with(host: FakeHost, ending: str) -> None:
     give(host, "etc/gossip", KEY + ending)
     host.configure("GOSSIP_KEY_FILE=/etc/gossip\n")
 
@@ -77,7 +77,7 @@ GOSSIP_FAULTS = {
 TOKEN_FAULTS = {"two words": (f"{TOKEN} sesame-open\n", "contains more than one token")}
 
 
-def put_fault(host: Host, content: str | None) -> None:
+def put_fault(host: FakeHost, content: str | None) -> None:
     """Put what is wrong at /etc/secret."""
     (host.root / "etc/secret").unlink(missing_ok=True)
     if content == "folder":
@@ -87,13 +87,13 @@ def put_fault(host: Host, content: str | None) -> None:
 
 
 @pytest.mark.parametrize(("content", "said"), [*FAULTS.values(), *GOSSIP_FAULTS.values()])
-def test_a_wrong_gossip_key_is_told_and_the_one_before_stays(host: Host, content: str | None, said: str) -> None:
+def test_a_wrong_gossip_key_is_told_and_the_one_before_stays(host: FakeHost, content: str | None, said: str) -> None:
     give(host, "etc/secret", KEY)
     host.configure("GOSSIP_KEY_FILE=/etc/secret\n")
     host.script("render", "consul")
     put_fault(host, content)
 
-    done = host.run(COMMAND, "apply", "--render", code=1)
+    done = host.call(COMMAND, "apply", "--render", code=1)
 
     assert done.stderr.startswith(f"/etc/default/consul-docker-host:GOSSIP_KEY_FILE: /etc/secret {said}")
     assert len(done.stderr.splitlines()) == 1
@@ -101,7 +101,7 @@ def test_a_wrong_gossip_key_is_told_and_the_one_before_stays(host: Host, content
     assert rendered(host, "encrypt")["encrypt"] == KEY
 
 
-def test_consul_does_not_start_in_the_clear_where_a_key_is_named(host: Host) -> None:
+def test_consul_does_not_start_in_the_clear_where_a_key_is_named(host: FakeHost) -> None:
     host.configure("GOSSIP_KEY_FILE=/etc/secret\n")
     host.script("render", "consul", code=1)
     give(host, "etc/secret", KEY)
@@ -110,7 +110,7 @@ def test_consul_does_not_start_in_the_clear_where_a_key_is_named(host: Host) -> 
 
 
 @needs_root
-def test_an_apply_does_not_let_it_start_in_the_clear_either(host: Host) -> None:
+def test_an_apply_does_not_let_it_start_in_the_clear_either(host: FakeHost) -> None:
     """Asked to restart, it counts as started; it never was."""
     record = host.fake("systemctl", "case $1 in is-active) echo activating ;; esac")
     host.configure("GOSSIP_KEY_FILE=/etc/secret\n")
@@ -120,13 +120,15 @@ def test_an_apply_does_not_let_it_start_in_the_clear_either(host: Host) -> None:
 
 @pytest.mark.parametrize("kind", TOKENS)
 @pytest.mark.parametrize(("content", "said"), [*FAULTS.values(), *TOKEN_FAULTS.values()])
-def test_a_wrong_token_is_told_and_the_one_before_stays(host: Host, kind: str, content: str | None, said: str) -> None:
+def test_a_wrong_token_is_told_and_the_one_before_stays(
+    host: FakeHost, kind: str, content: str | None, said: str
+) -> None:
     give(host, "etc/secret", f"{TOKEN}\r\n")
     host.configure(f"{kind}_TOKEN_FILE=/etc/secret\n")
     host.script("render", "consul")
     put_fault(host, content)
 
-    done = host.run(COMMAND, "apply", "--render", code=1)
+    done = host.call(COMMAND, "apply", "--render", code=1)
 
     assert f"/etc/default/consul-docker-host:{kind}_TOKEN_FILE: /etc/secret {said}" in done.stderr
     assert "sesame" not in done.stdout + done.stderr
@@ -135,7 +137,7 @@ def test_a_wrong_token_is_told_and_the_one_before_stays(host: Host, kind: str, c
     host.script("render", "consul")
 
 
-def test_the_agents_token_is_nobody_elses(host: Host) -> None:
+def test_the_agents_token_is_nobody_elses(host: FakeHost) -> None:
     """As the default token it would be that of every program that sends none."""
     give(host, "etc/secret", TOKEN)
     host.configure("ACL=deny\nAGENT_TOKEN_FILE=/etc/secret\n")
@@ -153,7 +155,7 @@ def test_the_agents_token_is_nobody_elses(host: Host) -> None:
         ("ACL=on", None),
     ],
 )
-def test_acls_are_a_matter_of_the_host(host: Host, line: str, expected: object) -> None:
+def test_acls_are_a_matter_of_the_host(host: FakeHost, line: str, expected: object) -> None:
     host.configure(f"{line}\n")
     said = host.script("render", "consul").stderr
     path = host.root / RENDERED / "acl.json"
@@ -161,7 +163,7 @@ def test_acls_are_a_matter_of_the_host(host: Host, line: str, expected: object) 
     assert ('ACL: "on" must be off, allow or deny' in said) == (line == "ACL=on")
 
 
-def test_certificates_are_copied_for_consul_alone(host: Host) -> None:
+def test_certificates_are_copied_for_consul_alone(host: FakeHost) -> None:
     certificates(host, "etc/pki")
     host.configure(tls_lines("etc/pki"))
 
@@ -189,14 +191,14 @@ def test_certificates_are_copied_for_consul_alone(host: Host) -> None:
         ("openssl genpkey -algorithm ed25519 -out key", "KEY_FILE: /etc/pki/key is not the key of /etc/pki/cert"),
     ],
 )
-def test_wrong_certificates_are_told_and_those_before_stay(host: Host, change: str, said: str) -> None:
+def test_wrong_certificates_are_told_and_those_before_stay(host: FakeHost, change: str, said: str) -> None:
     certificates(host, "etc/pki")
     host.configure(tls_lines("etc/pki"))
     host.script("render", "consul")
     before = {path.name: path.read_bytes() for path in (host.root / TLS).iterdir()}
     subprocess.run(["sh", "-c", change], cwd=host.root / "etc/pki", check=True)
 
-    done = host.run(COMMAND, "apply", "--render", code=1)
+    done = host.call(COMMAND, "apply", "--render", code=1)
 
     assert f"/etc/default/consul-docker-host:{said}" in done.stderr
     assert {path.name: path.read_bytes() for path in (host.root / TLS).iterdir()} == before
@@ -204,7 +206,7 @@ def test_wrong_certificates_are_told_and_those_before_stay(host: Host, change: s
 
 
 @pytest.mark.parametrize("bits", [0o644, 0o640, 0o600, 0o604])
-def test_a_secret_that_others_can_read_is_told_and_used(host: Host, bits: int) -> None:
+def test_a_secret_that_others_can_read_is_told_and_used(host: FakeHost, bits: int) -> None:
     give(host, "etc/secret", KEY, bits=bits)
     host.configure("GOSSIP_KEY_FILE=/etc/secret\n")
     said = host.script("render", "consul").stderr
@@ -213,13 +215,13 @@ def test_a_secret_that_others_can_read_is_told_and_used(host: Host, bits: int) -
 
 
 @needs_root
-def test_the_check_tells_what_is_wrong_with_a_file(host: Host) -> None:
+def test_the_check_tells_what_is_wrong_with_a_file(host: FakeHost) -> None:
     for name in ("curl", "pidof", "docker", "getent", "bash"):
         host.replace(name, "exit 1")
     give(host, "etc/secret", KEY, bits=0o644)
     host.configure("GOSSIP_KEY_FILE=/etc/secret\nAGENT_TOKEN_FILE=/etc/none\n")
 
-    report = json.loads(host.run(COMMAND, "check", "--json", code=2).stdout)
+    report = json.loads(host.call(COMMAND, "check", "--json", code=2).stdout)
 
     told = [link["text"] for link in report["links"] if link["name"] == "settings"]
     assert [line.partition(": ")[0].rpartition(":")[2] for line in told] == ["GOSSIP_KEY_FILE", "AGENT_TOKEN_FILE"]
@@ -242,7 +244,9 @@ APPLY = "consul-docker-host apply >/dev/null 2>&1"
         (":", 0, 0),
     ],
 )
-def test_a_new_secret_restarts_consul_only_where_it_must(host: Host, change: str, restarts: int, reloads: int) -> None:
+def test_a_new_secret_restarts_consul_only_where_it_must(
+    host: FakeHost, change: str, restarts: int, reloads: int
+) -> None:
     record = host.fake("systemctl", "case $1 in is-active) echo active ;; esac")
     certificates(host, "etc/new")
     certificates(host, "etc/secret")
@@ -259,7 +263,7 @@ def test_a_new_secret_restarts_consul_only_where_it_must(host: Host, change: str
     assert {verb: len(calls) for verb, calls in asked.items()} == {"try-restart": restarts, "reload": reloads}
 
 
-def test_registrator_keeps_its_token_when_the_file_goes(host: Host) -> None:
+def test_registrator_keeps_its_token_when_the_file_goes(host: FakeHost) -> None:
     host.fake("systemctl")
     calls = host.fake("docker")
     give(host, "etc/token", f"{TOKEN}\r\n")
@@ -278,7 +282,7 @@ def test_registrator_keeps_its_token_when_the_file_goes(host: Host) -> None:
     assert TOKEN not in calls.read_text()
 
 
-def test_no_program_gets_a_secret_as_its_argument(host: Host) -> None:
+def test_no_program_gets_a_secret_as_its_argument(host: FakeHost) -> None:
     """Everybody can list the arguments of every process."""
     programs = "cat chgrp chmod cksum cmp curl grep mkdir mv openssl python3 rm sed stat tail tr wc"
     records = [host.replace(name, f'exec "$(command -pv {name})" "$@"') for name in programs.split(" ")]
@@ -289,9 +293,9 @@ def test_no_program_gets_a_secret_as_its_argument(host: Host) -> None:
     tokens = "".join(f"{name}_TOKEN_FILE=/etc/secret/token\n" for name in (*TOKENS, "REGISTRATOR"))
     host.configure(f"HOST_IP=10.1.2.3\n{tokens}GOSSIP_KEY_FILE=/etc/secret/gossip\n" + tls_lines("etc/secret"))
 
-    host.run(COMMAND, "apply")
+    host.call(COMMAND, "apply")
     host.script("render", "consul")
-    host.run(COMMAND, "check", code=None)
+    host.call(COMMAND, "check", code=None)
     host.script("registrator", "run")
 
     called = "".join(record.read_text() for record in records if record.exists())

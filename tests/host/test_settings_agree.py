@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from host_program.output import clean
 from host_program.settings import load_host, read_built_in
-from tests.host.conftest import SCRIPTS, Host
+from tests.host.conftest import SCRIPTS, FakeHost
 from tests.support.speed import scaled
 
 LINES = (
@@ -182,7 +182,7 @@ def assert_alike(root: Path, content: bytes, shell: str = "sh") -> None:
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash"])
-def test_the_two_agree_on_each_line(host: Host, shell: str) -> None:
+def test_the_two_agree_on_each_line(host: FakeHost, shell: str) -> None:
     for line in LINES:
         # bash as /bin/sh is what Enterprise Linux has; it reports zero bytes, and drops them as well.
         assert_alike(host.root, line, shell)
@@ -192,12 +192,12 @@ def test_the_two_agree_on_each_line(host: Host, shell: str) -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(LINE, max_size=12))
 @example(lines=list(LINES))
-def test_the_two_agree_on_every_file(host: Host, lines: list[bytes]) -> None:
+def test_the_two_agree_on_every_file(host: FakeHost, lines: list[bytes]) -> None:
     assert_alike(host.root, b"\n".join(lines))
     assert not (host.root / "OWNED").exists()
 
 
-def test_without_the_file_the_built_in_values_are_left(host: Host) -> None:
+def test_without_the_file_the_built_in_values_are_left(host: FakeHost) -> None:
     (host.root / "etc/default/consul-docker-host").unlink()
     values, problems = by_python(host.root)
     assert by_shell(host.root, "sh") == (values, problems)
@@ -205,7 +205,7 @@ def test_without_the_file_the_built_in_values_are_left(host: Host) -> None:
     assert values["DATACENTER"] == "dc1"
 
 
-def test_the_program_and_the_scripts_are_the_shipped_ones(host: Host) -> None:
+def test_the_program_and_the_scripts_are_the_shipped_ones(host: FakeHost) -> None:
     """Else the two above would agree on nothing."""
     assert_alike(host.root, b"ROLE=server\nX\n")
     values, problems = by_python(host.root)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.host.conftest import COMMAND, Host, needs_root
+from tests.host.conftest import COMMAND, FakeHost, needs_root
 from tests.host.inplace import run_in_place
 from tests.support.speed import scaled
 
@@ -18,7 +18,7 @@ RENDERED = "run/consul-docker-host/consul.d"
 TLS = "run/consul-docker-host/tls"
 
 
-def rendered(host: Host) -> dict[str, Any]:
+def rendered(host: FakeHost) -> dict[str, Any]:
     """Return what Consul reads, all files merged, after one rendering."""
     merged: dict[str, Any] = {}
     for path in sorted((host.root / RENDERED).iterdir()):
@@ -26,12 +26,12 @@ def rendered(host: Host) -> dict[str, Any]:
     return merged
 
 
-def test_an_unconfigured_host_gets_no_file_but_its_role(host: Host) -> None:
+def test_an_unconfigured_host_gets_no_file_but_its_role(host: FakeHost) -> None:
     host.script("render", "consul")
     assert rendered(host) == {"datacenter": "dc1", "server": False}
 
 
-def test_every_form_of_a_line_is_read(host: Host) -> None:
+def test_every_form_of_a_line_is_read(host: FakeHost) -> None:
     host.configure("  HOST_IP = \n# c\n\n;c\nDATACENTER=\"dc-2\"\nNODE_NAME='n-1'  \nROLE=server\r\nBOOTSTRAP_EXPECT=3")
 
     said = host.script("render", "consul").stderr
@@ -40,7 +40,7 @@ def test_every_form_of_a_line_is_read(host: Host) -> None:
     assert "HOST_IP " in said
 
 
-def test_of_a_start_and_an_apply_at_once_the_newer_settings_stay(host: Host, tmp_path: Path) -> None:
+def test_of_a_start_and_an_apply_at_once_the_newer_settings_stay(host: FakeHost, tmp_path: Path) -> None:
     """A start that had read the file before an edit wrote the former role over the new one, unseen."""
     hold, held, go = (tmp_path / name for name in ("hold", "held", "go"))
     slow = f"if mv {hold} {held} 2>/dev/null; then until [ -e {go} ]; do sleep 0.05; done; fi"
@@ -60,7 +60,7 @@ def test_of_a_start_and_an_apply_at_once_the_newer_settings_stay(host: Host, tmp
     assert rendered(host)["server"] is True
 
 
-def test_comments_and_plain_lines_cost_no_program(host: Host) -> None:
+def test_comments_and_plain_lines_cost_no_program(host: FakeHost) -> None:
     """Each script reads the file; a program a line took 5 s of each on a small machine."""
     record = host.replace("sed", 'exec /bin/sed "$@"')
     host.configure("# a comment\n\n" * 50 + "DATACENTER=dc1\n")
@@ -100,7 +100,9 @@ def test_comments_and_plain_lines_cost_no_program(host: Host) -> None:
         ("NODE_NAME=a\x1b[2Jb", "NODE_NAME: contains a character that cannot be printed"),
     ],
 )
-def test_a_bad_value_is_told_with_its_key_and_the_rest_of_the_host_goes_on(host: Host, line: str, said: str) -> None:
+def test_a_bad_value_is_told_with_its_key_and_the_rest_of_the_host_goes_on(
+    host: FakeHost, line: str, said: str
+) -> None:
     host.configure(f"{line}\nRETRY_JOIN=10.0.0.7\n")
 
     done = host.script("render", "consul", code=None)
@@ -114,13 +116,13 @@ def test_a_bad_value_is_told_with_its_key_and_the_rest_of_the_host_goes_on(host:
     "line",
     ["GOSSIP_KEY_FILE=key", "GOSSIP_KEY_FILE", "GOSSIP_KEY_FILE='/etc/gossip", "GOSSIP_KEY_FILE=/etc/gos\x1bsip"],
 )
-def test_a_line_with_a_mistake_does_not_end_the_encryption(host: Host, line: str) -> None:
+def test_a_line_with_a_mistake_does_not_end_the_encryption(host: FakeHost, line: str) -> None:
     host.write("etc/gossip", "A" * 43 + "=").chmod(0o640)
     host.configure("GOSSIP_KEY_FILE=/etc/gossip\n")
     host.script("render", "consul")
     host.configure(f"{line}\nRETRY_JOIN=10.0.0.7\n")
 
-    said = host.run(COMMAND, "apply", "--render", code=1).stderr
+    said = host.call(COMMAND, "apply", "--render", code=1).stderr
 
     assert (
         "/etc/default/consul-docker-host:GOSSIP_KEY_FILE: the line has a mistake; the running configuration is kept"
@@ -141,13 +143,13 @@ def test_a_line_with_a_mistake_does_not_end_the_encryption(host: Host, line: str
         ("a\\b", ["a\\b"]),
     ],
 )
-def test_join_addresses_become_json_whatever_they_hold(host: Host, value: str, expected: list[str]) -> None:
+def test_join_addresses_become_json_whatever_they_hold(host: FakeHost, value: str, expected: list[str]) -> None:
     host.configure(f'RETRY_JOIN="{value}"\n')
     host.script("render", "consul")
     assert rendered(host)["retry_join"] == expected
 
 
-def test_a_value_that_is_taken_back_takes_its_file_along(host: Host) -> None:
+def test_a_value_that_is_taken_back_takes_its_file_along(host: FakeHost) -> None:
     host.configure("RETRY_JOIN=10.0.0.1\n")
     assert host.script("render", "consul").stdout == "host.json\njoin.json\n"
     host.configure("")
@@ -156,14 +158,14 @@ def test_a_value_that_is_taken_back_takes_its_file_along(host: Host) -> None:
     assert host.script("render", "consul").stdout == ""
 
 
-def test_tls_takes_all_three_files_or_none(host: Host) -> None:
+def test_tls_takes_all_three_files_or_none(host: FakeHost) -> None:
     host.configure("CA_FILE=/a\nCERT_FILE=/b\n")
-    assert "go together" in host.run(COMMAND, "apply", "--render", code=1).stderr
+    assert "go together" in host.call(COMMAND, "apply", "--render", code=1).stderr
     assert "tls" not in rendered(host)
 
 
 @needs_root
-def test_a_file_rendered_before_consul_came_is_handed_to_its_group_later(host: Host) -> None:
+def test_a_file_rendered_before_consul_came_is_handed_to_its_group_later(host: FakeHost) -> None:
     groups = Path("/etc/group").read_text()
     assert "\nconsul:" not in groups
     host.write("etc/group", groups)
@@ -176,7 +178,7 @@ def test_a_file_rendered_before_consul_came_is_handed_to_its_group_later(host: H
     assert after.splitlines() == ["990 750", "990 750", "990 640", "990 750"]
 
 
-def test_an_upstream_server_may_have_a_port(host: Host) -> None:
+def test_an_upstream_server_may_have_a_port(host: FakeHost) -> None:
     host.configure('UPSTREAMS="192.0.2.1 127.0.0.1#5353"')
 
     said = host.script("dnsmasq").stderr

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.host.conftest import Host
+from tests.host.conftest import FakeHost
 
 UNIT = "usr/lib/systemd/system/dnsmasq.service"
 DEBIAN_PID = "PIDFile=/run/dnsmasq/dnsmasq.pid\n"
@@ -105,7 +105,7 @@ VENDORS = {
 }
 
 
-def given(host: Host) -> list[str]:
+def given(host: FakeHost) -> list[str]:
     """Return the words of dnsmasq's command line."""
     line = host.read("run/consul-docker-host/dnsmasq.env")
     name, _, value = line.partition("=")
@@ -115,7 +115,7 @@ def given(host: Host) -> list[str]:
 
 
 @pytest.mark.parametrize("vendor", VENDORS.values(), ids=VENDORS.keys())
-def test_dnsmasq_gets_the_arguments_of_its_own_unit(host: Host, vendor: Vendor) -> None:
+def test_dnsmasq_gets_the_arguments_of_its_own_unit(host: FakeHost, vendor: Vendor) -> None:
     if vendor.unit:
         host.write(vendor.path, f"[Service]\n{vendor.unit}")
     for path, text in vendor.files.items():
@@ -129,14 +129,14 @@ def test_dnsmasq_gets_the_arguments_of_its_own_unit(host: Host, vendor: Vendor) 
     assert words == [*vendor.arguments.split(), *added]
 
 
-def test_the_unit_of_the_administrator_comes_before_the_vendor_s(host: Host) -> None:
+def test_the_unit_of_the_administrator_comes_before_the_vendor_s(host: FakeHost) -> None:
     host.write(UNIT, "[Service]\nExecStart=/usr/sbin/dnsmasq -k\n")
     host.write("etc/systemd/system/dnsmasq.service", "[Service]\nExecStart=/usr/sbin/dnsmasq -d\n")
     host.script("dnsmasq", "--now", "none")
     assert given(host)[0] == "-d"
 
 
-def test_resolvconf_s_file_gives_way_to_the_servers_that_were_found(host: Host) -> None:
+def test_resolvconf_s_file_gives_way_to_the_servers_that_were_found(host: FakeHost) -> None:
     vendor = VENDORS["Debian with resolvconf"]
     host.write(UNIT, f"[Service]\n{vendor.unit}")
     for path, text in vendor.files.items():
@@ -149,7 +149,7 @@ def test_resolvconf_s_file_gives_way_to_the_servers_that_were_found(host: Host) 
     assert "--resolv-file=/run/systemd/resolve/resolv.conf" in words
 
 
-def test_nothing_of_the_caller_s_environment_reaches_the_helper(host: Host) -> None:
+def test_nothing_of_the_caller_s_environment_reaches_the_helper(host: FakeHost) -> None:
     host.write(UNIT, "[Service]\nExecStart=/opt/helper exec\n")
     host.write("opt/helper", "#!/bin/sh\nX=me\nexec ${DAEMON} ${X:+ -u ${X}} ${LANG:+ -r ${LANG}}\n")
     host.script("dnsmasq", "--now", "none")
@@ -157,7 +157,7 @@ def test_nothing_of_the_caller_s_environment_reaches_the_helper(host: Host) -> N
     assert "-r" not in given(host)
 
 
-def test_a_star_in_an_argument_is_not_expanded(host: Host) -> None:
+def test_a_star_in_an_argument_is_not_expanded(host: FakeHost) -> None:
     host.write(UNIT, "[Service]\nExecStart=/usr/sbin/dnsmasq -7 /etc/*\n")
     host.script("dnsmasq", "--now", "none")
     assert given(host)[:2] == ["-7", "/etc/*"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from consul_docker_host.package.scripts import with_lifecycle
-from tests.host.conftest import COMMAND, REPOSITORY, SCRIPTS, Host, needs_root
+from tests.host.conftest import COMMAND, REPOSITORY, SCRIPTS, FakeHost, needs_root
 from tests.host.inplace import run_in_place
 from tests.support.speed import scaled
 
@@ -40,7 +40,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def take_python(host: Host, programs: Path) -> Take:
+def take_python(host: FakeHost, programs: Path) -> Take:
     """Give what takes Python from the host, in one of four ways, and returns the PATH that is left."""
 
     def take(kind: str) -> str:
@@ -54,7 +54,7 @@ def take_python(host: Host, programs: Path) -> Take:
     return take
 
 
-def run(host: Host, path: str, *argv: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+def run(host: FakeHost, path: str, *argv: str, code: int = 0) -> subprocess.CompletedProcess[str]:
     """Run a script of the tree with the PATH that is left."""
     done = subprocess.run(
         [str(host.root / argv[0]), *argv[1:]],
@@ -69,12 +69,12 @@ def run(host: Host, path: str, *argv: str, code: int = 0) -> subprocess.Complete
     return done
 
 
-def start_consul(host: Host, path: str, *, code: int = 0) -> str:
+def start_consul(host: FakeHost, path: str, *, code: int = 0) -> str:
     """Do what precedes each start of Consul and return what it prints to standard error."""
     return run(host, path, f"{SCRIPTS}/render", "consul", code=code).stderr
 
 
-def boot(host: Host) -> None:
+def boot(host: FakeHost) -> None:
     """Empty /run."""
     subprocess.run(["rm", "-rf", str(host.root / "run")], check=True)
 
@@ -89,7 +89,7 @@ def files_below(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 @needs_root
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_a_boot_depends_on_never_asks_for_python(host: Host, take_python: Take, kind: str) -> None:
+def test_what_a_boot_depends_on_never_asks_for_python(host: FakeHost, take_python: Take, kind: str) -> None:
     path = take_python(kind)
     library = f"/{SCRIPTS}"
     steps = f"""
@@ -113,7 +113,7 @@ cat /run/consul-docker-host/dnsmasq.env
 
 @needs_root
 @pytest.mark.parametrize("kind", KINDS)
-def test_apply_does_the_rest_and_names_python_in_one_line(host: Host, take_python: Take, kind: str) -> None:
+def test_apply_does_the_rest_and_names_python_in_one_line(host: FakeHost, take_python: Take, kind: str) -> None:
     path = take_python(kind)
     host.write("etc/resolv.conf", "nameserver 192.0.2.1\n")
     record = host.fake("systemctl", "case $1 in is-active) echo inactive; exit 3 ;; esac")
@@ -135,7 +135,9 @@ def test_apply_does_the_rest_and_names_python_in_one_line(host: Host, take_pytho
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("arguments", ["check --json", "status", "env", "docker-dns on", "--help", ""])
-def test_every_other_command_names_what_is_missing(host: Host, take_python: Take, kind: str, arguments: str) -> None:
+def test_every_other_command_names_what_is_missing(
+    host: FakeHost, take_python: Take, kind: str, arguments: str
+) -> None:
     path = take_python(kind)
     done = run(host, path, COMMAND, *arguments.split(), code=3)
     assert done.stdout == ""
@@ -147,10 +149,10 @@ def test_every_other_command_names_what_is_missing(host: Host, take_python: Take
         assert line.endswith("): apt-get install --reinstall python3")
 
 
-def test_a_python_that_is_too_old_is_named(host: Host) -> None:
+def test_a_python_that_is_too_old_is_named(host: FakeHost) -> None:
     old = "import sys; sys.version_info = (3, 8, 17); exec(sys.argv[-1])"
     host.replace("python3", f'exec /usr/bin/python3 -c "{old}" "$@"')
-    said = host.run(COMMAND, "env", code=3).stderr
+    said = host.call(COMMAND, "env", code=3).stderr
     assert said == "consul-docker-host: python3 is older than 3.9: upgrade it\n"
 
 
@@ -160,7 +162,7 @@ sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name='__main__')"""
 
 
-def test_the_program_itself_refuses_an_old_python(host: Host) -> None:
+def test_the_program_itself_refuses_an_old_python(host: FakeHost) -> None:
     """As scripts start it, which do not ask for Python's version first."""
     host.write("old.py", OLD)
     program = host.root / SCRIPTS
@@ -179,11 +181,11 @@ sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name='__main__')"""
 
 
-def test_an_incomplete_library_of_python_is_named(host: Host) -> None:
+def test_an_incomplete_library_of_python_is_named(host: FakeHost) -> None:
     host.write("incomplete.py", INCOMPLETE)
     body = f'case $1 in -IB) shift; exec /usr/bin/python3 -B {host.root}/incomplete.py "$@" ;; esac'
     host.replace("python3", f'{body}\nexec /usr/bin/python3 "$@"')
-    done = host.run(COMMAND, "docker-dns", "status", code=3)
+    done = host.call(COMMAND, "docker-dns", "status", code=3)
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert line.startswith("consul-docker-host: python3 or this installation is incomplete: ")
@@ -191,7 +193,7 @@ def test_an_incomplete_library_of_python_is_named(host: Host) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_consul_starts_after_a_boot_on_what_was_rendered_last(host: Host, take_python: Take, kind: str) -> None:
+def test_consul_starts_after_a_boot_on_what_was_rendered_last(host: FakeHost, take_python: Take, kind: str) -> None:
     host.write("etc/gossip", KEY).chmod(0o600)
     host.configure("GOSSIP_KEY_FILE=/etc/gossip\nRETRY_JOIN=10.0.0.1\n")
     host.script("render", "consul")
@@ -211,7 +213,7 @@ def test_consul_starts_after_a_boot_on_what_was_rendered_last(host: Host, take_p
     assert "/etc/default/consul-docker-host is not applied to Consul" in line
 
 
-def test_within_one_boot_what_was_rendered_is_kept(host: Host, take_python: Take) -> None:
+def test_within_one_boot_what_was_rendered_is_kept(host: FakeHost, take_python: Take) -> None:
     host.configure("NODE_NAME=one\n")
     host.script("render", "consul")
     host.configure("NODE_NAME=two\n")
@@ -228,7 +230,7 @@ def test_within_one_boot_what_was_rendered_is_kept(host: Host, take_python: Take
 )
 @pytest.mark.parametrize("is_booted", [True, False])
 def test_a_key_that_was_never_rendered_keeps_consul_from_starting(
-    host: Host, take_python: Take, lines: str, *, is_booted: bool
+    host: FakeHost, take_python: Take, lines: str, *, is_booted: bool
 ) -> None:
     host.script("render", "consul")
     if is_booted:
@@ -239,20 +241,20 @@ def test_a_key_that_was_never_rendered_keeps_consul_from_starting(
     assert "Consul is not started: its gossip key or certificates have never been rendered" in said
 
 
-def test_a_host_that_never_rendered_does_not_start_consul(host: Host, take_python: Take) -> None:
+def test_a_host_that_never_rendered_does_not_start_consul(host: FakeHost, take_python: Take) -> None:
     said = start_consul(host, take_python("missing"), code=1)
     assert len(said.splitlines()) == 1
     assert not (host.root / RUN / "consul.d").exists()
 
 
-def test_half_a_copy_is_none(host: Host, take_python: Take) -> None:
+def test_half_a_copy_is_none(host: FakeHost, take_python: Take) -> None:
     host.script("render", "consul")
     (host.root / COPY / "whole").unlink()
     boot(host)
     start_consul(host, take_python("missing"), code=1)
 
 
-def test_the_copy_follows_the_settings_and_is_private(host: Host) -> None:
+def test_the_copy_follows_the_settings_and_is_private(host: FakeHost) -> None:
     host.write("etc/gossip", KEY).chmod(0o600)
     host.configure("GOSSIP_KEY_FILE=/etc/gossip\nRETRY_JOIN=10.0.0.1\n")
     host.script("render", "consul")
@@ -267,7 +269,7 @@ def test_the_copy_follows_the_settings_and_is_private(host: Host) -> None:
     assert files_below(copy) == files_below(host.root / RUN)
 
 
-def test_a_rendering_that_is_not_complete_is_no_copy(host: Host) -> None:
+def test_a_rendering_that_is_not_complete_is_no_copy(host: FakeHost) -> None:
     host.write("etc/gossip", KEY).chmod(0o600)
     host.configure("GOSSIP_KEY_FILE=/etc/gossip\n")
     host.script("render", "consul")
@@ -277,7 +279,7 @@ def test_a_rendering_that_is_not_complete_is_no_copy(host: Host) -> None:
     assert files_below(host.root / COPY) == before
 
 
-def test_a_start_that_changes_nothing_writes_nothing_to_the_disk(host: Host) -> None:
+def test_a_start_that_changes_nothing_writes_nothing_to_the_disk(host: FakeHost) -> None:
     host.configure("RETRY_JOIN=10.0.0.1\n")
     host.script("render", "consul")
     copy = host.root / COPY
@@ -289,7 +291,7 @@ def test_a_start_that_changes_nothing_writes_nothing_to_the_disk(host: Host) -> 
 
 
 @needs_root
-def test_a_full_disk_costs_the_copy_and_no_start(host: Host) -> None:
+def test_a_full_disk_costs_the_copy_and_no_start(host: FakeHost) -> None:
     state = host.root / "var/lib/consul-docker-host"
     state.mkdir(parents=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=2", "tests", str(state)], check=True)
@@ -301,7 +303,7 @@ def test_a_full_disk_costs_the_copy_and_no_start(host: Host) -> None:
     assert "/var/lib/consul-docker-host/rendered cannot be written: No space left on device" in said
 
 
-def test_registrator_keeps_its_token_without_python(host: Host, take_python: Take) -> None:
+def test_registrator_keeps_its_token_without_python(host: FakeHost, take_python: Take) -> None:
     host.write("etc/token", "s3cret")
     host.configure("HOST_IP=10.1.2.3\nREGISTRATOR_TOKEN_FILE=/etc/token\n")
     host.fake("systemctl")
@@ -315,7 +317,7 @@ def test_registrator_keeps_its_token_without_python(host: Host, take_python: Tak
 @needs_root
 @pytest.mark.parametrize("step", ["deb/postrm remove", "deb/postrm purge", "rpm/postun 0"])
 @pytest.mark.parametrize("has_data", [False, True])
-def test_a_removal_takes_the_copy_along(host: Host, tmp_path: Path, step: str, *, has_data: bool) -> None:
+def test_a_removal_takes_the_copy_along(host: FakeHost, tmp_path: Path, step: str, *, has_data: bool) -> None:
     """It holds secrets; the data of an agent in a container stays where the package manager has no purge."""
     for name in ("systemctl", "deb-systemd-helper", "userdel"):
         host.fake(name, "exit 3" if name == "systemctl" else "")

@@ -31,7 +31,7 @@ def test_every_command_is_a_task_with_one_line_of_help(work: Workspace) -> None:
         (module, one) for module in (bench, build, deploy, image, repository, test) for one in vars(module).values()
     ]
     functions = [one for module, one in found if inspect.isfunction(one) and one.__module__ == module.__name__]
-    helpers = {build.settings_path, build.read_settings, bench.rounds_of}
+    helpers: set[object] = {build.settings_path, build.read_settings, bench.rounds_of}
     public = [function for function in functions if not function.__name__.startswith("_") and function not in helpers]
     assert len(public) > 10
     # The list is wrapped, also at hyphens.
@@ -67,7 +67,10 @@ MISTAKES = [
         "bad.toml:2: dns.ttl: 9 is out of range; it must be between 0 and 2\n  1 mistake; ",
     ),
     (("image",), "the image would contain no Consul, and the boot test needs one\n  add --with consul=FILE"),
-    (("image", "--accel", "xen", "--no-proof"), "--accel xen: unknown accelerator\n  use tcg, which works everywhere, or kvm\n"),
+    (
+        ("image", "--accel", "xen", "--no-proof"),
+        "--accel xen: unknown accelerator\n  use tcg, which works everywhere, or kvm\n",
+    ),
     (("build", "--backend", "fpm"), "fpm is neither on the PATH nor in the cache\n  ./inv setup.fpm installs it\n"),
 ]
 
