@@ -1,6 +1,6 @@
 #!/bin/sh
-# applied.sh MARK PATH...: prints "asked", which distinguishes an answer from silence, and then every path that is
-# newer than the mark, or the mark if it is missing.
+# applied.sh MARK PATH...: prints "asked", which distinguishes an answer from silence, and then
+# every path that is newer than the mark, or the mark if it is missing.
 echo asked
 mark=$1
 shift

@@ -1,6 +1,6 @@
 #!/bin/sh
-# install.sh FAMILY TARGET...: installs exactly these packages, newer or older ones; the package lists are refreshed only
-# if they are not sufficient.
+# install.sh FAMILY TARGET...: installs exactly these packages, newer or older ones; the package
+# lists are refreshed only if they are not sufficient.
 family=$1
 shift
 if [ "$family" = rpm ]; then

@@ -1,10 +1,14 @@
 #!/bin/sh
-# installed.sh MANAGER PACKAGE: prints the host's package family, and the package's version if it is installed.
+# installed.sh MANAGER PACKAGE: prints the host's package family, and the package's version if it is
+# installed.
 #   MANAGER   deb, rpm, or empty: rpm if dnf is installed, else deb
 case $1 in
     deb) family=deb ;;
     rpm) family=rpm ;;
-    *) if command -v dnf >/dev/null; then family=rpm; else family=deb; fi ;;
+    *)
+        family=deb
+        ! command -v dnf >/dev/null || family=rpm
+        ;;
 esac
 echo "$family"
 if [ "$family" = rpm ]; then

@@ -1,6 +1,6 @@
 #!/bin/sh
-# room.sh DIRECTORY KIB: creates the directory, and fails if its disk has less free space, because ssh's file transfer
-# itself would only report "Failure".
+# room.sh DIRECTORY KIB: creates the directory, and fails if its disk has less free space, because
+# ssh's file transfer itself would only report "Failure".
 set -e
 mkdir -p "$1"
 chmod 0755 "$1"

@@ -1,5 +1,6 @@
 #!/bin/sh
-# settings-write.sh FILE: replaces the file atomically by standard input, and keeps its mode and owner.
+# settings-write.sh FILE: replaces the file atomically by standard input, and keeps its mode and
+# owner.
 set -e
 cp -p "$1" "$1.new" 2>/dev/null || install -m 0644 /dev/null "$1.new"
 cat >"$1.new"

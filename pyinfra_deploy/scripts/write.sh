@@ -1,5 +1,6 @@
 #!/bin/sh
-# write.sh FILE MODE OWNER: replaces the file atomically by standard input; nobody else can read a part of it.
+# write.sh FILE MODE OWNER: replaces the file atomically by standard input; nobody else can read a
+# part of it.
 set -e
 mkdir -p "$(dirname "$1")"
 rm -f "$1.new"

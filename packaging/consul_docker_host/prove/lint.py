@@ -22,7 +22,7 @@ SHELL_PATHS = tuple(
     f"--source-path={path}" for path in ("files", "SCRIPTDIR", "files/usr/lib/consul-docker-host", "packaging/scripts")
 )
 # These scripts are also checked for style. The golden tree has the rendered templates, which are not shell themselves.
-STYLED = ("files/", "packaging/scripts/", "packaging/images/", "inv", "tests/golden/default/")
+STYLED = ("files/", "packaging/scripts/", "packaging/images/", "pyinfra_deploy/", "inv", "tests/golden/default/")
 SHELL_MARKS = (b"#!/bin/sh", b"# shellcheck shell=sh")
 
 
