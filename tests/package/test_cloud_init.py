@@ -272,7 +272,7 @@ def test_base64_that_a_cloud_does_not_decode_is_no_user_data_so_the_header_warns
     data = base64.b64encode(gzip.compress(text.encode()))
     assert lists(cloud_init.merge(tmp_path / "as it is", data)) == {key: [] for key in LISTS}
     assert lists(cloud_init.merge(tmp_path / "decoded", base64.b64decode(data))) == lists(loaded(text))
-    assert "base64 only where the cloud's API demands it" in text
+    assert "base64 only if the cloud's API requires it" in text
 
 
 def test_line_ends_of_windows_change_nothing(
