@@ -167,7 +167,7 @@ def test_a_deploy_whose_lock_was_taken_away_stops_before_the_next_wave(fleet: Fl
         result = running.result()
     assert result.returncode != 0
     assert f"the lock {KEY} was lost" in result.stdout, result.output
-    assert "hosts were not tried" in result.stdout
+    assert "not tried" in result.stdout
 
 
 def test_a_server_that_is_away_is_seen_to_first_and_no_other_is_touched(fleet: Fleet) -> None:

@@ -93,7 +93,7 @@ def test_the_documented_policies_make_the_tokens(cluster: Cluster) -> None:
 def test_tokens_reach_a_running_agent(cluster: Cluster) -> None:
     server = cluster.server
     before = pid(server)
-    assert "again" in configure(server, all_lines(cluster, server))
+    assert "reloads its tokens" in configure(server, all_lines(cluster, server))
     server.wait_until(f'[ "$({DIG} consul.service.consul)" = {server.address()} ]', 20, what="names are answered")
     server.wait_until(lambda: links(server)["api"]["state"] == "ok", 10)
     assert pid(server) == before
