@@ -89,6 +89,13 @@ def test_a_guard_that_was_switched_off_is_told(healthy: HealthyHost, check: Chec
     assert "guard.enabled = true" in line["remedy"]
 
 
+def test_a_guard_that_does_not_answer_in_time_is_not_an_open_host(healthy: HealthyHost, check: Check) -> None:
+    # The exit code of a program that took too long.
+    healthy.host.put("usr/lib/consul-docker-host/guard", "#!/bin/sh\nexit 124\n", mode=0o755)
+    (line,) = [link for link in check("warn")["links"] if link["state"] != "ok"]
+    assert (line["name"], line["text"]) == ("guard", "nft did not answer in time, so the rules are unknown")
+
+
 def test_a_resolver_that_belongs_to_another_is_left_alone_and_told(healthy: HealthyHost, check: Check) -> None:
     file = healthy.host.root / "etc/resolv.conf"
     file.unlink()

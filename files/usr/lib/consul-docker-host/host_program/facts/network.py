@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from host_program.background import Later
-from host_program.programs import have, run
+from host_program.programs import TIMED_OUT, have, run
 from host_program.settings import LIBRARY, Host
 
 
@@ -18,11 +18,15 @@ class Network(NamedTuple):
 
 
 class Guard(NamedTuple):
-    """Whether nft is installed, whether the guard's table is up to date, and the bridges that it blocks."""
+    """Whether nft is installed, whether the guard's table is up to date, and the bridges that it blocks.
+
+    ``has_answered`` is false if the guard took too long, so that nothing is known about its table.
+    """
 
     has_nft: bool
     is_current: bool
     refused: tuple[str, ...]
+    has_answered: bool = True
 
 
 def look(host: Host) -> Network:
@@ -39,11 +43,12 @@ def look_at_guard(host: Host) -> Guard:
     if not have("nft"):
         return Guard(has_nft=False, is_current=False, refused=())
     script = f"{host.path(LIBRARY)}/guard"
-    current = Later(lambda: run(script, "check").is_ok)
+    check = Later(lambda: run(script, "check"))
     # A bridge that the administrator allows by name no longer counts as refused.
     allowed = host.values["BRIDGES"].split()
     refused = tuple(name for name in run(script, "refused").out.split() if not _matches(name, allowed))
-    return Guard(has_nft=True, is_current=current.get(), refused=refused)
+    done = check.get()
+    return Guard(has_nft=True, is_current=done.is_ok, refused=refused, has_answered=done.code != TIMED_OUT)
 
 
 def _matches(name: str, patterns: list[str]) -> bool:

@@ -24,6 +24,8 @@ def check(facts: Facts) -> Iterator[Finding]:
     elif not guard.has_nft:
         reason = f"nft is not installed: {address} is reachable from the network"
         yield broken(reason, f"install nftables, then: {RESTART}")
+    elif not guard.has_answered:
+        yield warn("nft did not answer in time, so the rules are unknown", "run the check again")
     elif not guard.is_current:
         reason = ": consul-docker-host-guard failed" if is_failed else ""
         yield broken(f"{address} is reachable from the network{reason}", RESTART)
