@@ -17,6 +17,7 @@ It runs where only the package's dependencies are: Python >= 3.9 and its standar
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import platform
@@ -24,6 +25,7 @@ import re
 import signal
 import struct
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -43,6 +45,8 @@ PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_SET_NO_NEW_PRIVS = 22, 2, 38
 RET_TRACE, RET_ALLOW = 0x7FF00000, 0x7FFF0000
 LOAD, JUMP_EQUAL, RETURN = 0x20, 0x15, 0x06  # classic BPF: ld [k], jeq k, ret k
 WALL = 0x40000000
+# A traced process that stands still for so long, with no event of any, was lost.
+SILENCE_SECONDS = 2.0
 WRITING = os.O_WRONLY | os.O_RDWR
 
 # Each call that counts, with the number of the argument that points to the path. A sync does not count: what a killed
@@ -136,6 +140,7 @@ class Tracer:
     steps: set[str] = field(default_factory=set)
     scripts: int = 0
     is_killed: bool = False
+    last_event: float = 0.0
 
     def step(self, process: int, action: str) -> None:
         """Write a step down; kill before it where it is the one."""
@@ -201,11 +206,26 @@ class Tracer:
         except (GoneError, ProcessLookupError, FileNotFoundError):
             pass  # killed meanwhile: the next wait tells of it
 
+    def rescue(self, *_: object) -> None:
+        """Let every process go on that stands still although the kernel has nothing to tell of it.
+
+        Now and then ptrace answers ESRCH for a process that is only about to stop, as if it were gone.
+        """
+        if time.monotonic() - self.last_event < SILENCE_SECONDS:
+            return
+        for process in list(self.actors):
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "t":
+                    ptrace(PTRACE_CONT, process, 0, 0)
+
     def run(self) -> int:
         """Let it run to its end and return the first process's exit code; all that it has started has ended too."""
         code = 0
         self.actors[self.first] = Actor(("?",))
+        signal.signal(signal.SIGALRM, self.rescue)
+        signal.setitimer(signal.ITIMER_REAL, SILENCE_SECONDS, SILENCE_SECONDS)
         while True:
+            self.last_event = time.monotonic()
             try:
                 process, status = os.waitpid(-1, WALL)
             except ChildProcessError:
