@@ -90,5 +90,5 @@ def test_the_deploy_stops_at_the_first_unhealthy_wave_and_says_where(faulty: Fle
     faulty.write({"cdh_patience": 8}, client_good={"cdh_upstreams": ["192.0.2.53"]})
     result = faulty.inv("deploy", "--limit=server,client-good,client-full")
     assert result.returncode != 0
-    assert "stopped at wave 1: client-good is unhealthy; 1 hosts were not tried" in result.stdout
+    assert "stopped at wave 1: client-good is unhealthy; 1 host was not tried" in result.stdout
     assert "/etc/dnsmasq.d/wrong.conf" in result.stdout
