@@ -69,8 +69,15 @@ def before(host: Guest) -> str:
 
 def check(host: Guest) -> dict[str, str]:
     """Return the state of each link of the chain."""
-    answer = host.run(f"{NAME} check --json", check=False, seconds=90).stdout
-    return {link["name"]: link["state"] for link in json.loads(answer)["links"]}
+    links: list[dict[str, str]] = []
+
+    def has_answer() -> bool:
+        links[:] = json.loads(host.run(f"{NAME} check --json", check=False, seconds=90).stdout)["links"]
+        # An emulated machine may be too slow for the five seconds that check gives to nft.
+        return not any("did not answer in time" in link["text"] for link in links)
+
+    host.wait_until(has_answer, 60, what="check got its answers in time")
+    return {link["name"]: link["state"] for link in links}
 
 
 def test_an_install_without_consul_does_what_it_can(host: Guest, before: str, tmp_path: Path) -> None:
