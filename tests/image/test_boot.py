@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.timeout(1800), pytest.mark.sequence]  # the first test
 
 ADDRESS = "169.254.1.1"
 # What the console shows when disks are mounted, units start, and cloud-init has begun to make the machine itself.
-IN_THE_MIDDLE = "docker.service"
+IN_THE_MIDDLE = "containerd container runtime"
 RUN = "docker run --rm --volume /usr:/usr:ro $(consul-docker-host env --docker) tools:latest"
 # On the server: a container that publishes a port. On the client: a container that finds it by name.
 SERVES = """
