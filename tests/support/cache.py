@@ -21,8 +21,7 @@ from consul_docker_host.prove.distributions import Family, read_distributions
 from tests.deploy.kit import SSHD
 from tests.repository.client import client_recipe
 from tests.support.containers.engine import answering, own_engine, running_engine
-from tests.support.containers.images import REPOSITORY, Recipe, bare_recipe, lock_of, system_recipe
-from tests.support.containers.images import last_use as noted_use
+from tests.support.containers.images import REPOSITORY, Recipe, bare_recipe, last_use, system_recipe
 from tests.support.machines.disk import disk_name
 from tests.support.machines.musl import program_name
 from tests.support.machines.snapshot import current_keys
@@ -78,12 +77,6 @@ def images(client: docker.DockerClient) -> list[dict[str, Any]]:
         found += [{"tag": tag, "size": size, "used": max(made, last_use(tag))} for tag in image.tags]
     states = states_of({str(one["tag"]): float(one["used"]) for one in found})
     return [one | {"state": states[str(one["tag"])]} for one in sorted(found, key=lambda one: str(one["tag"]))]
-
-
-def last_use(tag: str) -> float:
-    """Return when a derived image was last asked for; 0 where that is not known."""
-    lock = lock_of(tag)
-    return max(noted_use(tag), lock.stat().st_mtime if lock.exists() else 0.0)
 
 
 def states_of(tags: dict[str, float]) -> dict[str, str]:

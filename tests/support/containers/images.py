@@ -149,29 +149,6 @@ def name_of(tag: str) -> str:
     return KEY.sub("", tag)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stock:
-    """The images of the engine and the tars of the cache; a former one has given way to others of its name."""
-
-    images: tuple[str, ...]
-    former_images: tuple[str, ...]
-    tars: tuple[Path, ...]
-    former_tars: tuple[Path, ...]
-
-
-def read_stock(client: docker.DockerClient) -> Stock:
-    """Return which images and tars are current: of each name those that were asked for last."""
-    tars = {f"{REPOSITORY}:{path.stem}": path for path in cache_folder("images").glob("*.tar")}
-    images = {tag for image in client.images.list(name=REPOSITORY) for tag in image.tags}
-    current = current_tags(tars.keys() | images)
-    return Stock(
-        images=tuple(sorted(images & current)),
-        former_images=tuple(sorted(images - current)),
-        tars=tuple(path for tag, path in sorted(tars.items()) if tag in current),
-        former_tars=tuple(path for tag, path in sorted(tars.items()) if tag not in current),
-    )
-
-
 def current_tags(tags: Iterable[str]) -> frozenset[str]:
     """Return the tags of each name that were asked for last; checkouts of several versions may share a cache."""
     by_name: dict[str, list[str]] = {}
@@ -188,11 +165,12 @@ def last_use(tag: str) -> float:
 
 def prune(client: docker.DockerClient, tag: str) -> None:
     """Remove the former images of an image's name. One that a host still runs on stays until the next time."""
-    for former in read_stock(client).former_images:
-        if name_of(former) == name_of(tag):
-            with contextlib.suppress(APIError):
-                client.images.remove(former)
-            use_file(former).unlink(missing_ok=True)
+    images = client.images.list(name=REPOSITORY)
+    same = {other for image in images for other in image.tags if name_of(other) == name_of(tag)}
+    for former in sorted(same - current_tags(same)):
+        with contextlib.suppress(APIError):
+            client.images.remove(former)
+        use_file(former).unlink(missing_ok=True)
 
 
 def make_tar(recipe: Recipe, tar: Path) -> None:
@@ -216,7 +194,7 @@ def import_tar(client: docker.DockerClient, tag: str, tar: Path) -> None:
 
 
 def lock_of(tag: str) -> Path:
-    """Return the lock under which a derived image is made."""
+    """Return the lock under which an image is made."""
     return cache_folder("images") / f"{content_key([tag])[:12]}.lock"
 
 
@@ -233,8 +211,6 @@ def derived_image(
     """Return the name of an image made from ``base`` by ``change``, kept by ``key`` and the base."""
     tag = f"{base}-{name}-{content_key(key)[:12]}"
     with Lock(lock_of(tag)):
-        # The lock's time tells `./inv cache` when the image was last used.
-        os.utime(lock_of(tag))
         if has_image(client, tag):
             return tag
         with temporary_container(client, base, network_mode=network_mode, environment=environment) as container:

@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from consul_docker_host.core.locks import Lock
-from consul_docker_host.core.workspace import cache_folder, content_key
+from consul_docker_host.core.workspace import content_key
 from tests.support import packages
 from tests.support.containers import bed as bed_module
 from tests.support.containers.bed import Bed
 from tests.support.containers.host import Host
-from tests.support.containers.images import REPOSITORY, commit, has_image, prune
+from tests.support.containers.images import REPOSITORY, commit, has_image, lock_of, prune
 from tests.support.packages import SERVER_SETTINGS, Installer
 from tests.support.speed import scaled
 
@@ -45,7 +45,7 @@ def committed_image(
     """Return the name of an image made of a booted host by ``change``, kept by ``key`` and the base."""
     shaping = [Path(str(module.__file__)).read_bytes() for module in (packages, bed_module)]
     tag = f"{REPOSITORY}:{name}-{content_key([base, *key, Path(__file__).read_bytes(), *shaping])[:12]}"
-    with Lock(cache_folder("images") / f"{content_key([tag])[:12]}.lock"):
+    with Lock(lock_of(tag)):
         if not has_image(bed.client, tag):
             with bed.host(base, name="image", resolv_conf=RESOLV_CONF) as host:
                 change(host)
